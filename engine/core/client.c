@@ -1,0 +1,278 @@
+/* The node's session: opening, renewing, losing, closing it. */
+#include "core/client.h"
+
+#include <stdlib.h>
+#include <utlist.h>
+
+#include "core/alloc.h"
+
+#define RESEND_AFTER CFS_MS(250)
+
+void cfs_client_init(struct cfs_client *client, struct cfs_env *env,
+                     const struct cfs_core_config *config)
+{
+    *client = (struct cfs_client){.env = env,
+                                  .config = config,
+                                  .resume = true,
+                                  .available = true,
+                                  .session_due = CFS_NEVER,
+                                  .calls_due = CFS_NEVER,
+                                  .next_sequence = 1,
+                                  /* Answers to a life before must not fit this one's reads. */
+                                  .next_read = cfs_env_random(env, INT64_MAX / 2) + 1};
+}
+
+static void drop_list(struct cfs_client *client, struct cfs_call **list)
+{
+    while (*list)
+        cfs_client_drop(client, *list);
+}
+
+void cfs_client_close(struct cfs_client *client)
+{
+    drop_list(client, &client->unsent);
+    drop_list(client, &client->active);
+    drop_list(client, &client->queued);
+    drop_list(client, &client->reads);
+    free(client->acks);
+    client->acks = NULL;
+}
+
+static cfs_time keepalive_period(const struct cfs_client *client)
+{
+    cfs_time shorter = client->config->session < client->config->timeout
+                           ? client->config->session
+                           : client->config->timeout;
+
+    return shorter / 3;
+}
+
+static void begin_session(struct cfs_client *client)
+{
+    client->state = CFS_SESSION_OPENING;
+    client->session = 0;
+    /* Ascending over all lives of the node, so that a late copy of an opening is known by its age. If
+     * the wall clock was set back, the cluster lets the session before run out first. */
+    client->nonce = client->env->wall > client->nonce ? client->env->wall : client->nonce + 1;
+    client->open_sent = 0;
+    client->next_sequence = 1;
+    client->session_due = client->env->now;
+}
+
+void cfs_client_start(struct cfs_client *client)
+{
+    client->contact = client->env->now;
+    begin_session(client);
+}
+
+static void send_open(struct cfs_client *client)
+{
+    struct cfs_command command = {.kind = CFS_CMD_OPEN_SESSION,
+                                  .node = client->env->self,
+                                  .sequence = client->nonce,
+                                  .nonce = client->nonce,
+                                  .resume = client->resume};
+    struct cfs_message message = {
+        .type = CFS_MSG_FORWARD, .to = client->leader, .term = client->leader_term};
+    struct cfs_writer writer = {0};
+
+    if (!client->open_sent)
+        client->open_sent = client->env->now;
+    cfs_command_encode(&writer, &command);
+    message.forward.command = writer.data;
+    message.forward.len = (uint32_t)writer.len;
+    cfs_env_send(client->env, &message);
+}
+
+static void send_keepalive(struct cfs_client *client)
+{
+    struct cfs_message message = {.type = CFS_MSG_KEEPALIVE,
+                                  .to = client->leader,
+                                  .term = client->leader_term,
+                                  .keepalive = {.session = client->session,
+                                                .oldest = cfs_client_oldest(client),
+                                                .sent = client->env->now}};
+
+    cfs_env_send(client->env, &message);
+}
+
+/* Until it is answered, a lost keepalive or opening is repeated soon. */
+static void send_session(struct cfs_client *client)
+{
+    client->session_due = CFS_NEVER;
+    if (!client->leader || (client->leaving && client->state != CFS_SESSION_OPEN))
+        return;
+    client->session_due = client->env->now + RESEND_AFTER;
+    if (client->state == CFS_SESSION_OPENING)
+        send_open(client);
+    else if (client->state == CFS_SESSION_OPEN)
+        send_keepalive(client);
+}
+
+static void session_effect(struct cfs_client *client, enum cfs_session_change change)
+{
+    cfs_effects_add(client->env->effects, CFS_FX_SESSION)->session = change;
+}
+
+void cfs_client_lose_session(struct cfs_client *client)
+{
+    cfs_trace(client->env, "session %lu is lost", client->session);
+    client->resume = false;
+    session_effect(client, CFS_SESSION_LOST);
+    cfs_client_end_calls(client);
+    if (client->leaving)
+        cfs_client_session_closed(client);
+    else
+        begin_session(client);
+}
+
+void cfs_client_session_closed(struct cfs_client *client)
+{
+    cfs_trace(client->env, "session %lu is closed", client->session);
+    client->state = CFS_SESSION_NONE;
+    session_effect(client, CFS_SESSION_CLOSED);
+}
+
+static cfs_time session_end(const struct cfs_client *client)
+{
+    if (client->state != CFS_SESSION_OPEN)
+        return CFS_NEVER;
+    return client->renewed + client->config->session - CFS_CLOCK_GUARD(client->config->session);
+}
+
+void cfs_client_contact(struct cfs_client *client, cfs_time at)
+{
+    client->available = true;
+    if (at > client->contact)
+        client->contact = at;
+}
+
+static void session_opened(struct cfs_client *client, struct cfs_msg_answer *message)
+{
+    struct cfs_answer answer;
+    struct cfs_holder_info *holders = NULL;
+
+    if (client->state != CFS_SESSION_OPENING || message->id != client->nonce ||
+        cfs_answer_decode(&answer, &holders, message->answer, message->len) != 0)
+        return;
+    free(holders);
+    client->state = CFS_SESSION_OPEN;
+    client->session = answer.token;
+    client->resume = false;
+    client->renewed = client->open_sent;
+    client->session_due = client->env->now + keepalive_period(client);
+    cfs_trace(client->env, "session %lu is open", client->session);
+    session_effect(client, CFS_SESSION_OPENED);
+    cfs_client_end_open_calls(client);
+    cfs_client_send_unsent(client);
+}
+
+void cfs_client_answer(struct cfs_client *client, struct cfs_message *message)
+{
+    /* What was unanswered has been sent to the new leader, whose answer is the one that holds. */
+    if (message->answer.to == CFS_TO_COMMAND && message->term < client->leader_term)
+        return;
+    cfs_client_contact(client, client->env->now);
+    if (message->answer.to == CFS_TO_COMMAND && !message->answer.session)
+        session_opened(client, &message->answer);
+    else
+        cfs_client_call_answered(client, &message->answer);
+}
+
+void cfs_client_kept_alive(struct cfs_client *client, const struct cfs_message *message)
+{
+    const struct cfs_msg_keepalive_reply *reply = &message->keepalive_reply;
+
+    if (client->state != CFS_SESSION_OPEN || reply->session != client->session)
+        return;
+    cfs_client_contact(client, reply->sent);
+    if (!reply->known) {
+        cfs_client_lose_session(client);
+        return;
+    }
+    if (reply->sent > client->renewed)
+        client->renewed = reply->sent;
+    client->session_due = reply->sent + keepalive_period(client);
+}
+
+static void resend_list(struct cfs_client *client, struct cfs_call *list)
+{
+    struct cfs_call *call, *next;
+
+    DL_FOREACH_SAFE (list, call, next)
+        cfs_client_send(client, call);
+}
+
+static void resend_all(struct cfs_client *client)
+{
+    if (!client->leader)
+        return;
+    send_session(client);
+    resend_list(client, client->active);
+    resend_list(client, client->queued);
+    resend_list(client, client->reads);
+    cfs_client_send_unsent(client);
+}
+
+void cfs_client_leader(struct cfs_client *client, cfs_node_id leader, uint64_t term)
+{
+    client->leader = leader;
+    client->leader_term = term;
+    resend_all(client);
+}
+
+void cfs_client_unreachable(struct cfs_client *client, cfs_node_id peer)
+{
+    struct cfs_call *call;
+
+    if (peer != client->leader)
+        return;
+    /* Soon, but not at once: a peer that is gone would be asked without end. */
+    DL_FOREACH (client->queued, call)
+        call->resend = client->env->now + RESEND_AFTER;
+    cfs_client_look_at(client, client->env->now + RESEND_AFTER);
+}
+
+void cfs_client_leave(struct cfs_client *client)
+{
+    if (client->leaving)
+        return;
+    client->leaving = true;
+    if (client->state != CFS_SESSION_OPEN) {
+        session_effect(client, CFS_SESSION_CLOSED);
+        return;
+    }
+    cfs_client_send(client, cfs_client_add(client, CFS_CMD_CLOSE_SESSION));
+}
+
+void cfs_client_check_session(struct cfs_client *client)
+{
+    if (client->env->now >= session_end(client))
+        cfs_client_lose_session(client);
+}
+
+void cfs_client_tick(struct cfs_client *client)
+{
+    if (client->env->now >= client->session_due)
+        send_session(client);
+    cfs_client_calls_tick(client);
+}
+
+cfs_time cfs_client_deadline(const struct cfs_client *client)
+{
+    cfs_time due = client->calls_due;
+
+    if (client->session_due < due)
+        due = client->session_due;
+    if (session_end(client) < due)
+        due = session_end(client);
+    return due;
+}
+
+uint64_t cfs_client_wait_sequence(const struct cfs_client *client, uint64_t id)
+{
+    const struct cfs_call *call;
+
+    HASH_FIND(hh_id, client->by_id, &id, sizeof id, call);
+    return call && call->is_queued && !call->cancelling ? call->sequence : 0;
+}

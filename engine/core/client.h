@@ -1,0 +1,118 @@
+/* The asking side of a node: its session with the cluster, and its requests until they are answered.
+ *
+ * A change gets a sequence number when it is first sent; after that it is resent, with the same bytes,
+ * until it is answered. A request given up (timeout, interrupt) is never merely forgotten: a CANCEL makes
+ * its sequence inapplicable, or takes back what it was granted. Leases run from the sending of the
+ * request that renewed them, and end on this side strictly before the cluster's (env.h, clock guard). */
+#ifndef CFS_CORE_CLIENT_H
+#define CFS_CORE_CLIENT_H
+
+#include <uthash.h>
+
+#include "core/command.h"
+#include "core/env.h"
+
+struct cfs_call;
+
+enum cfs_session_state { CFS_SESSION_NONE, CFS_SESSION_OPENING, CFS_SESSION_OPEN };
+
+struct cfs_client {
+    struct cfs_env *env;
+    const struct cfs_core_config *config;
+
+    cfs_node_id leader; /* that serves; 0: unknown */
+    uint64_t leader_term;
+
+    enum cfs_session_state state;
+    cfs_session_id session;
+    uint64_t nonce;         /* of the newest opening */
+    bool resume;            /* the daemon has just started: it may find its old session alive */
+    bool leaving;           /* asked to close: opens no other */
+    cfs_time open_sent;     /* OPENING: first sending */
+    cfs_time renewed;       /* OPEN: sending time of what last renewed it */
+    cfs_time session_due;   /* next keepalive or resend of OPEN_SESSION */
+
+    bool available;         /* false: a call has timed out and no leader has answered since */
+    cfs_time contact;       /* when a leader last answered, dated back to the sending if known */
+
+    uint64_t next_sequence, next_read;
+    struct cfs_call *by_id, *by_sequence, *by_read;
+    struct cfs_call *unsent; /* wait for a session or a leader; lists, oldest first */
+    struct cfs_call *active; /* changes that were sent */
+    struct cfs_call *queued; /* acquires that wait in a lock's queue */
+    struct cfs_call *reads;  /* reads that were sent */
+    uint32_t call_count;
+    cfs_time calls_due;      /* next look at all calls */
+    uint32_t late_releases; /* calls that are `late` */
+    uint64_t *acks;          /* sequences whose end of wait is to be acknowledged */
+    size_t ack_count, ack_capacity;
+};
+
+void cfs_client_init(struct cfs_client *client, struct cfs_env *env,
+                     const struct cfs_core_config *config);
+void cfs_client_close(struct cfs_client *client);
+
+/* The first event: begins to open a session. */
+void cfs_client_start(struct cfs_client *client);
+
+void cfs_client_request(struct cfs_client *client, uint64_t id, const struct cfs_request *request);
+void cfs_client_cancel(struct cfs_client *client, uint64_t id);
+void cfs_client_leave(struct cfs_client *client);
+
+/* Another leader serves, or none (0): everything unanswered is sent again. */
+void cfs_client_leader(struct cfs_client *client, cfs_node_id leader, uint64_t term);
+
+/* What was sent to `peer` may be lost. */
+void cfs_client_unreachable(struct cfs_client *client, cfs_node_id peer);
+
+void cfs_client_answer(struct cfs_client *client, struct cfs_message *message);
+void cfs_client_kept_alive(struct cfs_client *client, const struct cfs_message *message);
+/* Before anything else is done with an event: a session that has lapsed is lost, whatever arrives. */
+void cfs_client_check_session(struct cfs_client *client);
+void cfs_client_tick(struct cfs_client *client);
+cfs_time cfs_client_deadline(const struct cfs_client *client);
+
+/* The sequence of the acquire `id` if it waits in a lock's queue; 0 otherwise. */
+uint64_t cfs_client_wait_sequence(const struct cfs_client *client, uint64_t id);
+
+/* Shared by the parts of the implementation. */
+struct cfs_call {
+    uint64_t id;       /* the shell's; 0: nobody waits for the answer */
+    uint64_t sequence; /* of a change, 0: not sent yet; of a read its id */
+    bool read;
+    bool is_queued;
+    bool cancelling; /* a CANCEL is on its way; the answer may still be a grant */
+    bool late;       /* a release whose caller was let go */
+    bool abandoned;  /* not to be sent (again): waits for its CANCEL, or for a session to end it in */
+    enum cfs_command_kind kind;
+    struct cfs_request request;
+    uint8_t *data;        /* owned: what request.write.data points to */
+    uint64_t target;      /* CANCEL */
+    bool undo;            /* CANCEL */
+    struct cfs_writer bytes; /* encoded at the first sending */
+    cfs_time deadline;    /* answered TIMED_OUT then; CFS_NEVER: sent until answered */
+    cfs_time give_up;     /* answered INTERRUPTED then, if the cancel is not settled before */
+    cfs_time resend;
+    struct cfs_call **list;
+    struct cfs_call *prev, *next;
+    UT_hash_handle hh_id, hh_sequence;
+};
+
+void cfs_client_send(struct cfs_client *client, struct cfs_call *call);
+void cfs_client_send_unsent(struct cfs_client *client);
+void cfs_client_look_at(struct cfs_client *client, cfs_time due);
+void cfs_client_reply(struct cfs_client *client, struct cfs_call *call, enum cfs_error error);
+void cfs_client_drop(struct cfs_client *client, struct cfs_call *call);
+struct cfs_call *cfs_client_find(const struct cfs_client *client, uint64_t sequence);
+struct cfs_call *cfs_client_add(struct cfs_client *client, enum cfs_command_kind kind);
+void cfs_client_give_up(struct cfs_client *client, struct cfs_call *call, enum cfs_error error);
+void cfs_client_calls_tick(struct cfs_client *client);
+uint64_t cfs_client_oldest(const struct cfs_client *client);
+void cfs_client_end_calls(struct cfs_client *client);
+void cfs_client_end_open_calls(struct cfs_client *client);
+void cfs_client_call_answered(struct cfs_client *client, struct cfs_msg_answer *message);
+void cfs_client_session_closed(struct cfs_client *client);
+void cfs_client_lose_session(struct cfs_client *client);
+void cfs_client_contact(struct cfs_client *client, cfs_time at);
+
+#endif

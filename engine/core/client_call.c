@@ -1,0 +1,526 @@
+/* Requests from the asking to the answer. */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+#include "core/alloc.h"
+#include "core/client.h"
+
+/* Loss is reported as a rule; these are for the loss nobody noticed. */
+#define RESEND_AFTER CFS_MS(300)
+#define RESEND_QUEUED_AFTER CFS_SECONDS(2)
+/* One look at all calls serves everything that became due in between. */
+#define LOOK_GAP CFS_MS(10)
+/* How long an interrupted wait may take to leave its queue before the caller is let go anyway. */
+#define CANCEL_GRACE CFS_MS(50)
+
+static void move(struct cfs_call *call, struct cfs_call **list)
+{
+    if (call->list)
+        DL_DELETE(*call->list, call);
+    call->list = list;
+    if (list)
+        DL_APPEND(*list, call);
+}
+
+void cfs_client_look_at(struct cfs_client *client, cfs_time due)
+{
+    if (due < client->calls_due)
+        client->calls_due = due;
+}
+
+struct cfs_call *cfs_client_add(struct cfs_client *client, enum cfs_command_kind kind)
+{
+    struct cfs_call *call = cfs_alloc_zeroed(1, sizeof *call);
+
+    call->kind = kind;
+    call->deadline = call->give_up = call->resend = CFS_NEVER;
+    client->call_count++;
+    move(call, &client->unsent);
+    return call;
+}
+
+struct cfs_call *cfs_client_find(const struct cfs_client *client, uint64_t sequence)
+{
+    struct cfs_call *call;
+
+    HASH_FIND(hh_sequence, client->by_sequence, &sequence, sizeof sequence, call);
+    return call;
+}
+
+static void forget_id(struct cfs_client *client, struct cfs_call *call)
+{
+    if (call->id)
+        HASH_DELETE(hh_id, client->by_id, call);
+    call->id = 0;
+}
+
+void cfs_client_drop(struct cfs_client *client, struct cfs_call *call)
+{
+    /* Acquires may have waited for it: the next look at the calls sends them. */
+    if (call->late && --client->late_releases == 0)
+        cfs_client_look_at(client, client->env->now);
+    forget_id(client, call);
+    if (call->sequence && call->read)
+        HASH_DELETE(hh_sequence, client->by_read, call);
+    else if (call->sequence)
+        HASH_DELETE(hh_sequence, client->by_sequence, call);
+    move(call, NULL);
+    client->call_count--;
+    free(call->data);
+    free(call->bytes.data);
+    free(call);
+}
+
+uint64_t cfs_client_oldest(const struct cfs_client *client)
+{
+    return client->active ? client->active->sequence : client->next_sequence;
+}
+
+static void take_acks(struct cfs_client *client, struct cfs_command *command)
+{
+    const struct cfs_request *request = &command->request;
+    size_t kept = 0;
+
+    /* What may be refused without the log carries nothing that belongs there. */
+    if (command->kind == CFS_CMD_REQUEST && request->op == CFS_OP_ACQUIRE && !request->acquire.wait)
+        return;
+    for (size_t i = 0; i < client->ack_count; i++) {
+        uint64_t ack = client->acks[i];
+        if (command->ack_count < CFS_ACKS_MAX && ack < command->oldest)
+            command->acks[command->ack_count++] = ack;
+        else
+            client->acks[kept++] = ack;
+    }
+    client->ack_count = kept;
+}
+
+static struct cfs_command command_of(const struct cfs_client *client, const struct cfs_call *call)
+{
+    return (struct cfs_command){.kind = call->kind,
+                                .node = client->env->self,
+                                .session = client->session,
+                                .request = call->request,
+                                .target = call->target,
+                                .undo = call->undo};
+}
+
+/* The first sending of a change gives it its identity and its bytes. */
+static void identify(struct cfs_client *client, struct cfs_call *call)
+{
+    struct cfs_command command = command_of(client, call);
+
+    call->sequence = command.sequence = client->next_sequence++;
+    HASH_ADD(hh_sequence, client->by_sequence, sequence, sizeof call->sequence, call);
+    move(call, &client->active);
+    command.oldest = cfs_client_oldest(client);
+    take_acks(client, &command);
+    cfs_command_encode(&call->bytes, &command);
+}
+
+static void send_change(struct cfs_client *client, struct cfs_call *call)
+{
+    struct cfs_message message = {.type = CFS_MSG_FORWARD,
+                                  .to = client->leader,
+                                  .term = client->leader_term};
+
+    if (!call->sequence)
+        identify(client, call);
+    message.forward.command = cfs_alloc_copy(call->bytes.data, call->bytes.len);
+    message.forward.len = (uint32_t)call->bytes.len;
+    cfs_env_send(client->env, &message);
+}
+
+static void send_read(struct cfs_client *client, struct cfs_call *call)
+{
+    struct cfs_message message = {.type = CFS_MSG_READ,
+                                  .to = client->leader,
+                                  .term = client->leader_term,
+                                  .read = {.op = call->request.op}};
+
+    if (!call->sequence) {
+        call->sequence = client->next_read++;
+        HASH_ADD(hh_sequence, client->by_read, sequence, sizeof call->sequence, call);
+        move(call, &client->reads);
+    }
+    message.read.id = call->sequence;
+    memcpy(message.read.name, call->request.name, sizeof message.read.name);
+    cfs_env_send(client->env, &message);
+}
+
+static bool releases_handle(const struct cfs_call *list, uint64_t handle)
+{
+    for (; list; list = list->next)
+        if (list->late && list->request.release.handle == handle)
+            return true;
+    return false;
+}
+
+/* A release whose caller was let go must not end what the same open file takes after it. */
+static bool must_wait_for_release(const struct cfs_client *client, const struct cfs_call *call)
+{
+    const struct cfs_acquire *acquire = &call->request.acquire;
+
+    if (!client->late_releases || call->sequence || call->kind != CFS_CMD_REQUEST ||
+        call->request.op != CFS_OP_ACQUIRE || acquire->kind != CFS_FLOCK)
+        return false;
+    return releases_handle(client->active, acquire->handle) ||
+           releases_handle(client->unsent, acquire->handle);
+}
+
+void cfs_client_send(struct cfs_client *client, struct cfs_call *call)
+{
+    if (!client->leader || call->abandoned || (!call->read && client->state != CFS_SESSION_OPEN) ||
+        must_wait_for_release(client, call))
+        return;
+    call->resend =
+        client->env->now + (call->is_queued ? RESEND_QUEUED_AFTER : RESEND_AFTER);
+    cfs_client_look_at(client, call->resend);
+    if (call->read)
+        send_read(client, call);
+    else
+        send_change(client, call);
+}
+
+void cfs_client_send_unsent(struct cfs_client *client)
+{
+    struct cfs_call *call, *next;
+
+    DL_FOREACH_SAFE (client->unsent, call, next)
+        cfs_client_send(client, call);
+}
+
+/* Says the answer to the shell, if it still waits for one. */
+static void say(struct cfs_client *client, struct cfs_call *call, const struct cfs_answer *answer,
+                uint8_t *buffer, struct cfs_holder_info *holders)
+{
+    struct cfs_effect *effect = cfs_effects_add(client->env->effects, CFS_FX_ANSWER);
+
+    effect->id = call->id;
+    effect->answer = *answer;
+    effect->buffer = buffer;
+    effect->holders = holders;
+    forget_id(client, call);
+}
+
+void cfs_client_reply(struct cfs_client *client, struct cfs_call *call, enum cfs_error error)
+{
+    if (call->id)
+        say(client, call, &(struct cfs_answer){.error = error}, NULL, NULL);
+}
+
+static enum cfs_error check(const struct cfs_client *client, const struct cfs_request *request)
+{
+    /* Releases are bounded by what is held, and nobody would ask again. */
+    if (client->call_count >= CFS_REQUESTS_MAX && request->op != CFS_OP_RELEASE)
+        return CFS_ERR_TOO_MANY;
+    if (request->op != CFS_OP_LIST && !cfs_name_valid(request->name))
+        return CFS_ERR_INVALID;
+    if (request->op == CFS_OP_WRITE &&
+        (request->write.len > CFS_CONTENT_MAX || request->write.offset > CFS_CONTENT_MAX))
+        return CFS_ERR_TOO_BIG;
+    return CFS_OK;
+}
+
+static void own_request(struct cfs_client *client, struct cfs_call *call,
+                        const struct cfs_request *request)
+{
+    struct cfs_acquire *acquire = &call->request.acquire;
+
+    call->request = *request;
+    /* A LEASED hold outlives the session: asked anew in the next one it must be recognised. */
+    if (request->op == CFS_OP_ACQUIRE && acquire->kind == CFS_LEASED && !acquire->key)
+        acquire->key = cfs_env_random(client->env, INT64_MAX - 1) + 1;
+    if (request->op != CFS_OP_WRITE)
+        return;
+    call->data = cfs_alloc_copy(request->write.data, request->write.len);
+    call->request.write.data = call->data;
+}
+
+/* Whether the leader could read it: what it cannot read it cannot answer. */
+static bool makes_sense(const struct cfs_client *client, const struct cfs_call *call)
+{
+    struct cfs_command command = command_of(client, call), decoded;
+    struct cfs_writer writer = {0};
+    int result;
+
+    if (call->read)
+        return true;
+    cfs_command_encode(&writer, &command);
+    result = cfs_command_decode(&decoded, writer.data, writer.len);
+    free(writer.data);
+    return result == 0;
+}
+
+void cfs_client_request(struct cfs_client *client, uint64_t id, const struct cfs_request *request)
+{
+    enum cfs_error error = check(client, request);
+    struct cfs_call *call = cfs_client_add(client, CFS_CMD_REQUEST);
+
+    call->read = request->op == CFS_OP_GET || request->op == CFS_OP_LIST;
+    call->deadline = client->env->now + client->config->timeout;
+    call->id = id;
+    HASH_ADD(hh_id, client->by_id, id, sizeof call->id, call);
+    if (!error)
+        own_request(client, call, request);
+    if (!error && !makes_sense(client, call))
+        error = CFS_ERR_INVALID;
+    if (error) {
+        cfs_client_reply(client, call, error);
+        cfs_client_drop(client, call);
+        return;
+    }
+    cfs_client_look_at(client, call->deadline);
+    if (client->available || request->op == CFS_OP_RELEASE)
+        cfs_client_send(client, call);
+    if (!client->available)
+        cfs_client_give_up(client, call, CFS_ERR_TIMED_OUT);
+}
+
+static void cancel_target(struct cfs_client *client, struct cfs_call *target, bool undo)
+{
+    struct cfs_call *cancel = cfs_client_add(client, CFS_CMD_CANCEL);
+
+    cancel->target = target->sequence;
+    cancel->undo = undo;
+    cfs_client_send(client, cancel);
+}
+
+/* The caller is let go; what it asked for must not happen later. A release is the exception: whoever
+ * could not say "released" in time still wants it to be. */
+void cfs_client_give_up(struct cfs_client *client, struct cfs_call *call, enum cfs_error error)
+{
+    bool release = call->request.op == CFS_OP_RELEASE && call->kind == CFS_CMD_REQUEST;
+
+    cfs_client_reply(client, call, error);
+    call->deadline = call->give_up = CFS_NEVER;
+    if (release) {
+        call->late = true;
+        client->late_releases++;
+        return;
+    }
+    if (call->read || !call->sequence) {
+        cfs_client_drop(client, call);
+        return;
+    }
+    call->abandoned = true;
+    cancel_target(client, call, call->request.op == CFS_OP_ACQUIRE);
+}
+
+void cfs_client_cancel(struct cfs_client *client, uint64_t id)
+{
+    struct cfs_call *call;
+
+    HASH_FIND(hh_id, client->by_id, &id, sizeof id, call);
+    if (!call || call->cancelling)
+        return;
+    if (call->read || !call->sequence || call->request.op != CFS_OP_ACQUIRE) {
+        cfs_client_give_up(client, call, CFS_ERR_INTERRUPTED);
+        return;
+    }
+    call->cancelling = true;
+    call->give_up = client->env->now + CANCEL_GRACE;
+    cfs_client_look_at(client, call->give_up);
+    cancel_target(client, call, false);
+}
+
+/* The wait's end is known here: the cluster may forget it. */
+static void acknowledge(struct cfs_client *client, uint64_t sequence)
+{
+    client->acks =
+        cfs_array_room(client->acks, client->ack_count, &client->ack_capacity, sizeof *client->acks);
+    client->acks[client->ack_count++] = sequence;
+}
+
+static void now_queued(struct cfs_client *client, struct cfs_call *call)
+{
+    if (call->is_queued)
+        return;
+    call->is_queued = true;
+    call->deadline = CFS_NEVER; /* from now on it depends on contact alone */
+    call->resend = client->env->now + RESEND_QUEUED_AFTER;
+    cfs_client_look_at(client, call->resend);
+    cfs_client_look_at(client, client->contact + client->config->timeout);
+    move(call, &client->queued);
+}
+
+static bool may_have_waited(const struct cfs_call *call)
+{
+    return call->kind == CFS_CMD_REQUEST && call->request.op == CFS_OP_ACQUIRE &&
+           call->request.acquire.wait;
+}
+
+/* A cancel is settled, and with it the call that it was about, should that answer be lost. */
+static void end_cancelled(struct cfs_client *client, uint64_t target)
+{
+    struct cfs_call *call = cfs_client_find(client, target);
+
+    if (!call || call->id)
+        return;
+    if (may_have_waited(call))
+        acknowledge(client, call->sequence);
+    cfs_client_drop(client, call);
+}
+
+static void finish(struct cfs_client *client, struct cfs_call *call, struct cfs_msg_answer *message)
+{
+    struct cfs_answer answer;
+    struct cfs_holder_info *holders = NULL;
+    bool lost = false; /* the cluster does not know the session any more */
+
+    if (cfs_answer_decode(&answer, &holders, message->answer, message->len) != 0) {
+        cfs_trace(client->env, "ignores a malformed answer");
+        return;
+    }
+    if (call->id) {
+        say(client, call, &answer, message->answer, holders);
+        message->answer = NULL;
+        message->len = 0;
+    } else {
+        free(holders);
+    }
+    if (may_have_waited(call))
+        acknowledge(client, call->sequence);
+    if (call->kind == CFS_CMD_CANCEL)
+        end_cancelled(client, call->target);
+    if (call->kind == CFS_CMD_CLOSE_SESSION)
+        cfs_client_session_closed(client);
+    else if (answer.error == CFS_ERR_LOST)
+        lost = true;
+    cfs_client_drop(client, call);
+    if (lost)
+        cfs_client_lose_session(client);
+}
+
+void cfs_client_call_answered(struct cfs_client *client, struct cfs_msg_answer *message)
+{
+    struct cfs_call *call;
+
+    if (message->to == CFS_TO_READ) {
+        HASH_FIND(hh_sequence, client->by_read, &message->id, sizeof message->id, call);
+    } else {
+        if (message->session != client->session || client->state != CFS_SESSION_OPEN)
+            return;
+        call = cfs_client_find(client, message->id);
+    }
+    if (call && message->queued)
+        now_queued(client, call);
+    else if (call)
+        finish(client, call, message);
+}
+
+/* An acquire can be asked again in the next session, as if for the first time. */
+static void ask_anew(struct cfs_client *client, struct cfs_call *call)
+{
+    HASH_DELETE(hh_sequence, client->by_sequence, call);
+    free(call->bytes.data);
+    call->bytes = (struct cfs_writer){0};
+    call->sequence = 0;
+    if (call->is_queued) /* it had none; from now on it waits for a majority like any other */
+        call->deadline = client->contact + client->config->timeout;
+    call->is_queued = false;
+    call->resend = CFS_NEVER;
+    move(call, &client->unsent);
+    cfs_client_look_at(client, call->deadline);
+}
+
+/* Whether a change that was sent in a lost session has happened can no longer be asked: its caller is
+ * told "timed out" as soon as the next session opens, at the latest at its deadline. */
+static void leave_open(struct cfs_client *client, struct cfs_call *call)
+{
+    ask_anew(client, call);
+    call->abandoned = true;
+}
+
+static void end_call(struct cfs_client *client, struct cfs_call *call)
+{
+    const struct cfs_request *request = &call->request;
+    bool released =
+        request->op == CFS_OP_RELEASE && request->release.kind != CFS_LEASED; /* by the end itself */
+
+    if (call->id && !call->cancelling && request->op == CFS_OP_ACQUIRE) {
+        ask_anew(client, call);
+    } else if (call->id && !call->cancelling && !released) {
+        leave_open(client, call);
+    } else {
+        cfs_client_reply(client, call, call->cancelling ? CFS_ERR_INTERRUPTED : CFS_OK);
+        cfs_client_drop(client, call);
+    }
+}
+
+/* The session is gone, and with it all that hung on it. */
+void cfs_client_end_calls(struct cfs_client *client)
+{
+    struct cfs_call *call, *next;
+
+    DL_FOREACH_SAFE (client->unsent, call, next)
+        if (!call->id && !call->read)
+            cfs_client_drop(client, call);
+    DL_FOREACH_SAFE (client->queued, call, next)
+        end_call(client, call);
+    DL_FOREACH_SAFE (client->active, call, next)
+        end_call(client, call);
+    client->ack_count = 0;
+}
+
+void cfs_client_end_open_calls(struct cfs_client *client)
+{
+    struct cfs_call *call, *next;
+
+    DL_FOREACH_SAFE (client->unsent, call, next) {
+        if (!call->abandoned)
+            continue;
+        cfs_client_reply(client, call, CFS_ERR_TIMED_OUT);
+        cfs_client_drop(client, call);
+    }
+}
+
+static bool give_up_due(struct cfs_client *client, struct cfs_call *call, cfs_time now)
+{
+    bool out_of_contact = call->is_queued && now >= client->contact + client->config->timeout;
+
+    if (call->id && call->give_up <= now) {
+        cfs_client_give_up(client, call, CFS_ERR_INTERRUPTED);
+        return true;
+    }
+    if (!call->id || (call->deadline > now && !out_of_contact))
+        return false;
+    client->available = false;
+    cfs_client_give_up(client, call, CFS_ERR_TIMED_OUT);
+    return true;
+}
+
+static void look_at_list(struct cfs_client *client, struct cfs_call *list)
+{
+    cfs_time now = client->env->now;
+    struct cfs_call *call, *next;
+
+    DL_FOREACH_SAFE (list, call, next) {
+        if (give_up_due(client, call, now))
+            continue;
+        if (call->resend <= now)
+            cfs_client_send(client, call);
+        if (call->resend <= now) /* not possible now: the leader's coming will do it */
+            call->resend = CFS_NEVER;
+        cfs_client_look_at(client, call->resend);
+        cfs_client_look_at(client, call->id ? call->deadline : CFS_NEVER);
+        cfs_client_look_at(client, call->id ? call->give_up : CFS_NEVER);
+        if (call->is_queued && call->id)
+            cfs_client_look_at(client, client->contact + client->config->timeout);
+    }
+}
+
+void cfs_client_calls_tick(struct cfs_client *client)
+{
+    if (client->env->now < client->calls_due)
+        return;
+    client->calls_due = CFS_NEVER;
+    cfs_client_send_unsent(client);
+    look_at_list(client, client->unsent);
+    look_at_list(client, client->active);
+    look_at_list(client, client->queued);
+    look_at_list(client, client->reads);
+    if (client->calls_due < client->env->now + LOOK_GAP)
+        client->calls_due = client->env->now + LOOK_GAP;
+}

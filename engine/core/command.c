@@ -1,0 +1,285 @@
+/* Commands as bytes: a version, a head, then what the kind or operation needs and no more.
+ *
+ * There is one encoding of a value, and only what the encoder writes is accepted: unknown
+ * enumerators, booleans other than 0 and 1, bad names and bytes left over are refused. Fields that
+ * an operation does not use are not carried; they are zero after decoding. What is no command (a
+ * shared lockfile, a read) can be encoded but not decoded: whoever lets bytes in decodes them. */
+#include "core/command_internal.h"
+
+#include <assert.h>
+
+bool cfs_get_bool(struct cfs_reader *reader)
+{
+    uint8_t value = cfs_get_u8(reader);
+
+    if (value > 1)
+        reader->failed = true;
+    return value == 1;
+}
+
+uint8_t cfs_get_enum(struct cfs_reader *reader, unsigned first, unsigned last)
+{
+    uint8_t value = cfs_get_u8(reader);
+
+    if (value < first || value > last)
+        reader->failed = true;
+    return value;
+}
+
+bool cfs_reader_whole(const struct cfs_reader *reader)
+{
+    return !reader->failed && reader->at == reader->len;
+}
+
+void cfs_put_process(struct cfs_writer *writer, struct cfs_process process)
+{
+    cfs_put_u32(writer, process.pid);
+    cfs_put_u64(writer, process.start);
+}
+
+struct cfs_process cfs_get_process(struct cfs_reader *reader)
+{
+    struct cfs_process process;
+
+    process.pid = cfs_get_u32(reader);
+    process.start = cfs_get_u64(reader);
+    return process;
+}
+
+static void put_acquire(struct cfs_writer *writer, const struct cfs_acquire *acquire)
+{
+    cfs_put_u8(writer, (uint8_t)acquire->mode);
+    cfs_put_u8(writer, (uint8_t)acquire->kind);
+    cfs_put_u8(writer, acquire->wait);
+    cfs_put_process(writer, acquire->process);
+    cfs_put_u32(writer, acquire->uid);
+    cfs_put_u32(writer, acquire->gid);
+    cfs_put_u32(writer, acquire->perm);
+    cfs_put_u64(writer, acquire->ticket);
+    if (acquire->kind == CFS_LOCKFILE)
+        cfs_put_u8(writer, (uint8_t)acquire->form);
+    if (acquire->kind == CFS_FLOCK)
+        cfs_put_u64(writer, acquire->handle);
+    if (acquire->kind == CFS_LEASED) {
+        cfs_put_u32(writer, acquire->ttl_ms);
+        cfs_put_u64(writer, acquire->key);
+        cfs_put_u64(writer, acquire->renew);
+        cfs_put_string(writer, acquire->owner);
+    }
+}
+
+static void get_acquire(struct cfs_reader *reader, struct cfs_acquire *acquire)
+{
+    acquire->mode = cfs_get_enum(reader, CFS_SHARED, CFS_EXCLUSIVE);
+    acquire->kind = cfs_get_enum(reader, CFS_LOCKFILE, CFS_LEASED);
+    acquire->wait = cfs_get_bool(reader);
+    acquire->process = cfs_get_process(reader);
+    acquire->uid = cfs_get_u32(reader);
+    acquire->gid = cfs_get_u32(reader);
+    acquire->perm = cfs_get_u32(reader);
+    acquire->ticket = cfs_get_u64(reader);
+    acquire->form = CFS_FORM_FILE;
+    if (acquire->kind == CFS_LOCKFILE) {
+        acquire->form = cfs_get_enum(reader, CFS_FORM_FILE, CFS_FORM_DIRECTORY);
+        if (acquire->mode != CFS_EXCLUSIVE)
+            reader->failed = true;
+    }
+    if (acquire->kind == CFS_FLOCK)
+        acquire->handle = cfs_get_u64(reader);
+    if (acquire->kind == CFS_LEASED) {
+        acquire->ttl_ms = cfs_get_u32(reader);
+        acquire->key = cfs_get_u64(reader);
+        acquire->renew = cfs_get_u64(reader);
+        cfs_get_string(reader, acquire->owner, sizeof acquire->owner);
+    }
+}
+
+static void put_write(struct cfs_writer *writer, const struct cfs_write *write)
+{
+    cfs_put_u64(writer, write->token);
+    cfs_put_u64(writer, write->offset);
+    cfs_put_bytes(writer, write->data, write->len);
+}
+
+static void get_write(struct cfs_reader *reader, struct cfs_write *write)
+{
+    write->token = cfs_get_u64(reader);
+    write->offset = cfs_get_u64(reader);
+    write->data = cfs_get_bytes(reader, &write->len);
+    if (write->len > CFS_CONTENT_MAX)
+        reader->failed = true;
+}
+
+static void put_setattr(struct cfs_writer *writer, const struct cfs_setattr *setattr)
+{
+    cfs_put_u32(writer, setattr->fields);
+    cfs_put_u32(writer, setattr->caller);
+    cfs_put_u32(writer, setattr->perm);
+    cfs_put_u32(writer, setattr->uid);
+    cfs_put_u32(writer, setattr->gid);
+    cfs_put_u64(writer, setattr->token);
+    cfs_put_u64(writer, setattr->size);
+    cfs_put_u64(writer, setattr->mtime);
+}
+
+static void get_setattr(struct cfs_reader *reader, struct cfs_setattr *setattr)
+{
+    setattr->fields = cfs_get_u32(reader);
+    if (setattr->fields >= 2 * CFS_SET_SIZE)
+        reader->failed = true;
+    setattr->caller = cfs_get_u32(reader);
+    setattr->perm = cfs_get_u32(reader);
+    setattr->uid = cfs_get_u32(reader);
+    setattr->gid = cfs_get_u32(reader);
+    setattr->token = cfs_get_u64(reader);
+    setattr->size = cfs_get_u64(reader);
+    setattr->mtime = cfs_get_u64(reader);
+}
+
+static void put_request(struct cfs_writer *writer, const struct cfs_request *request)
+{
+    cfs_put_u8(writer, (uint8_t)request->op);
+    cfs_put_string(writer, request->name);
+    switch (request->op) {
+    case CFS_OP_ACQUIRE:
+        put_acquire(writer, &request->acquire);
+        break;
+    case CFS_OP_RELEASE:
+        cfs_put_u8(writer, (uint8_t)request->release.kind);
+        cfs_put_u64(writer, request->release.handle);
+        cfs_put_u64(writer, request->release.token);
+        break;
+    case CFS_OP_REMOVE:
+        cfs_put_u8(writer, (uint8_t)request->remove.form);
+        cfs_put_u32(writer, request->remove.uid);
+        break;
+    case CFS_OP_WRITE:
+        put_write(writer, &request->write);
+        break;
+    case CFS_OP_SETATTR:
+        put_setattr(writer, &request->setattr);
+        break;
+    case CFS_OP_GET:
+    case CFS_OP_LIST:
+        break; /* reads are no commands: decoding refuses them */
+    }
+}
+
+static void get_request(struct cfs_reader *reader, struct cfs_request *request)
+{
+    request->op = cfs_get_enum(reader, CFS_OP_ACQUIRE, CFS_OP_SETATTR);
+    cfs_get_string(reader, request->name, sizeof request->name);
+    if (!cfs_name_valid(request->name))
+        reader->failed = true;
+    switch (request->op) {
+    case CFS_OP_ACQUIRE:
+        get_acquire(reader, &request->acquire);
+        break;
+    case CFS_OP_RELEASE:
+        request->release.kind = cfs_get_enum(reader, CFS_LOCKFILE, CFS_LEASED);
+        request->release.handle = cfs_get_u64(reader);
+        request->release.token = cfs_get_u64(reader);
+        break;
+    case CFS_OP_REMOVE:
+        request->remove.form = cfs_get_enum(reader, CFS_FORM_FILE, CFS_FORM_DIRECTORY);
+        request->remove.uid = cfs_get_u32(reader);
+        break;
+    case CFS_OP_WRITE:
+        get_write(reader, &request->write);
+        break;
+    case CFS_OP_SETATTR:
+        get_setattr(reader, &request->setattr);
+        break;
+    default:
+        reader->failed = true;
+    }
+}
+
+static void put_acks(struct cfs_writer *writer, const struct cfs_command *command)
+{
+    assert(command->ack_count <= CFS_ACKS_MAX);
+    cfs_put_u8(writer, (uint8_t)command->ack_count);
+    for (uint32_t i = 0; i < command->ack_count; i++)
+        cfs_put_u64(writer, command->acks[i]);
+}
+
+static void get_acks(struct cfs_reader *reader, struct cfs_command *command)
+{
+    command->ack_count = cfs_get_enum(reader, 0, CFS_ACKS_MAX);
+    for (uint32_t i = 0; i < command->ack_count && !reader->failed; i++)
+        command->acks[i] = cfs_get_u64(reader);
+}
+
+void cfs_command_encode(struct cfs_writer *writer, const struct cfs_command *command)
+{
+    cfs_put_u8(writer, CFS_COMMAND_VERSION);
+    cfs_put_u8(writer, (uint8_t)command->kind);
+    cfs_put_u32(writer, command->node);
+    cfs_put_u64(writer, command->session);
+    cfs_put_u64(writer, command->sequence);
+    cfs_put_u64(writer, command->oldest);
+    put_acks(writer, command);
+    switch (command->kind) {
+    case CFS_CMD_REQUEST:
+        put_request(writer, &command->request);
+        break;
+    case CFS_CMD_CANCEL:
+        cfs_put_u64(writer, command->target);
+        cfs_put_u8(writer, command->undo);
+        break;
+    case CFS_CMD_OPEN_SESSION:
+        cfs_put_u64(writer, command->nonce);
+        cfs_put_u8(writer, command->resume);
+        break;
+    case CFS_CMD_EXPIRE_SESSION:
+        cfs_put_u64(writer, command->target);
+        break;
+    case CFS_CMD_REFUSE:
+        cfs_put_u64(writer, command->target_session);
+        cfs_put_u64(writer, command->target);
+        break;
+    case CFS_CMD_CLOSE_SESSION:
+    case CFS_CMD_EXPIRE_LEASED:
+        break;
+    }
+}
+
+int cfs_command_decode(struct cfs_command *command, const uint8_t *data, size_t len)
+{
+    struct cfs_reader reader = {.data = data, .len = len};
+
+    *command = (struct cfs_command){0};
+    cfs_get_enum(&reader, CFS_COMMAND_VERSION, CFS_COMMAND_VERSION);
+    command->kind = cfs_get_enum(&reader, CFS_CMD_REQUEST, CFS_CMD_REFUSE);
+    command->node = cfs_get_u32(&reader);
+    command->session = cfs_get_u64(&reader);
+    command->sequence = cfs_get_u64(&reader);
+    command->oldest = cfs_get_u64(&reader);
+    get_acks(&reader, command);
+    switch (command->kind) {
+    case CFS_CMD_REQUEST:
+        get_request(&reader, &command->request);
+        break;
+    case CFS_CMD_CANCEL:
+        command->target = cfs_get_u64(&reader);
+        command->undo = cfs_get_bool(&reader);
+        break;
+    case CFS_CMD_OPEN_SESSION:
+        command->nonce = cfs_get_u64(&reader);
+        command->resume = cfs_get_bool(&reader);
+        break;
+    case CFS_CMD_EXPIRE_SESSION:
+        command->target = cfs_get_u64(&reader);
+        break;
+    case CFS_CMD_REFUSE:
+        command->target_session = cfs_get_u64(&reader);
+        command->target = cfs_get_u64(&reader);
+        break;
+    case CFS_CMD_CLOSE_SESSION:
+    case CFS_CMD_EXPIRE_LEASED:
+        break;
+    default:
+        reader.failed = true;
+    }
+    return cfs_reader_whole(&reader) ? 0 : -1;
+}

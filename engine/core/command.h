@@ -1,0 +1,48 @@
+/* A command of the replicated machine, and answers, as bytes. */
+#ifndef CFS_CORE_COMMAND_H
+#define CFS_CORE_COMMAND_H
+
+#include "core/codec.h"
+#include "coordfs/request.h"
+
+enum cfs_command_kind {
+    CFS_CMD_REQUEST = 1,    /* a client's change */
+    CFS_CMD_CANCEL,         /* sequence `target` is never to be applied, or its wait ends here */
+    CFS_CMD_OPEN_SESSION,   /* a node joins or comes back */
+    CFS_CMD_CLOSE_SESSION,  /* a node leaves, giving back all it held */
+    CFS_CMD_EXPIRE_SESSION, /* the leader: `session` was not renewed in time */
+    CFS_CMD_EXPIRE_LEASED,  /* the leader: HTTP locks whose ttl is over at this entry's time */
+    CFS_CMD_REFUSE,         /* the leader: the wait `target` of `session` closes a cycle */
+};
+
+struct cfs_command {
+    enum cfs_command_kind kind;
+    cfs_node_id node;       /* the sender */
+    cfs_session_id session; /* it acts in; 0 for OPEN_SESSION and the leader's own */
+    uint64_t sequence;      /* identity within the session, 1 and up; 0 for the leader's own */
+    uint64_t oldest;        /* every sequence below this one has its answer, or waits in a queue */
+    uint64_t acks[CFS_ACKS_MAX]; /* sequences below `oldest` that waited in a queue and have
+                                    their answer by now */
+    uint32_t ack_count;
+    struct cfs_request request; /* REQUEST */
+    uint64_t target;            /* CANCEL, REFUSE: the sequence meant; EXPIRE_SESSION: the session */
+    cfs_session_id target_session; /* REFUSE */
+    bool undo;      /* CANCEL: also give back what `target` was granted */
+    uint64_t nonce; /* OPEN_SESSION: grows with every opening of the node; asking twice is asking once */
+    bool resume;    /* OPEN_SESSION: keep the lockfiles of the node's session before, if it lives */
+};
+
+/* Appends the command to `writer`. */
+void cfs_command_encode(struct cfs_writer *writer, const struct cfs_command *command);
+
+/* 0, or -1 if the bytes are no command of this version. request.write.data is borrowed from `data`. */
+int cfs_command_decode(struct cfs_command *command, const uint8_t *data, size_t len);
+
+void cfs_answer_encode(struct cfs_writer *writer, const struct cfs_answer *answer);
+
+/* 0 or -1. Pointers in the answer are borrowed from `data`, but lock.holders, which `holders` receives
+ * and the caller frees. */
+int cfs_answer_decode(struct cfs_answer *answer, struct cfs_holder_info **holders, const uint8_t *data,
+                      size_t len);
+
+#endif

@@ -1,0 +1,123 @@
+/* Answers as bytes: error, token and ticket, then the lock or the names if there are any. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/alloc.h"
+#include "core/command_internal.h"
+
+/* The fewest bytes of an encoded holder: bounds what a count may claim. */
+#define HOLDER_BYTES_MIN 21u
+
+static void put_lock(struct cfs_writer *writer, const struct cfs_lock_info *lock)
+{
+    cfs_put_u8(writer, (uint8_t)lock->mode);
+    cfs_put_u64(writer, lock->token);
+    cfs_put_u64(writer, lock->since);
+    cfs_put_u64(writer, lock->mtime);
+    cfs_put_u32(writer, lock->uid);
+    cfs_put_u32(writer, lock->gid);
+    cfs_put_u32(writer, lock->perm);
+    cfs_put_u32(writer, lock->waiters);
+    cfs_put_bytes(writer, lock->content, lock->content_len);
+    cfs_put_u32(writer, lock->holder_count);
+    for (uint32_t i = 0; i < lock->holder_count; i++) {
+        const struct cfs_holder_info *holder = &lock->holders[i];
+        cfs_put_u32(writer, holder->node);
+        cfs_put_u8(writer, (uint8_t)holder->kind);
+        cfs_put_process(writer, holder->process);
+        cfs_put_string(writer, holder->owner);
+    }
+}
+
+static void get_holders(struct cfs_reader *reader, struct cfs_lock_info *lock,
+                        struct cfs_holder_info **holders)
+{
+    uint32_t count = cfs_get_u32(reader);
+
+    if (reader->failed || count > (reader->len - reader->at) / HOLDER_BYTES_MIN) {
+        reader->failed = true;
+        return;
+    }
+    if (!count)
+        return;
+    *holders = cfs_alloc_zeroed(count, sizeof **holders);
+    for (uint32_t i = 0; i < count; i++) {
+        struct cfs_holder_info *holder = &(*holders)[i];
+        holder->node = cfs_get_u32(reader);
+        holder->kind = cfs_get_enum(reader, CFS_LOCKFILE, CFS_LEASED);
+        holder->process = cfs_get_process(reader);
+        cfs_get_string(reader, holder->owner, sizeof holder->owner);
+    }
+    lock->holders = *holders;
+    lock->holder_count = count;
+}
+
+static void get_lock(struct cfs_reader *reader, struct cfs_lock_info *lock,
+                     struct cfs_holder_info **holders)
+{
+    lock->mode = cfs_get_enum(reader, CFS_SHARED, CFS_EXCLUSIVE);
+    lock->token = cfs_get_u64(reader);
+    lock->since = cfs_get_u64(reader);
+    lock->mtime = cfs_get_u64(reader);
+    lock->uid = cfs_get_u32(reader);
+    lock->gid = cfs_get_u32(reader);
+    lock->perm = cfs_get_u32(reader);
+    lock->waiters = cfs_get_u32(reader);
+    lock->content = cfs_get_bytes(reader, &lock->content_len);
+    if (lock->content_len > CFS_CONTENT_MAX)
+        reader->failed = true;
+    get_holders(reader, lock, holders);
+}
+
+/* Names one after the other, each ended by its NUL. */
+static void get_names(struct cfs_reader *reader, struct cfs_answer *answer)
+{
+    const char *names = (const char *)cfs_get_bytes(reader, &answer->names_len);
+    uint32_t at = 0;
+
+    if (!answer->names_len)
+        return;
+    if (names[answer->names_len - 1] != 0) {
+        reader->failed = true;
+        return;
+    }
+    for (; at < answer->names_len; at += (uint32_t)strlen(names + at) + 1)
+        if (!cfs_name_valid(names + at))
+            reader->failed = true;
+    answer->names = names;
+}
+
+void cfs_answer_encode(struct cfs_writer *writer, const struct cfs_answer *answer)
+{
+    cfs_put_u8(writer, CFS_COMMAND_VERSION);
+    cfs_put_u8(writer, (uint8_t)answer->error);
+    cfs_put_u64(writer, answer->token);
+    cfs_put_u64(writer, answer->ticket);
+    cfs_put_u8(writer, (uint8_t)answer->lock.form); /* 0: no lock follows */
+    if (answer->lock.form)
+        put_lock(writer, &answer->lock);
+    cfs_put_bytes(writer, answer->names, answer->names_len);
+}
+
+int cfs_answer_decode(struct cfs_answer *answer, struct cfs_holder_info **holders,
+                      const uint8_t *data, size_t len)
+{
+    struct cfs_reader reader = {.data = data, .len = len};
+
+    *answer = (struct cfs_answer){0};
+    *holders = NULL;
+    cfs_get_enum(&reader, CFS_COMMAND_VERSION, CFS_COMMAND_VERSION);
+    answer->error = cfs_get_enum(&reader, 0, CFS_ERROR_COUNT - 1);
+    answer->token = cfs_get_u64(&reader);
+    answer->ticket = cfs_get_u64(&reader);
+    answer->lock.form = cfs_get_enum(&reader, 0, CFS_FORM_DIRECTORY);
+    if (answer->lock.form)
+        get_lock(&reader, &answer->lock, holders);
+    get_names(&reader, answer);
+    if (cfs_reader_whole(&reader))
+        return 0;
+    free(*holders);
+    *holders = NULL;
+    *answer = (struct cfs_answer){0};
+    return -1;
+}

@@ -1,0 +1,55 @@
+/* What every part of a node's core shares during a step: the time, the list of effects, the rule that
+ * promises wait for the disk, chance, and the trace. */
+#ifndef CFS_CORE_ENV_H
+#define CFS_CORE_ENV_H
+
+#include "core/effect.h"
+#include "core/node_core.h"
+
+/* Whoever relies on a lease ends it by this fraction (1/50, 2 percent) early: clocks may run apart by
+ * up to 1 percent each way. */
+#define CFS_CLOCK_GUARD(duration) ((duration) / 50)
+
+struct cfs_deferred;
+
+struct cfs_env {
+    cfs_node_id self;
+    cfs_time now;
+    cfs_wall_time wall;
+    struct cfs_effects *effects; /* of the step under way */
+    uint64_t lsn;                /* of the newest ordered record */
+    uint64_t durable;            /* newest lsn reported durable */
+    struct cfs_deferred *deferred; /* messages that wait for an lsn, oldest first */
+    struct cfs_message *inbox;   /* messages to oneself, oldest first */
+    size_t inbox_at, inbox_count, inbox_capacity; /* inbox_at: the next to be taken */
+    uint64_t random;
+    cfs_trace_fn trace;
+    void *trace_arg;
+};
+
+void cfs_env_close(struct cfs_env *env);
+
+/* Orders a record to be persisted; returns its lsn. The entry is shared. */
+uint64_t cfs_env_persist_state(struct cfs_env *env, cfs_group_id group, uint64_t term,
+                               cfs_node_id vote);
+uint64_t cfs_env_persist_entry(struct cfs_env *env, cfs_group_id group, struct cfs_entry *entry);
+
+/* Sends now; takes what the message owns. `from` is filled in; to oneself it goes to the inbox. */
+void cfs_env_send(struct cfs_env *env, struct cfs_message *message);
+
+/* Sends once everything ordered so far is durable: for what promises it. */
+void cfs_env_send_durable(struct cfs_env *env, struct cfs_message *message);
+
+/* The disk has reached `lsn`: releases what waited for it. */
+void cfs_env_persisted(struct cfs_env *env, uint64_t lsn);
+
+/* Takes the oldest message to oneself; false if there is none. */
+bool cfs_env_take_inbox(struct cfs_env *env, struct cfs_message *message);
+
+/* A number below `bound`, from the seed (splitmix64). */
+uint64_t cfs_env_random(struct cfs_env *env, uint64_t bound);
+
+/* One decision, as a sentence: log, test oracle and documentation. */
+void cfs_trace(struct cfs_env *env, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+#endif

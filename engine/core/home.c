@@ -1,0 +1,392 @@
+/* Commands and sessions at the leader. */
+#include "core/home.h"
+
+#include <stdlib.h>
+
+#include "core/alloc.h"
+#include "core/planted.h"
+
+struct refusal {
+    uint64_t sequence;
+    enum cfs_error error;
+};
+
+/* A command that is in the log: its resends need no second entry. */
+struct proposal {
+    uint64_t sequence, index;
+};
+
+/* When a session was last renewed, by this leader's clock. */
+struct cfs_renewal {
+    cfs_session_id session; /* key */
+    cfs_time renewed;
+    uint64_t oldest; /* sequences below it are answered: late copies are dropped */
+    bool doomed; /* its expiry is in the log: too late to renew */
+    struct refusal *refusals;
+    size_t refusal_count, refusal_capacity;
+    struct proposal *proposals; /* in the log and not applied, by index */
+    size_t proposal_count, proposal_capacity;
+    UT_hash_handle hh;
+};
+
+void cfs_home_init(struct cfs_home *home, struct cfs_env *env, struct cfs_raft *raft,
+                   struct cfs_machine *machine, const struct cfs_core_config *config)
+{
+    *home = (struct cfs_home){.env = env,
+                              .raft = raft,
+                              .machine = machine,
+                              .config = config,
+                              .check_due = CFS_NEVER,
+                              .collection = {.due = CFS_NEVER, .deadline = CFS_NEVER}};
+}
+
+static void drop_renewal(struct cfs_home *home, struct cfs_renewal *renewal)
+{
+    HASH_DEL(home->renewals, renewal);
+    free(renewal->refusals);
+    free(renewal->proposals);
+    free(renewal);
+}
+
+void cfs_home_close(struct cfs_home *home)
+{
+    cfs_home_stop(home);
+}
+
+static struct cfs_renewal *find_renewal(const struct cfs_home *home, cfs_session_id session)
+{
+    struct cfs_renewal *renewal;
+
+    HASH_FIND(hh, home->renewals, &session, sizeof session, renewal);
+    return renewal;
+}
+
+/* Every session begins with a full term in the eyes of a new leader, a new session likewise. */
+static struct cfs_renewal *renewal_of(struct cfs_home *home, cfs_session_id session)
+{
+    struct cfs_renewal *renewal = find_renewal(home, session);
+
+    if (!renewal) {
+        renewal = cfs_alloc_zeroed(1, sizeof *renewal);
+        renewal->session = session;
+        renewal->renewed = home->env->now;
+        HASH_ADD(hh, home->renewals, session, sizeof renewal->session, renewal);
+    }
+    return renewal;
+}
+
+void cfs_home_start(struct cfs_home *home)
+{
+    home->serving = true;
+    home->expiry_index = 0;
+    home->check_due = home->env->now;
+    for (struct cfs_session *s = home->machine->sessions.by_id; s; s = s->hh.next)
+        renewal_of(home, s->id);
+    if (cfs_lock_table_waiter_count(home->machine->locks))
+        cfs_home_waiter_queued(home);
+    cfs_trace(home->env, "serves in term %lu", home->raft->term);
+}
+
+void cfs_home_stop(struct cfs_home *home)
+{
+    home->serving = false;
+    home->check_due = CFS_NEVER;
+    while (home->renewals)
+        drop_renewal(home, home->renewals);
+    cfs_home_drop_questions(home);
+    cfs_home_stop_collecting(home);
+}
+
+bool cfs_home_lease_valid(const struct cfs_home *home)
+{
+    return home->env->now < cfs_raft_lease_until(home->raft) || CFS_PLANTED(BUG_STALE_READ);
+}
+
+bool cfs_home_node_alive(const struct cfs_home *home, cfs_node_id node)
+{
+    int at = cfs_raft_position(home->raft, node);
+
+    if (node == home->env->self)
+        return true;
+    if (at < 0)
+        return false;
+    /* A new leader has not heard from everyone yet. */
+    cfs_time heard = home->raft->progress[at].acked;
+    if (heard < home->raft->leader_since)
+        heard = home->raft->leader_since;
+    return heard + 2 * home->config->election > home->env->now;
+}
+
+void cfs_home_propose(struct cfs_home *home, const struct cfs_command *command)
+{
+    struct cfs_writer writer = {0};
+
+    cfs_command_encode(&writer, command);
+    cfs_raft_propose(home->raft, CFS_ENTRY_COMMAND, writer.data, (uint32_t)writer.len);
+    free(writer.data);
+}
+
+void cfs_home_answer(struct cfs_home *home, struct cfs_asker asker, bool queued,
+                     const struct cfs_answer *answer)
+{
+    struct cfs_writer writer = {0};
+    struct cfs_message message = {.type = CFS_MSG_ANSWER,
+                                  .group = home->raft->group,
+                                  .to = asker.node,
+                                  .term = home->raft->term,
+                                  .answer = {.to = CFS_TO_COMMAND,
+                                             .session = asker.session,
+                                             .id = asker.sequence,
+                                             .queued = queued}};
+
+    if (!home->serving)
+        return;
+    if (!queued) {
+        cfs_answer_encode(&writer, answer);
+        message.answer.answer = writer.data;
+        message.answer.len = (uint32_t)writer.len;
+    }
+    cfs_env_send(home->env, &message);
+}
+
+static const struct refusal *find_refusal(const struct cfs_renewal *renewal, uint64_t sequence)
+{
+    for (size_t i = 0; renewal && i < renewal->refusal_count; i++)
+        if (renewal->refusals[i].sequence == sequence)
+            return &renewal->refusals[i];
+    return NULL;
+}
+
+static void forget_refusals(struct cfs_renewal *renewal, uint64_t oldest)
+{
+    size_t kept = 0;
+
+    if (oldest <= renewal->oldest)
+        return;
+    renewal->oldest = oldest;
+    for (size_t i = 0; i < renewal->refusal_count; i++)
+        if (renewal->refusals[i].sequence >= oldest)
+            renewal->refusals[kept++] = renewal->refusals[i];
+    renewal->refusal_count = kept;
+}
+
+void cfs_home_refuse(struct cfs_home *home, struct cfs_asker asker, enum cfs_error error)
+{
+    struct cfs_renewal *renewal = renewal_of(home, asker.session);
+
+    renewal->refusals = cfs_array_room(renewal->refusals, renewal->refusal_count,
+                                       &renewal->refusal_capacity, sizeof *renewal->refusals);
+    renewal->refusals[renewal->refusal_count++] =
+        (struct refusal){.sequence = asker.sequence, .error = error};
+    cfs_home_answer(home, asker, false, &(struct cfs_answer){.error = error});
+}
+
+bool cfs_home_known(struct cfs_home *home, struct cfs_asker asker)
+{
+    const struct refusal *refusal = find_refusal(find_renewal(home, asker.session), asker.sequence);
+
+    if (refusal) {
+        cfs_home_answer(home, asker, false, &(struct cfs_answer){.error = refusal->error});
+        return true;
+    }
+    return cfs_machine_recall(home->machine, asker);
+}
+
+static bool is_proposed(const struct cfs_home *home, struct cfs_renewal *renewal,
+                        struct cfs_asker asker)
+{
+    size_t kept = 0;
+    bool found = false;
+
+    for (size_t i = 0; i < renewal->proposal_count; i++) {
+        struct proposal proposal = renewal->proposals[i];
+        if (proposal.index <= home->raft->applied)
+            continue;
+        found |= proposal.sequence == asker.sequence;
+        renewal->proposals[kept++] = proposal;
+    }
+    renewal->proposal_count = kept;
+    return found;
+}
+
+/* A copy of what was answered: it is answered again, or dropped when the asker must have the answer or
+ * will get it. */
+static bool answered_before(struct cfs_home *home, struct cfs_asker asker, uint64_t oldest)
+{
+    struct cfs_renewal *renewal = find_renewal(home, asker.session);
+
+    if (renewal)
+        forget_refusals(renewal, oldest);
+    return cfs_home_known(home, asker) ||
+           (renewal && (asker.sequence < renewal->oldest || is_proposed(home, renewal, asker)));
+}
+
+void cfs_home_log(struct cfs_home *home, struct cfs_asker asker, const struct cfs_msg_forward *forward)
+{
+    uint64_t index =
+        cfs_raft_propose(home->raft, CFS_ENTRY_COMMAND, forward->command, forward->len);
+    struct cfs_renewal *renewal = find_renewal(home, asker.session);
+
+    if (!renewal)
+        return;
+    renewal->proposals = cfs_array_room(renewal->proposals, renewal->proposal_count,
+                                        &renewal->proposal_capacity, sizeof *renewal->proposals);
+    renewal->proposals[renewal->proposal_count++] =
+        (struct proposal){.sequence = asker.sequence, .index = index};
+}
+
+/* What the leader alone decides comes from no other node. */
+static bool may_forward(enum cfs_command_kind kind)
+{
+    return kind == CFS_CMD_REQUEST || kind == CFS_CMD_CANCEL || kind == CFS_CMD_OPEN_SESSION ||
+           kind == CFS_CMD_CLOSE_SESSION;
+}
+
+static void receive_forward(struct cfs_home *home, struct cfs_message *message)
+{
+    struct cfs_msg_forward *forward = &message->forward;
+    struct cfs_command command;
+    struct cfs_asker asker;
+
+    /* A copy that was meant for an earlier leadership may be of a request long given up. */
+    if (message->term != home->raft->term)
+        return;
+    if (cfs_command_decode(&command, forward->command, forward->len) != 0 ||
+        command.node != message->from || !may_forward(command.kind)) {
+        cfs_trace(home->env, "ignores a malformed command from node %u", message->from);
+        return;
+    }
+    asker = (struct cfs_asker){command.session, command.sequence, command.node};
+    if (command.session && answered_before(home, asker, command.oldest))
+        return;
+    if (command.kind == CFS_CMD_REQUEST && command.request.op == CFS_OP_ACQUIRE &&
+        !command.request.acquire.wait && !command.request.acquire.renew)
+        cfs_home_ask(home, message, &command);
+    else
+        cfs_home_log(home, asker, forward);
+}
+
+static void receive_keepalive(struct cfs_home *home, const struct cfs_message *message)
+{
+    const struct cfs_msg_keepalive *keepalive = &message->keepalive;
+    const struct cfs_session *session =
+        cfs_sessions_find(&home->machine->sessions, keepalive->session);
+    struct cfs_message reply = {.type = CFS_MSG_KEEPALIVE_REPLY,
+                                .group = home->raft->group,
+                                .to = message->from,
+                                .term = home->raft->term,
+                                .keepalive_reply = {.session = keepalive->session,
+                                                    .sent = keepalive->sent}};
+
+    if (!cfs_home_lease_valid(home))
+        return;
+    if (session && session->node == message->from) {
+        struct cfs_renewal *renewal = renewal_of(home, session->id);
+        if (renewal->doomed)
+            return;
+        renewal->renewed = home->env->now;
+        forget_refusals(renewal, keepalive->oldest);
+        reply.keepalive_reply.known = true;
+    }
+    cfs_env_send(home->env, &reply);
+}
+
+void cfs_home_receive(struct cfs_home *home, struct cfs_message *message)
+{
+    if (!home->serving)
+        return;
+    switch (message->type) {
+    case CFS_MSG_FORWARD:
+        receive_forward(home, message);
+        break;
+    case CFS_MSG_READ:
+        cfs_home_ask(home, message, NULL);
+        break;
+    case CFS_MSG_KEEPALIVE:
+        receive_keepalive(home, message);
+        break;
+    case CFS_MSG_DRAIN_REPLY:
+        cfs_home_drained(home, message);
+        break;
+    case CFS_MSG_COLLECT_REPLY:
+        cfs_home_collected(home, message);
+        break;
+    default:
+        break;
+    }
+}
+
+static cfs_time session_term(const struct cfs_home *home)
+{
+    cfs_time term = home->config->session;
+
+    return CFS_PLANTED(BUG_EARLY_EXPIRY) ? term / 2 : term + CFS_CLOCK_GUARD(term);
+}
+
+static void check_sessions(struct cfs_home *home)
+{
+    struct cfs_renewal *renewal, *next;
+
+    for (struct cfs_session *s = home->machine->sessions.by_id; s; s = s->hh.next)
+        renewal_of(home, s->id);
+    HASH_ITER (hh, home->renewals, renewal, next) {
+        const struct cfs_session *session =
+            cfs_sessions_find(&home->machine->sessions, renewal->session);
+        if (!session) {
+            drop_renewal(home, renewal);
+        } else if (!renewal->doomed && home->env->now >= renewal->renewed + session_term(home)) {
+            cfs_trace(home->env, "session %lu of node %u was not renewed: expires", session->id,
+                      session->node);
+            renewal->doomed = true;
+            cfs_home_propose(home, &(struct cfs_command){.kind = CFS_CMD_EXPIRE_SESSION,
+                                                         .node = home->env->self,
+                                                         .target = session->id});
+        }
+    }
+    home->check_due = home->env->now + home->config->session / 10;
+}
+
+/* The node time at which the next HTTP lock expires, unless its expiry is on its way. */
+static cfs_time leased_due(const struct cfs_home *home)
+{
+    cfs_time at = cfs_lock_table_next_expiry(home->machine->locks);
+    cfs_time group_now = cfs_raft_group_time(home->raft);
+
+    if (at == CFS_NEVER || home->expiry_index > home->raft->applied)
+        return CFS_NEVER;
+    return home->env->now + (at > group_now ? at - group_now : 0);
+}
+
+static void check_leased(struct cfs_home *home)
+{
+    if (home->env->now < leased_due(home))
+        return;
+    cfs_home_propose(
+        home, &(struct cfs_command){.kind = CFS_CMD_EXPIRE_LEASED, .node = home->env->self});
+    home->expiry_index = cfs_log_last_index(&home->raft->log);
+}
+
+void cfs_home_tick(struct cfs_home *home)
+{
+    if (!home->serving)
+        return;
+    if (home->env->now >= home->check_due)
+        check_sessions(home);
+    check_leased(home);
+    cfs_home_collect_tick(home);
+}
+
+cfs_time cfs_home_deadline(const struct cfs_home *home)
+{
+    cfs_time due = home->check_due;
+
+    if (!home->serving)
+        return CFS_NEVER;
+    if (leased_due(home) < due)
+        due = leased_due(home);
+    if (cfs_home_question_deadline(home) < due)
+        due = cfs_home_question_deadline(home);
+    if (cfs_home_collect_deadline(home) < due)
+        due = cfs_home_collect_deadline(home);
+    return due;
+}

@@ -1,0 +1,86 @@
+/* The leader's side of service: commands into the log, linearizable reads, session terms, and the
+ * wait-for graph. All of it is soft state that a new leader builds anew.
+ *
+ * close(2) returns before the kernel's RELEASE is answered, so "held through an open file" is believed
+ * only after the holder's node has finished the releases it had queued (DRAIN): reads and acquires that
+ * do not wait ask for that before they answer "held". */
+#ifndef CFS_CORE_HOME_H
+#define CFS_CORE_HOME_H
+
+#include "core/machine.h"
+#include "core/raft.h"
+
+struct cfs_renewal;
+struct cfs_question;
+
+/* A collection of what is stuck on all nodes; two in a row must find the same cycle. */
+struct cfs_collection {
+    uint64_t id;
+    bool active;
+    cfs_time due;      /* next start; CFS_NEVER: nobody waits */
+    cfs_time deadline; /* active: who has not replied by then runs */
+    uint32_t repeats;  /* short-term repetitions left: processes may be on their way to wait(2) */
+    uint32_t awaited;  /* bit set by member position */
+    bool suspected;    /* the last round found `suspect` */
+    struct cfs_asker suspect;
+    struct cfs_msg_collect_reply replies[CFS_MEMBERS_MAX]; /* by member position; owned */
+};
+
+struct cfs_home {
+    struct cfs_env *env;
+    struct cfs_raft *raft;
+    struct cfs_machine *machine;
+    const struct cfs_core_config *config;
+    bool serving;
+    struct cfs_renewal *renewals;    /* by session */
+    struct cfs_question *questions;  /* unanswered, oldest first */
+    uint64_t drain_id;
+    cfs_time check_due;              /* of session terms */
+    uint64_t expiry_index;           /* of the newest EXPIRE_LEASED in the log */
+    struct cfs_collection collection;
+};
+
+void cfs_home_init(struct cfs_home *home, struct cfs_env *env, struct cfs_raft *raft,
+                   struct cfs_machine *machine, const struct cfs_core_config *config);
+void cfs_home_close(struct cfs_home *home);
+
+/* The raft group began or ceased to serve on this node. */
+void cfs_home_start(struct cfs_home *home);
+void cfs_home_stop(struct cfs_home *home);
+
+/* FORWARD, READ, KEEPALIVE, DRAIN_REPLY, COLLECT_REPLY; ignored unless serving. */
+void cfs_home_receive(struct cfs_home *home, struct cfs_message *message);
+
+/* The machine has answered a command: passes it on to the node that asked, while serving. */
+void cfs_home_answer(struct cfs_home *home, struct cfs_asker asker, bool queued,
+                     const struct cfs_answer *answer);
+
+/* Answers what can be answered by now: after entries were applied or the lease was renewed. */
+void cfs_home_progress(struct cfs_home *home);
+
+void cfs_home_tick(struct cfs_home *home);
+cfs_time cfs_home_deadline(const struct cfs_home *home);
+
+/* Parts with files of their own. */
+void cfs_home_ask(struct cfs_home *home, struct cfs_message *message, const struct cfs_command *try);
+void cfs_home_drop_questions(struct cfs_home *home);
+void cfs_home_drained(struct cfs_home *home, const struct cfs_message *message);
+cfs_time cfs_home_question_deadline(const struct cfs_home *home);
+/* A request has newly begun to wait. */
+void cfs_home_waiter_queued(struct cfs_home *home);
+void cfs_home_collect_tick(struct cfs_home *home);
+void cfs_home_collected(struct cfs_home *home, struct cfs_message *message);
+void cfs_home_stop_collecting(struct cfs_home *home);
+cfs_time cfs_home_collect_deadline(const struct cfs_home *home);
+void cfs_home_propose(struct cfs_home *home, const struct cfs_command *command);
+/* Proposes a forwarded command. */
+void cfs_home_log(struct cfs_home *home, struct cfs_asker asker,
+                  const struct cfs_msg_forward *forward);
+bool cfs_home_lease_valid(const struct cfs_home *home);
+bool cfs_home_node_alive(const struct cfs_home *home, cfs_node_id node);
+/* Answers again what was answered before, from the machine or from the refusals: true. */
+bool cfs_home_known(struct cfs_home *home, struct cfs_asker asker);
+/* An acquire that does not wait is answered without the log; its resends must hear the same. */
+void cfs_home_refuse(struct cfs_home *home, struct cfs_asker asker, enum cfs_error error);
+
+#endif

@@ -1,0 +1,190 @@
+/* What may be asked of the table without changing it. */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/lock_table_internal.h"
+
+static void fill_info(struct cfs_holder_info *info, const struct cfs_claim *hold)
+{
+    *info = (struct cfs_holder_info){
+        .node = hold->node, .kind = hold->ask.kind, .process = hold->ask.process};
+    memcpy(info->owner, hold->ask.owner, sizeof info->owner);
+}
+
+static const struct cfs_holder_info *fill_infos(struct cfs_lock_table *table,
+                                                const struct cfs_lock *lock)
+{
+    const struct cfs_claim *hold;
+    size_t count = 0;
+
+    DL_FOREACH (lock->holders, hold) {
+        table->infos =
+            cfs_array_room(table->infos, count, &table->info_capacity, sizeof *table->infos);
+        fill_info(&table->infos[count++], hold);
+    }
+    return table->infos;
+}
+
+bool cfs_lock_table_get(struct cfs_lock_table *table, const char *name, struct cfs_lock_info *info)
+{
+    const struct cfs_lock *lock = cfs_lock_find(table, name);
+    const struct cfs_claim *newest;
+
+    *info = (struct cfs_lock_info){0};
+    if (!lock)
+        return false;
+    newest = lock->holders->prev;
+    *info = (struct cfs_lock_info){
+        .form = lock->form,
+        .mode = lock->exclusive_holders ? CFS_EXCLUSIVE : CFS_SHARED,
+        .token = newest->token,
+        .since = newest->since,
+        .mtime = lock->mtime,
+        .uid = lock->uid,
+        .gid = lock->gid,
+        .perm = lock->perm,
+        .waiters = lock->waiter_count,
+        .holder_count = lock->holder_count,
+        .holders = fill_infos(table, lock),
+        .content = lock->content,
+        .content_len = lock->content_len,
+    };
+    return true;
+}
+
+static uint64_t all_flock_nodes(const struct cfs_lock_table *table)
+{
+    uint64_t nodes = 0;
+
+    for (uint32_t node = 0; node < CFS_NODE_BITS; node++)
+        nodes |= (uint64_t)(table->flock_holds[node] != 0) << node;
+    return nodes;
+}
+
+uint64_t cfs_lock_table_flock_nodes(const struct cfs_lock_table *table, const char *name)
+{
+    const struct cfs_lock *lock = name ? cfs_lock_find(table, name) : NULL;
+    const struct cfs_claim *hold;
+    uint64_t nodes = 0;
+
+    if (!name)
+        return all_flock_nodes(table);
+    if (!lock)
+        return 0;
+    DL_FOREACH (lock->holders, hold)
+        if (hold->ask.kind == CFS_FLOCK)
+            nodes |= (uint64_t)1 << hold->node;
+    return nodes;
+}
+
+static int by_bytes(const void *a, const void *b)
+{
+    const char *const *first = a, *const *second = b;
+
+    return strcmp(*first, *second);
+}
+
+char *cfs_lock_table_list(const struct cfs_lock_table *table, uint32_t *len)
+{
+    size_t count = 0, size = 0;
+    const char **names = cfs_alloc(HASH_COUNT(table->locks) * sizeof(char *));
+    char *list, *end;
+
+    for (const struct cfs_lock *lock = table->locks; lock; lock = lock->hh.next) {
+        names[count++] = lock->name;
+        size += strlen(lock->name) + 1;
+    }
+    assert(size <= UINT32_MAX);
+    qsort(names, count, sizeof(char *), by_bytes);
+    list = end = cfs_alloc(size);
+    for (size_t i = 0; i < count; i++)
+        end = stpcpy(end, names[i]) + 1;
+    free(names);
+    *len = (uint32_t)size;
+    return list;
+}
+
+uint32_t cfs_lock_table_held_count(const struct cfs_lock_table *table)
+{
+    return HASH_COUNT(table->locks);
+}
+
+uint32_t cfs_lock_table_waiter_count(const struct cfs_lock_table *table)
+{
+    return table->waiter_count;
+}
+
+/* FNV-1a, a byte at a time: numbers count the same on every machine. */
+static uint64_t mix_bytes(uint64_t digest, const void *data, size_t len)
+{
+    const uint8_t *bytes = data;
+
+    for (size_t i = 0; i < len; i++)
+        digest = (digest ^ bytes[i]) * 0x100000001b3u;
+    return digest;
+}
+
+static uint64_t mix(uint64_t digest, uint64_t value)
+{
+    for (unsigned shift = 0; shift < 64; shift += 8)
+        digest = (digest ^ (value >> shift & 0xff)) * 0x100000001b3u;
+    return digest;
+}
+
+static uint64_t mix_claim(uint64_t digest, const struct cfs_claim *claim)
+{
+    const struct cfs_acquire *ask = &claim->ask;
+    const uint64_t values[] = {
+        claim->state,
+        claim->asker.session,
+        claim->asker.sequence,
+        claim->asker.node,
+        claim->session,
+        claim->node,
+        claim->ticket,
+        claim->token,
+        claim->since,
+        claim->expiry,
+        ask->mode,
+        ask->kind,
+        ask->form,
+        ask->handle,
+        ask->process.pid,
+        ask->process.start,
+        ask->uid,
+        ask->gid,
+        ask->perm,
+        ask->ttl_ms,
+        ask->key,
+    };
+
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++)
+        digest = mix(digest, values[i]);
+    return mix_bytes(digest, ask->owner, strlen(ask->owner) + 1);
+}
+
+static uint64_t digest_of(const struct cfs_lock *lock)
+{
+    uint64_t digest = mix_bytes(0xcbf29ce484222325u, lock->name, strlen(lock->name) + 1);
+    const struct cfs_claim *claim;
+
+    digest = mix(mix(mix(digest, lock->form), lock->uid), lock->gid);
+    digest = mix(mix(mix(digest, lock->perm), lock->mtime), lock->content_len);
+    digest = mix_bytes(digest, lock->content, lock->content_len);
+    DL_FOREACH (lock->holders, claim)
+        digest = mix_claim(digest, claim);
+    DL_FOREACH (lock->waiters, claim)
+        digest = mix_claim(digest, claim);
+    return digest;
+}
+
+/* Locks are added up: the order in which they are found says nothing about them. */
+uint64_t cfs_lock_table_digest(const struct cfs_lock_table *table)
+{
+    uint64_t sum = 0;
+
+    for (const struct cfs_lock *lock = table->locks; lock; lock = lock->hh.next)
+        sum += digest_of(lock);
+    return mix(sum, table->token);
+}

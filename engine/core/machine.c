@@ -1,0 +1,235 @@
+/* One function per kind of command; the request's own operations are a second switch. */
+#include "core/machine.h"
+
+#include <assert.h>
+
+#include "core/planted.h"
+
+static void answer_error(struct cfs_machine *machine, struct cfs_asker asker, enum cfs_error error)
+{
+    machine->answer(machine->arg, asker, false, &(struct cfs_answer){.error = error});
+}
+
+/* Remembers and answers. */
+static void finish(struct cfs_machine *machine, struct cfs_asker asker,
+                   const struct cfs_answer *answer)
+{
+    struct cfs_session *session = cfs_sessions_find(&machine->sessions, asker.session);
+
+    if (session)
+        cfs_session_remember(session, asker.sequence, CFS_ANSWER_DONE, answer);
+    machine->answer(machine->arg, asker, false, answer);
+}
+
+/* Somebody's wait in the lock table has ended. */
+static void settled(void *arg, struct cfs_asker asker, const struct cfs_answer *answer)
+{
+    finish(arg, asker, answer);
+}
+
+void cfs_machine_init(struct cfs_machine *machine, cfs_machine_answer_fn answer, void *arg)
+{
+    *machine = (struct cfs_machine){.answer = answer, .arg = arg};
+    machine->locks = cfs_lock_table_new(settled, machine);
+}
+
+void cfs_machine_close(struct cfs_machine *machine)
+{
+    cfs_sessions_close(&machine->sessions);
+    cfs_lock_table_free(machine->locks);
+    machine->locks = NULL;
+}
+
+bool cfs_machine_recall(struct cfs_machine *machine, struct cfs_asker asker)
+{
+    const struct cfs_session *session = cfs_sessions_find(&machine->sessions, asker.session);
+    const struct cfs_remembered *known =
+        session ? cfs_session_recall(session, asker.sequence) : NULL;
+
+    if (!known)
+        return false;
+    if (known->state == CFS_ANSWER_WAITING) {
+        machine->answer(machine->arg, asker, true, NULL);
+        return true;
+    }
+    machine->answer(machine->arg, asker, false,
+                    &(struct cfs_answer){.error = known->error,
+                                         .token = known->token,
+                                         .ticket = known->ticket});
+    return true;
+}
+
+static void apply_acquire(struct cfs_machine *machine, struct cfs_asker asker,
+                          const struct cfs_request *request)
+{
+    struct cfs_session *session = cfs_sessions_find(&machine->sessions, asker.session);
+    struct cfs_answer answer = {0};
+
+    if (cfs_lock_table_acquire(machine->locks, asker, machine->moment, request->name,
+                               &request->acquire, &answer) == CFS_ANSWERED) {
+        finish(machine, asker, &answer);
+        return;
+    }
+    machine->queued++;
+    cfs_session_remember(session, asker.sequence, CFS_ANSWER_WAITING, NULL);
+    machine->answer(machine->arg, asker, true, NULL);
+}
+
+static void apply_request(struct cfs_machine *machine, struct cfs_asker asker,
+                          const struct cfs_request *request)
+{
+    struct cfs_moment moment = machine->moment;
+    struct cfs_answer answer = {0};
+
+    switch (request->op) {
+    case CFS_OP_ACQUIRE:
+        apply_acquire(machine, asker, request);
+        return;
+    case CFS_OP_RELEASE:
+        answer.error = cfs_lock_table_release(machine->locks, asker.session, moment, request->name,
+                                              &request->release);
+        break;
+    case CFS_OP_REMOVE:
+        answer.error =
+            cfs_lock_table_remove(machine->locks, moment, request->name, &request->remove);
+        break;
+    case CFS_OP_WRITE:
+        answer.error = cfs_lock_table_write(machine->locks, moment, request->name, &request->write);
+        break;
+    case CFS_OP_SETATTR:
+        answer.error =
+            cfs_lock_table_setattr(machine->locks, moment, request->name, &request->setattr);
+        break;
+    case CFS_OP_GET:
+    case CFS_OP_LIST:
+        answer.error = CFS_ERR_INVALID; /* reads are not replicated */
+        break;
+    }
+    finish(machine, asker, &answer);
+}
+
+static void apply_cancel(struct cfs_machine *machine, struct cfs_session *session,
+                         struct cfs_asker asker, const struct cfs_command *command)
+{
+    const struct cfs_remembered *known = cfs_session_recall(session, command->target);
+    struct cfs_asker target = {session->id, command->target, session->node};
+
+    if (!known && command->target >= session->oldest) {
+        if (!CFS_PLANTED(BUG_FORGET_CANCEL))
+            finish(machine, target, &(struct cfs_answer){.error = CFS_ERR_INTERRUPTED});
+    } else if (known && known->state == CFS_ANSWER_WAITING) {
+        cfs_lock_table_dismiss(machine->locks, session->id, command->target, machine->moment,
+                               CFS_ERR_INTERRUPTED);
+    } else if (command->undo) {
+        /* Also where the answer is forgotten: the hold knows who asked for it. */
+        cfs_lock_table_undo(machine->locks, session->id, command->target, machine->moment);
+    }
+    finish(machine, asker, &(struct cfs_answer){0});
+}
+
+static void end_session(struct cfs_machine *machine, struct cfs_session *session)
+{
+    cfs_session_id id = session->id;
+
+    cfs_sessions_remove(&machine->sessions, session);
+    cfs_lock_table_end_session(machine->locks, id, machine->moment);
+}
+
+static void apply_open(struct cfs_machine *machine, const struct cfs_command *command)
+{
+    struct cfs_session *old = cfs_sessions_of_node(&machine->sessions, command->node);
+    cfs_session_id id = machine->moment.index;
+
+    if (old && command->nonce < old->nonce)
+        return; /* a late copy of an opening that the node has replaced since */
+    if (old && old->nonce == command->nonce) {
+        id = old->id;
+    } else {
+        if (old && command->resume) {
+            cfs_lock_table_move_session(machine->locks, old->id, id, machine->moment);
+            cfs_sessions_remove(&machine->sessions, old);
+        } else if (old) {
+            end_session(machine, old);
+        }
+        cfs_sessions_add(&machine->sessions, id, command->node, command->nonce);
+    }
+    machine->answer(machine->arg, (struct cfs_asker){0, command->nonce, command->node}, false,
+                    &(struct cfs_answer){.token = id});
+}
+
+/* A command within a session: refused without one, done once, in whatever order it arrives. */
+static void apply_in_session(struct cfs_machine *machine, const struct cfs_command *command)
+{
+    struct cfs_session *session = cfs_sessions_find(&machine->sessions, command->session);
+    struct cfs_asker asker = {command->session, command->sequence, command->node};
+
+    if (!session || session->node != command->node) {
+        answer_error(machine, asker, CFS_ERR_LOST);
+        return;
+    }
+    cfs_session_forget(session, command->oldest);
+    for (uint32_t i = 0; i < command->ack_count; i++)
+        if (command->acks[i] < session->oldest)
+            cfs_session_acknowledge(session, command->acks[i]);
+    if (cfs_machine_recall(machine, asker) || command->sequence < session->oldest)
+        return;
+    if (command->kind == CFS_CMD_REQUEST) {
+        apply_request(machine, asker, &command->request);
+    } else if (command->kind == CFS_CMD_CANCEL) {
+        apply_cancel(machine, session, asker, command);
+    } else {
+        end_session(machine, session);
+        answer_error(machine, asker, CFS_OK);
+    }
+}
+
+void cfs_machine_apply(struct cfs_machine *machine, const struct cfs_entry *entry)
+{
+    struct cfs_command command;
+    struct cfs_session *session;
+
+    machine->moment = (struct cfs_moment){entry->index, entry->time, entry->wall};
+    if (entry->kind != CFS_ENTRY_COMMAND)
+        return;
+    /* The leader let nothing into the log that it could not read. */
+    if (cfs_command_decode(&command, entry->data, entry->len) != 0)
+        assert(!"a committed command cannot be decoded");
+    switch (command.kind) {
+    case CFS_CMD_REQUEST:
+    case CFS_CMD_CANCEL:
+    case CFS_CMD_CLOSE_SESSION:
+        apply_in_session(machine, &command);
+        break;
+    case CFS_CMD_OPEN_SESSION:
+        apply_open(machine, &command);
+        break;
+    case CFS_CMD_EXPIRE_SESSION:
+        session = cfs_sessions_find(&machine->sessions, command.target);
+        if (session)
+            end_session(machine, session);
+        break;
+    case CFS_CMD_EXPIRE_LEASED:
+        cfs_lock_table_expire(machine->locks, machine->moment);
+        break;
+    case CFS_CMD_REFUSE:
+        cfs_lock_table_dismiss(machine->locks, command.target_session, command.target,
+                               machine->moment, CFS_ERR_DEADLOCK);
+        break;
+    }
+}
+
+static uint64_t mix(uint64_t digest, uint64_t value)
+{
+    return (digest ^ value) * 0x100000001b3u;
+}
+
+uint64_t cfs_machine_digest(const struct cfs_machine *machine)
+{
+    uint64_t digest = mix(0xcbf29ce484222325u, cfs_lock_table_digest(machine->locks));
+
+    for (const struct cfs_session *s = machine->sessions.by_id; s; s = s->hh.next) {
+        digest = mix(mix(mix(digest, s->id), s->node), s->oldest);
+        digest = mix(mix(digest, HASH_COUNT(s->answers)), HASH_COUNT(s->waits));
+    }
+    return digest;
+}

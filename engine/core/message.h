@@ -1,0 +1,131 @@
+/* What nodes say to each other. One-way values: a reply is a message too. How they travel (requests,
+ * responses, batches) is the transport's affair. */
+#ifndef CFS_CORE_MESSAGE_H
+#define CFS_CORE_MESSAGE_H
+
+#include "coordfs/request.h"
+#include "core/entry.h"
+
+enum cfs_message_type {
+    CFS_MSG_VOTE = 1,      /* RequestVote, or its dry run (thesis 3.4, 9.6) */
+    CFS_MSG_VOTE_REPLY,
+    CFS_MSG_APPEND,        /* AppendEntries, also as heartbeat (3.5) */
+    CFS_MSG_APPEND_REPLY,
+    CFS_MSG_FORWARD,       /* a command, from the node that was asked to the leader */
+    CFS_MSG_READ,          /* a linearizable read, likewise */
+    CFS_MSG_ANSWER,        /* the leader's answer to either */
+    CFS_MSG_KEEPALIVE,     /* renews the sender's session */
+    CFS_MSG_KEEPALIVE_REPLY,
+    CFS_MSG_DRAIN,         /* leader to a holder's node: finish the releases you have queued */
+    CFS_MSG_DRAIN_REPLY,
+    CFS_MSG_COLLECT,       /* leader to a node: which of your handles are stuck behind which waits? */
+    CFS_MSG_COLLECT_REPLY,
+    CFS_MSG_TYPE_COUNT
+};
+
+struct cfs_msg_vote {
+    bool pre;
+    uint64_t last_index, last_term; /* of the candidate's log */
+};
+
+struct cfs_msg_vote_reply {
+    bool pre, granted;
+    cfs_time promise; /* microseconds for which the voter still owes the old leader its lease */
+};
+
+struct cfs_msg_append {
+    uint64_t prev_index, prev_term, commit;
+    cfs_time sent;  /* leader's clock, echoed: renews the lease from the moment of sending */
+    bool serving;   /* the leader takes commands and reads */
+    uint32_t entry_count;
+    struct cfs_entry **entries; /* owned array of references */
+};
+
+struct cfs_msg_append_reply {
+    bool success;
+    uint64_t match; /* success: durable and equal up to here; else: a hint, the follower's last index */
+    cfs_time sent;  /* echo */
+};
+
+struct cfs_msg_forward {
+    uint32_t len;
+    uint8_t *command; /* owned; an encoded struct cfs_command */
+};
+
+struct cfs_msg_read {
+    uint64_t id; /* the asker's, echoed in the answer */
+    enum cfs_op op;
+    char name[CFS_NAME_MAX + 1];
+};
+
+enum cfs_answer_to { CFS_TO_COMMAND = 1, CFS_TO_READ = 2 };
+
+struct cfs_msg_answer {
+    enum cfs_answer_to to;
+    cfs_session_id session; /* TO_COMMAND: of the command */
+    uint64_t id;            /* sequence of the command, or id of the read */
+    bool queued;            /* the acquire waits in the lock's queue; another answer follows */
+    uint32_t len;
+    uint8_t *answer; /* owned; an encoded struct cfs_answer; nothing when queued */
+};
+
+struct cfs_msg_keepalive {
+    cfs_session_id session;
+    uint64_t oldest; /* the oldest unanswered sequence */
+    cfs_time sent;   /* echoed */
+};
+
+struct cfs_msg_keepalive_reply {
+    cfs_session_id session;
+    bool known; /* false: the session has ended */
+    cfs_time sent;
+};
+
+struct cfs_msg_round {
+    uint64_t id; /* of the drain or collection, echoed */
+};
+
+/* One stuck handle of the replying node and the sequences of its acquires it waits for. */
+struct cfs_stuck {
+    uint64_t handle;
+    uint32_t wait_count;
+    uint64_t *waits; /* owned; sequences within the node's session */
+};
+
+struct cfs_msg_collect_reply {
+    uint64_t id;
+    cfs_session_id session;
+    uint32_t stuck_count;
+    struct cfs_stuck *stuck; /* owned */
+};
+
+struct cfs_message {
+    enum cfs_message_type type;
+    cfs_group_id group;
+    cfs_node_id from, to;
+    uint64_t term; /* the sender's; for VOTE with `pre` the term it would start */
+    union {
+        struct cfs_msg_vote vote;
+        struct cfs_msg_vote_reply vote_reply;
+        struct cfs_msg_append append;
+        struct cfs_msg_append_reply append_reply;
+        struct cfs_msg_forward forward;
+        struct cfs_msg_read read;
+        struct cfs_msg_answer answer;
+        struct cfs_msg_keepalive keepalive;
+        struct cfs_msg_keepalive_reply keepalive_reply;
+        struct cfs_msg_round drain, drain_reply, collect;
+        struct cfs_msg_collect_reply collect_reply;
+    };
+};
+
+/* Frees what the message owns, not the message; it is empty afterwards. */
+void cfs_message_clear(struct cfs_message *message);
+
+/* A copy that owns its own; entries are shared by reference. */
+struct cfs_message cfs_message_copy(const struct cfs_message *message);
+
+/* "append", "vote_reply", ...: the word used on the wire and in traces; NULL for no such type. */
+const char *cfs_message_type_name(enum cfs_message_type type);
+
+#endif

@@ -1,0 +1,271 @@
+/* Roles, time and the lease of one Raft group. Elections and replication have files of their own. */
+#include "core/raft.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "core/planted.h"
+
+void cfs_raft_init(struct cfs_raft *raft, struct cfs_env *env, cfs_group_id group,
+                   const struct cfs_core_config *config)
+{
+    *raft = (struct cfs_raft){.env = env, .group = group, .config = config, .role = CFS_FOLLOWER};
+    for (uint32_t i = 0; i < config->member_count; i++)
+        raft->progress[i].node = config->members[i];
+}
+
+void cfs_raft_close(struct cfs_raft *raft)
+{
+    cfs_log_close(&raft->log);
+    free(raft->marks);
+    raft->marks = NULL;
+}
+
+void cfs_raft_restore(struct cfs_raft *raft, const struct cfs_record *record)
+{
+    if (record->type == CFS_RECORD_HARD_STATE) {
+        raft->term = record->term;
+        raft->vote = record->vote;
+        return;
+    }
+    cfs_log_truncate(&raft->log, record->entry->index);
+    cfs_log_append(&raft->log, cfs_entry_ref(record->entry));
+}
+
+void cfs_raft_start(struct cfs_raft *raft)
+{
+    bool alone = raft->config->member_count == 1;
+
+    raft->durable_index = cfs_log_last_index(&raft->log);
+    /* What this node promised before it stopped is not known any more: assume the most. */
+    if (!alone)
+        raft->promise = raft->env->now + raft->config->lease;
+    cfs_raft_reset_election(raft);
+    if (alone)
+        raft->election_due = raft->env->now;
+}
+
+int cfs_raft_position(const struct cfs_raft *raft, cfs_node_id node)
+{
+    for (uint32_t i = 0; i < raft->config->member_count; i++)
+        if (raft->config->members[i] == node)
+            return (int)i;
+    return -1;
+}
+
+uint32_t cfs_raft_quorum(const struct cfs_raft *raft)
+{
+    uint32_t count = raft->config->member_count;
+
+    if (CFS_PLANTED(BUG_COMMIT_MINORITY) && count > 1)
+        return count / 2;
+    return count / 2 + 1;
+}
+
+bool cfs_raft_is_quorum(const struct cfs_raft *raft, uint32_t members)
+{
+    return (uint32_t)__builtin_popcount(members) >= raft->config->member_count / 2 + 1;
+}
+
+void cfs_raft_reset_election(struct cfs_raft *raft)
+{
+    cfs_time spread = cfs_env_random(raft->env, raft->config->election + 1);
+
+    raft->election_due = raft->env->now + raft->config->election + spread;
+}
+
+void cfs_raft_persist_state(struct cfs_raft *raft)
+{
+    if (CFS_PLANTED(BUG_FORGET_VOTE))
+        return;
+    raft->state_lsn = cfs_env_persist_state(raft->env, raft->group, raft->term, raft->vote);
+}
+
+void cfs_raft_become_follower(struct cfs_raft *raft, uint64_t term, cfs_node_id leader)
+{
+    if (raft->role == CFS_LEADER)
+        cfs_trace(raft->env, "steps down as leader of term %lu", raft->term);
+    if (term > raft->term) {
+        raft->term = term;
+        raft->vote = 0;
+        cfs_raft_persist_state(raft);
+    }
+    if (leader && leader != raft->leader)
+        cfs_trace(raft->env, "follows node %u in term %lu", leader, term);
+    raft->role = CFS_FOLLOWER;
+    raft->leader = leader;
+    raft->leader_serving = false;
+    raft->leader_gone = false;
+    cfs_raft_reset_election(raft);
+}
+
+void cfs_raft_become_leader(struct cfs_raft *raft)
+{
+    uint64_t last = cfs_log_last_index(&raft->log);
+    const struct cfs_entry *entry = cfs_log_get(&raft->log, last);
+
+    cfs_trace(raft->env, "leads term %lu from index %lu", raft->term, last + 1);
+    raft->role = CFS_LEADER;
+    raft->leader = raft->env->self;
+    raft->leader_since = raft->env->now;
+    raft->clock_base = raft->env->now;
+    raft->time_base = entry ? entry->time : 0;
+    for (uint32_t i = 0; i < raft->config->member_count; i++)
+        raft->progress[i] = (struct cfs_progress){
+            .node = raft->config->members[i], .next = last + 1, .probing = true};
+    raft->noop_index = cfs_raft_propose(raft, CFS_ENTRY_NOOP, NULL, 0);
+    cfs_raft_broadcast_heartbeat(raft);
+}
+
+uint64_t cfs_raft_propose(struct cfs_raft *raft, enum cfs_entry_kind kind, const void *data,
+                          uint32_t len)
+{
+    uint64_t index = cfs_log_last_index(&raft->log) + 1;
+    struct cfs_entry *entry = cfs_entry_new(kind, index, raft->term, data, len);
+
+    assert(raft->role == CFS_LEADER);
+    entry->time = cfs_raft_group_time(raft);
+    entry->wall = raft->env->wall;
+    cfs_raft_append_local(raft, entry);
+    raft->dirty = true;
+    return index;
+}
+
+bool cfs_raft_serving(const struct cfs_raft *raft)
+{
+    return raft->role == CFS_LEADER && raft->applied >= raft->noop_index &&
+           (raft->env->now >= raft->quiet_until || CFS_PLANTED(BUG_IGNORE_PROMISE));
+}
+
+cfs_time cfs_raft_group_time(const struct cfs_raft *raft)
+{
+    return raft->time_base + (raft->env->now - raft->clock_base);
+}
+
+/* The moment by which a majority, this leader included, has acknowledged messages sent since. */
+static cfs_time quorum_acked(const struct cfs_raft *raft)
+{
+    cfs_time acked[CFS_MEMBERS_MAX];
+    uint32_t count = raft->config->member_count;
+
+    for (uint32_t i = 0; i < count; i++) {
+        cfs_time at = raft->progress[i].node == raft->env->self ? raft->env->now
+                                                                : raft->progress[i].acked;
+        uint32_t slot = i;
+        for (; slot > 0 && acked[slot - 1] < at; slot--)
+            acked[slot] = acked[slot - 1];
+        acked[slot] = at;
+    }
+    return acked[count / 2];
+}
+
+cfs_time cfs_raft_lease_until(const struct cfs_raft *raft)
+{
+    cfs_time acked;
+
+    if (raft->role != CFS_LEADER)
+        return 0;
+    if (raft->config->member_count == 1)
+        return CFS_NEVER;
+    acked = quorum_acked(raft);
+    return acked ? acked + raft->config->lease - CFS_CLOCK_GUARD(raft->config->lease) : 0;
+}
+
+/* CheckQuorum: a leader that a majority does not answer makes room for another (6.2). */
+static void check_quorum(struct cfs_raft *raft)
+{
+    cfs_time acked = quorum_acked(raft);
+
+    if (acked < raft->leader_since)
+        acked = raft->leader_since;
+    if (raft->env->now < acked + 2 * raft->config->election)
+        return;
+    cfs_trace(raft->env, "hears from no majority");
+    cfs_raft_become_follower(raft, raft->term, 0);
+}
+
+void cfs_raft_tick(struct cfs_raft *raft)
+{
+    if (raft->role == CFS_LEADER) {
+        check_quorum(raft);
+        if (raft->role == CFS_LEADER && raft->env->now >= raft->heartbeat_due)
+            cfs_raft_broadcast_heartbeat(raft);
+    } else if (raft->env->now >= raft->election_due) {
+        cfs_raft_campaign(raft);
+    }
+}
+
+cfs_time cfs_raft_deadline(const struct cfs_raft *raft)
+{
+    cfs_time due = raft->role == CFS_LEADER ? raft->heartbeat_due : raft->election_due;
+
+    if (raft->role == CFS_LEADER && raft->env->now < raft->quiet_until && raft->quiet_until < due)
+        due = raft->quiet_until;
+    return due;
+}
+
+void cfs_raft_receive(struct cfs_raft *raft, struct cfs_message *message)
+{
+    if (cfs_raft_position(raft, message->from) < 0)
+        return;
+    switch (message->type) {
+    case CFS_MSG_VOTE:
+        cfs_raft_handle_vote(raft, message);
+        break;
+    case CFS_MSG_VOTE_REPLY:
+        cfs_raft_handle_vote_reply(raft, message);
+        break;
+    case CFS_MSG_APPEND:
+        cfs_raft_handle_append(raft, message);
+        break;
+    case CFS_MSG_APPEND_REPLY:
+        cfs_raft_handle_append_reply(raft, message);
+        break;
+    default:
+        break;
+    }
+}
+
+void cfs_raft_persisted(struct cfs_raft *raft)
+{
+    size_t done = 0;
+
+    for (; done < raft->mark_count && raft->marks[done].lsn <= raft->env->durable; done++) {
+        const struct cfs_mark *mark = &raft->marks[done];
+        /* A mark of entries that were replaced since says nothing about what stands there now. */
+        if (cfs_log_term_at(&raft->log, mark->index) == mark->term &&
+            mark->index > raft->durable_index)
+            raft->durable_index = mark->index;
+    }
+    raft->mark_count -= done;
+    for (size_t i = 0; i < raft->mark_count; i++)
+        raft->marks[i] = raft->marks[i + done];
+    if (raft->role == CFS_CANDIDATE)
+        cfs_raft_check_election(raft);
+    else if (raft->role == CFS_LEADER)
+        cfs_raft_advance_commit(raft);
+}
+
+void cfs_raft_refused(struct cfs_raft *raft, cfs_node_id peer)
+{
+    cfs_raft_unreachable(raft, peer);
+    if (raft->role != CFS_FOLLOWER || raft->leader != peer || raft->leader_gone)
+        return;
+    cfs_trace(raft->env, "leader %u refuses connections: it is gone", peer);
+    raft->leader_gone = true;
+    /* Who stands first wins; a small spread keeps two followers from splitting the vote. */
+    raft->election_due =
+        raft->env->now + cfs_env_random(raft->env, raft->config->election / 8 + 1);
+}
+
+void cfs_raft_unreachable(struct cfs_raft *raft, cfs_node_id peer)
+{
+    int at = cfs_raft_position(raft, peer);
+
+    if (raft->role != CFS_LEADER || at < 0)
+        return;
+    struct cfs_progress *progress = &raft->progress[at];
+    progress->next = progress->match + 1;
+    progress->inflight_count = 0;
+    progress->probing = true;
+}

@@ -1,0 +1,118 @@
+/* One Raft group on one node (Ongaro, "Consensus: Bridging Theory and Practice", 2014): elections with
+ * PreVote (9.6) and CheckQuorum (6.2), replication with batching and pipelining (10.2), leader leases
+ * (6.4.1).
+ *
+ * One departure from the thesis. There a voter that heard from a leader within the shortest election
+ * timeout ignores RequestVote, which protects the lease. Here a voter may vote at any time, but its
+ * reply carries what is left of its promise to the old leader, and the new leader serves nobody before
+ * the longest promise of its quorum has passed. So a follower that knows its leader's process to be
+ * gone (connection refused) can stand at once, and if it was wrong the lease is still honoured.
+ *
+ * Clocks: the lease runs on the leader from the moment an acknowledged heartbeat was SENT, the promise
+ * on the follower from the moment it was RECEIVED. CFS_CLOCK_GUARD (env.h) covers their drift. */
+#ifndef CFS_CORE_RAFT_H
+#define CFS_CORE_RAFT_H
+
+#include "core/env.h"
+#include "core/log.h"
+
+enum cfs_role { CFS_FOLLOWER, CFS_PRE_CANDIDATE, CFS_CANDIDATE, CFS_LEADER };
+
+/* What a leader knows of a follower (thesis 3.5, 10.2.1). */
+struct cfs_progress {
+    cfs_node_id node;
+    uint64_t match; /* durable there up to here */
+    uint64_t next;  /* to be sent next; match < next */
+    bool probing;   /* its log's end is not known: one message at a time */
+    uint64_t inflight[CFS_INFLIGHT_MAX]; /* last indices of the messages under way, ascending */
+    uint32_t inflight_count;
+    cfs_time acked; /* sending time of the newest message it acknowledged in this term; 0: none */
+};
+
+/* Which entries a durable lsn covers. */
+struct cfs_mark {
+    uint64_t lsn, index, term;
+};
+
+struct cfs_raft {
+    struct cfs_env *env;
+    cfs_group_id group;
+    const struct cfs_core_config *config; /* the core's */
+
+    uint64_t term;
+    cfs_node_id vote;
+    uint64_t state_lsn; /* of the newest hard state record */
+
+    struct cfs_log log;
+    uint64_t commit, applied;
+    uint64_t durable_index; /* all entries up to it are on this node's disk */
+    struct cfs_mark *marks; /* appended and not yet durable, oldest first */
+    size_t mark_count, mark_capacity;
+
+    enum cfs_role role;
+    cfs_node_id leader;    /* of this term; 0: unknown */
+    bool leader_serving;   /* as it says in its heartbeats */
+    bool leader_gone;      /* its process refused a connection */
+    cfs_time heard;        /* from the leader, last */
+    cfs_time promise;      /* the old leader's lease may run until then */
+    cfs_time election_due; /* follower and candidates */
+    uint32_t granted, answered; /* votes of this round: bit sets by member position */
+
+    /* Leader. */
+    struct cfs_progress progress[CFS_MEMBERS_MAX]; /* by member position; one's own is unused */
+    cfs_time leader_since;
+    cfs_time quiet_until;  /* serves nobody before: the voters' promises */
+    cfs_time heartbeat_due;
+    uint64_t noop_index;   /* of this leadership */
+    bool dirty;            /* something to replicate */
+    cfs_time clock_base;   /* group time = time_base + (now - clock_base) */
+    cfs_time time_base;
+};
+
+void cfs_raft_init(struct cfs_raft *raft, struct cfs_env *env, cfs_group_id group,
+                   const struct cfs_core_config *config);
+void cfs_raft_close(struct cfs_raft *raft);
+void cfs_raft_restore(struct cfs_raft *raft, const struct cfs_record *record);
+void cfs_raft_start(struct cfs_raft *raft); /* after restore, at the first event */
+
+void cfs_raft_tick(struct cfs_raft *raft);
+void cfs_raft_receive(struct cfs_raft *raft, struct cfs_message *message);
+void cfs_raft_persisted(struct cfs_raft *raft);
+void cfs_raft_flush(struct cfs_raft *raft);
+void cfs_raft_refused(struct cfs_raft *raft, cfs_node_id peer);
+void cfs_raft_unreachable(struct cfs_raft *raft, cfs_node_id peer);
+cfs_time cfs_raft_deadline(const struct cfs_raft *raft);
+
+/* Leader: appends to its log, to be replicated at the next flush. Returns the index. */
+uint64_t cfs_raft_propose(struct cfs_raft *raft, enum cfs_entry_kind kind, const void *data,
+                          uint32_t len);
+
+/* Takes commands and reads: leader, its first entry applied, the voters' promises over. */
+bool cfs_raft_serving(const struct cfs_raft *raft);
+
+/* Until when no other leader can serve, as far as acknowledgements tell (6.4.1); 0: no lease. */
+cfs_time cfs_raft_lease_until(const struct cfs_raft *raft);
+
+/* Replicated time, continued by the leader's clock. */
+cfs_time cfs_raft_group_time(const struct cfs_raft *raft);
+
+/* Shared by the parts of the implementation. */
+void cfs_raft_become_follower(struct cfs_raft *raft, uint64_t term, cfs_node_id leader);
+void cfs_raft_become_leader(struct cfs_raft *raft);
+void cfs_raft_campaign(struct cfs_raft *raft);
+void cfs_raft_handle_vote(struct cfs_raft *raft, const struct cfs_message *message);
+void cfs_raft_handle_vote_reply(struct cfs_raft *raft, const struct cfs_message *message);
+void cfs_raft_check_election(struct cfs_raft *raft);
+void cfs_raft_handle_append(struct cfs_raft *raft, struct cfs_message *message);
+void cfs_raft_handle_append_reply(struct cfs_raft *raft, const struct cfs_message *message);
+void cfs_raft_broadcast_heartbeat(struct cfs_raft *raft);
+/* Takes the reference; orders the entry to be persisted. */
+void cfs_raft_append_local(struct cfs_raft *raft, struct cfs_entry *entry);
+void cfs_raft_advance_commit(struct cfs_raft *raft);
+void cfs_raft_reset_election(struct cfs_raft *raft);
+void cfs_raft_persist_state(struct cfs_raft *raft);
+int cfs_raft_position(const struct cfs_raft *raft, cfs_node_id node); /* -1: not a member */
+uint32_t cfs_raft_quorum(const struct cfs_raft *raft);
+bool cfs_raft_is_quorum(const struct cfs_raft *raft, uint32_t members); /* a bit set */
+
+#endif

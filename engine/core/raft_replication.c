@@ -1,0 +1,262 @@
+/* Replication: AppendEntries and its replies, the commit rule, pipelining. */
+#include <assert.h>
+#include <stdlib.h>
+
+#include "core/alloc.h"
+#include "core/planted.h"
+#include "core/raft.h"
+
+void cfs_raft_append_local(struct cfs_raft *raft, struct cfs_entry *entry)
+{
+    struct cfs_mark mark = {.index = entry->index, .term = entry->term};
+
+    cfs_log_append(&raft->log, entry);
+    mark.lsn = cfs_env_persist_entry(raft->env, raft->group, entry);
+    raft->marks =
+        cfs_array_room(raft->marks, raft->mark_count, &raft->mark_capacity, sizeof *raft->marks);
+    raft->marks[raft->mark_count++] = mark;
+    if (CFS_PLANTED(BUG_ACK_BEFORE_DURABLE))
+        raft->durable_index = entry->index;
+}
+
+static struct cfs_message append_message(const struct cfs_raft *raft,
+                                         const struct cfs_progress *progress)
+{
+    return (struct cfs_message){.type = CFS_MSG_APPEND,
+                                .group = raft->group,
+                                .to = progress->node,
+                                .term = raft->term,
+                                .append = {.prev_index = progress->next - 1,
+                                           .prev_term = cfs_log_term_at(&raft->log,
+                                                                        progress->next - 1),
+                                           .commit = raft->commit,
+                                           .sent = raft->env->now,
+                                           .serving = cfs_raft_serving(raft)}};
+}
+
+void cfs_raft_broadcast_heartbeat(struct cfs_raft *raft)
+{
+    for (uint32_t i = 0; i < raft->config->member_count; i++) {
+        if (raft->progress[i].node == raft->env->self)
+            continue;
+        struct cfs_message message = append_message(raft, &raft->progress[i]);
+        cfs_env_send(raft->env, &message);
+    }
+    raft->heartbeat_due = raft->env->now + raft->config->heartbeat;
+}
+
+/* How many entries from `next` on go into one message: at least one. */
+static uint32_t batch_count(const struct cfs_raft *raft, uint64_t next)
+{
+    uint64_t last = cfs_log_last_index(&raft->log);
+    size_t bytes = 0;
+    uint32_t count = 0;
+
+    while (next + count <= last && count < CFS_APPEND_ENTRIES_MAX) {
+        bytes += cfs_log_get(&raft->log, next + count)->len;
+        if (count && bytes > CFS_APPEND_BYTES_MAX)
+            break;
+        count++;
+    }
+    return count;
+}
+
+static void send_entries(struct cfs_raft *raft, struct cfs_progress *progress)
+{
+    struct cfs_message message = append_message(raft, progress);
+    uint32_t count = batch_count(raft, progress->next);
+
+    message.append.entry_count = count;
+    message.append.entries = cfs_alloc(count * sizeof *message.append.entries);
+    for (uint32_t i = 0; i < count; i++)
+        message.append.entries[i] = cfs_entry_ref(cfs_log_get(&raft->log, progress->next + i));
+    progress->next += count;
+    progress->inflight[progress->inflight_count++] = progress->next - 1;
+    cfs_env_send(raft->env, &message);
+}
+
+void cfs_raft_flush(struct cfs_raft *raft)
+{
+    uint64_t last = cfs_log_last_index(&raft->log);
+
+    raft->dirty = false;
+    if (raft->role != CFS_LEADER)
+        return;
+    for (uint32_t i = 0; i < raft->config->member_count; i++) {
+        struct cfs_progress *progress = &raft->progress[i];
+        uint32_t room = progress->probing ? 1 : CFS_INFLIGHT_MAX;
+        if (progress->node == raft->env->self)
+            continue;
+        while (progress->next <= last && progress->inflight_count < room)
+            send_entries(raft, progress);
+    }
+}
+
+static void reply_to_append(struct cfs_raft *raft, const struct cfs_message *request, bool success,
+                            uint64_t match, bool durable)
+{
+    struct cfs_message reply = {
+        .type = CFS_MSG_APPEND_REPLY,
+        .group = raft->group,
+        .to = request->from,
+        .term = raft->term,
+        .append_reply = {.success = success, .match = match, .sent = request->append.sent}};
+
+    if (durable && !CFS_PLANTED(BUG_ACK_BEFORE_DURABLE))
+        cfs_env_send_durable(raft->env, &reply);
+    else
+        cfs_env_send(raft->env, &reply);
+}
+
+/* Where the leader should try next: before our end, and before entries of terms later than its own
+ * there, which cannot agree (3.5). */
+static uint64_t hint(const struct cfs_raft *raft, const struct cfs_msg_append *append)
+{
+    uint64_t index = cfs_log_last_index(&raft->log);
+
+    if (index >= append->prev_index)
+        index = append->prev_index - 1;
+    while (index > raft->commit && cfs_log_term_at(&raft->log, index) > append->prev_term)
+        index--;
+    return index;
+}
+
+static void take_entries(struct cfs_raft *raft, struct cfs_msg_append *append)
+{
+    for (uint32_t i = 0; i < append->entry_count; i++) {
+        struct cfs_entry *entry = append->entries[i];
+        uint64_t known = cfs_log_term_at(&raft->log, entry->index);
+
+        if (known == entry->term)
+            continue;
+        if (known) {
+            cfs_trace(raft->env, "drops entries %lu to %lu: term %lu is not the leader's %lu",
+                      entry->index, cfs_log_last_index(&raft->log), known, entry->term);
+#ifndef CFS_PLANTED_BUGS
+            assert(entry->index > raft->commit);
+#endif
+            cfs_log_truncate(&raft->log, entry->index);
+            if (raft->durable_index >= entry->index)
+                raft->durable_index = entry->index - 1;
+        }
+        cfs_raft_append_local(raft, cfs_entry_ref(entry));
+    }
+}
+
+static bool follows_our_log(const struct cfs_raft *raft, const struct cfs_msg_append *append)
+{
+    if (append->prev_index > cfs_log_last_index(&raft->log))
+        return false;
+    return cfs_log_term_at(&raft->log, append->prev_index) == append->prev_term ||
+           CFS_PLANTED(BUG_SKIP_LOG_CHECK);
+}
+
+/* What a leader of this program sends: entries in a row after `prev_index`. */
+static bool well_formed(const struct cfs_msg_append *append)
+{
+    for (uint32_t i = 0; i < append->entry_count; i++)
+        if (append->entries[i]->index != append->prev_index + 1 + i)
+            return false;
+    return append->prev_index != 0 || append->prev_term == 0;
+}
+
+void cfs_raft_handle_append(struct cfs_raft *raft, struct cfs_message *message)
+{
+    struct cfs_msg_append *append = &message->append;
+    uint64_t last = append->prev_index + append->entry_count;
+    uint64_t known_commit;
+
+    if (!well_formed(append)) {
+        cfs_trace(raft->env, "ignores a malformed append from node %u", message->from);
+        return;
+    }
+    if (message->term < raft->term) {
+        reply_to_append(raft, message, false, 0, false);
+        return;
+    }
+    if (message->term > raft->term || raft->leader != message->from || raft->role != CFS_FOLLOWER)
+        cfs_raft_become_follower(raft, message->term, message->from);
+    raft->heard = raft->env->now;
+    raft->promise = raft->env->now + raft->config->lease;
+    raft->leader_gone = false;
+    raft->leader_serving = append->serving;
+    cfs_raft_reset_election(raft);
+
+    if (!follows_our_log(raft, append)) {
+        reply_to_append(raft, message, false, hint(raft, append), false);
+        return;
+    }
+    take_entries(raft, append);
+    known_commit = append->commit < last ? append->commit : last;
+    if (known_commit > raft->commit) /* an overtaken append may end before it */
+        raft->commit = known_commit;
+    /* A heartbeat is answered at once: the lease must survive a slow disk. */
+    if (append->entry_count)
+        reply_to_append(raft, message, true, last, true);
+    else
+        reply_to_append(raft, message, true, last < raft->durable_index ? last : raft->durable_index,
+                        false);
+}
+
+static void note_match(struct cfs_progress *progress, uint64_t match)
+{
+    uint32_t done = 0;
+
+    if (match > progress->match)
+        progress->match = match;
+    if (progress->next <= progress->match)
+        progress->next = progress->match + 1;
+    while (done < progress->inflight_count && progress->inflight[done] <= progress->match)
+        done++;
+    progress->inflight_count -= done;
+    for (uint32_t i = 0; i < progress->inflight_count; i++)
+        progress->inflight[i] = progress->inflight[i + done];
+}
+
+void cfs_raft_handle_append_reply(struct cfs_raft *raft, const struct cfs_message *message)
+{
+    const struct cfs_msg_append_reply *reply = &message->append_reply;
+    struct cfs_progress *progress = &raft->progress[cfs_raft_position(raft, message->from)];
+
+    if (message->term > raft->term) {
+        cfs_raft_become_follower(raft, message->term, 0);
+        return;
+    }
+    if (raft->role != CFS_LEADER || message->term < raft->term)
+        return;
+    if (reply->sent > progress->acked)
+        progress->acked = reply->sent;
+    if (reply->success) {
+        progress->probing = false;
+        note_match(progress, reply->match);
+        cfs_raft_advance_commit(raft);
+    } else if (reply->match + 1 < progress->next) {
+        progress->next =
+            reply->match > progress->match ? reply->match + 1 : progress->match + 1;
+        progress->inflight_count = 0;
+        progress->probing = true;
+    }
+    if (progress->next <= cfs_log_last_index(&raft->log))
+        raft->dirty = true;
+}
+
+/* The largest index durable on a majority, if it is of this term (3.6.2): an older entry counts only
+ * through a newer one on top of it. */
+void cfs_raft_advance_commit(struct cfs_raft *raft)
+{
+    uint64_t match[CFS_MEMBERS_MAX];
+    uint32_t count = raft->config->member_count;
+
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t at = raft->progress[i].node == raft->env->self ? raft->durable_index
+                                                                : raft->progress[i].match;
+        uint32_t slot = i;
+        for (; slot > 0 && match[slot - 1] < at; slot--)
+            match[slot] = match[slot - 1];
+        match[slot] = at;
+    }
+    uint64_t index = match[cfs_raft_quorum(raft) - 1];
+    if (index > raft->commit && (cfs_log_term_at(&raft->log, index) == raft->term ||
+                                 CFS_PLANTED(BUG_COMMIT_OLD_TERM)))
+        raft->commit = index;
+}

@@ -1,0 +1,461 @@
+/* The shell: turns the world into events, performs effects, in this order each turn of the loop:
+ *
+ *     readable descriptors and timers -> steps of the core
+ *     answers to the files and clients, whose callbacks may ask more
+ *     FLUSH: one AppendEntries for all that was proposed
+ *     messages to the peers           (replication is on its way ...)
+ *     the WAL batch to its writer     (... before the local fdatasync starts)
+ *
+ * Answers, session changes, drains and collections are kept until the step that ordered them is over:
+ * their callbacks may submit, and steps do not nest. */
+#include "coordfs/engine.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/random.h>
+#include <uthash.h>
+
+#include "coordfs/config.h"
+#include "coordfs/log.h"
+#include "core/alloc.h"
+#include "core/node_core.h"
+#include "io/clock.h"
+#include "io/http_api.h"
+#include "io/http_server.h"
+#include "io/loop.h"
+#include "io/status.h"
+#include "io/transport.h"
+#include "io/wal.h"
+
+/* Turns that feed on their own output end after this many rounds; the rest waits for the next turn. */
+#define ROUNDS_MAX 8
+
+struct call {
+    uint64_t id; /* key */
+    cfs_answer_fn answer;
+    void *arg;
+    UT_hash_handle hh;
+};
+
+struct watch {
+    struct cfs_engine *engine;
+    int fd; /* -1: none */
+    cfs_readable_fn fn;
+    void *arg;
+    bool more; /* it stopped at its bound, not at the end */
+};
+
+struct cfs_engine {
+    const struct cfs_config *config;
+    struct cfs_loop *loop;
+    struct cfs_core *core;
+    struct cfs_wal *wal;
+    struct cfs_http_server *server;
+    struct cfs_transport *transport;
+    struct cfs_http_api *api;
+    struct cfs_files files;
+    struct watch watch;
+    struct cfs_effects effects; /* of the step under way */
+    struct cfs_effects kept;    /* to be performed outside of steps */
+    uint64_t *drains;           /* ids of drains the files have not finished */
+    size_t drain_count, drain_capacity;
+    struct call *calls;
+    uint64_t last_id;
+    struct cfs_timer tick;
+    cfs_time started;
+    bool stepped; /* since the last flush */
+    bool failed;
+    bool closed; /* by cfs_engine_leave */
+};
+
+static void keep(struct cfs_engine *engine, struct cfs_effect *effect)
+{
+    *cfs_effects_add(&engine->kept, effect->type) = *effect;
+    effect->buffer = NULL;
+    effect->holders = NULL;
+}
+
+static void perform(struct cfs_engine *engine, struct cfs_effect *effect)
+{
+    switch (effect->type) {
+    case CFS_FX_PERSIST:
+        cfs_wal_append(engine->wal, &effect->record, effect->lsn);
+        break;
+    case CFS_FX_SEND:
+        cfs_transport_send(engine->transport, &effect->message);
+        break;
+    case CFS_FX_ANSWER:
+    case CFS_FX_DRAIN:
+    case CFS_FX_COLLECT:
+    case CFS_FX_SESSION:
+        keep(engine, effect);
+        break;
+    }
+}
+
+/* The clock is read for each event, after it has come in: a node that was stopped in the middle of a
+ * turn must not judge what arrived since by a lease of before. */
+static void step(struct cfs_engine *engine, struct cfs_event *event)
+{
+    event->now = cfs_clock_now();
+    event->wall = cfs_clock_wall();
+    cfs_core_step(engine->core, event, &engine->effects);
+    for (size_t i = 0; i < engine->effects.count; i++)
+        perform(engine, &engine->effects.items[i]);
+    cfs_effects_clear(&engine->effects);
+    engine->stepped = true;
+}
+
+static void step_type(struct cfs_engine *engine, enum cfs_event_type type, uint64_t id)
+{
+    step(engine, &(struct cfs_event){.type = type, .id = id});
+}
+
+static void deliver_answer(struct cfs_engine *engine, const struct cfs_effect *effect)
+{
+    struct call *call;
+
+    HASH_FIND(hh, engine->calls, &effect->id, sizeof effect->id, call);
+    if (!call)
+        return;
+    HASH_DEL(engine->calls, call);
+    call->answer(call->arg, &effect->answer);
+    free(call);
+}
+
+static void deliver_session(struct cfs_engine *engine, enum cfs_session_change change)
+{
+    const struct cfs_files *files = &engine->files;
+
+    if (change == CFS_SESSION_OPENED) {
+        cfs_log(CFS_LOG_INFO, "the node has a session: it can serve");
+        if (files->session_opened)
+            files->session_opened(files->arg);
+    } else if (change == CFS_SESSION_LOST) {
+        cfs_log(CFS_LOG_WARNING, "the node's session ended: what it held is lost");
+        if (files->session_lost)
+            files->session_lost(files->arg);
+    } else {
+        engine->closed = true;
+        cfs_loop_stop(engine->loop);
+    }
+}
+
+static void deliver_collection(struct cfs_engine *engine, uint64_t id)
+{
+    const struct cfs_stuck_handle *handles = NULL;
+    struct cfs_event event = {.type = CFS_EV_STUCK, .id = id};
+    struct cfs_event_stuck *stuck = NULL;
+
+    if (engine->files.stuck_handles)
+        event.stuck_count = engine->files.stuck_handles(engine->files.arg, &handles);
+    stuck = cfs_alloc(event.stuck_count * sizeof *stuck);
+    for (uint32_t i = 0; i < event.stuck_count; i++)
+        stuck[i] = (struct cfs_event_stuck){handles[i].handle, handles[i].waits,
+                                            handles[i].wait_count};
+    event.stuck = stuck;
+    step(engine, &event);
+    free(stuck);
+}
+
+static void add_drain(struct cfs_engine *engine, uint64_t id)
+{
+    engine->drains = cfs_array_room(engine->drains, engine->drain_count, &engine->drain_capacity,
+                                    sizeof *engine->drains);
+    engine->drains[engine->drain_count++] = id;
+}
+
+static void check_drains(struct cfs_engine *engine)
+{
+    size_t count = engine->drain_count;
+
+    if (!count || (engine->files.drained && !engine->files.drained(engine->files.arg)))
+        return;
+    /* Those that came in meanwhile, through callbacks, are for the next time. */
+    for (size_t i = 0; i < count; i++)
+        step_type(engine, CFS_EV_DRAINED, engine->drains[i]);
+    engine->drain_count -= count;
+    memmove(engine->drains, engine->drains + count, engine->drain_count * sizeof *engine->drains);
+}
+
+static void deliver_kept(struct cfs_engine *engine)
+{
+    struct cfs_effects batch = engine->kept;
+
+    engine->kept = (struct cfs_effects){0};
+    for (size_t i = 0; i < batch.count; i++) {
+        struct cfs_effect *effect = &batch.items[i];
+        if (effect->type == CFS_FX_ANSWER)
+            deliver_answer(engine, effect);
+        else if (effect->type == CFS_FX_SESSION)
+            deliver_session(engine, effect->session);
+        else if (effect->type == CFS_FX_DRAIN)
+            add_drain(engine, effect->id);
+        else
+            deliver_collection(engine, effect->id);
+    }
+    cfs_effects_close(&batch);
+    check_drains(engine);
+}
+
+static void turn_end(void *arg)
+{
+    struct cfs_engine *engine = arg;
+
+    if (engine->watch.fd >= 0 && engine->watch.more)
+        engine->watch.more = engine->watch.fn(engine->watch.arg);
+    for (int round = 0; engine->stepped && round < ROUNDS_MAX; round++) {
+        engine->stepped = false;
+        deliver_kept(engine);
+        if (cfs_core_wants_flush(engine->core))
+            step_type(engine, CFS_EV_FLUSH, 0);
+        cfs_transport_flush(engine->transport);
+        cfs_http_server_flush(engine->server);
+        cfs_wal_submit(engine->wal);
+    }
+    cfs_timer_set(engine->loop, &engine->tick,
+                  engine->stepped || engine->watch.more ? 0 : cfs_core_deadline(engine->core));
+}
+
+static void on_tick(void *arg)
+{
+    step_type(arg, CFS_EV_TICK, 0);
+}
+
+static void on_durable(void *arg, uint32_t events)
+{
+    struct cfs_engine *engine = arg;
+    struct cfs_event event = {.type = CFS_EV_PERSISTED};
+
+    (void)events;
+    if (cfs_wal_durable(engine->wal, &event.lsn) == 0) {
+        step(engine, &event);
+        return;
+    }
+    cfs_log(CFS_LOG_ERROR, "the log in %s cannot be written: the node stops", engine->config->data);
+    engine->failed = true;
+    cfs_loop_stop(engine->loop);
+}
+
+static void on_message(void *arg, struct cfs_message *message)
+{
+    step(arg, &(struct cfs_event){.type = CFS_EV_MESSAGE, .message = message});
+}
+
+static void on_refused(void *arg, cfs_node_id peer)
+{
+    step(arg, &(struct cfs_event){.type = CFS_EV_REFUSED, .peer = peer});
+}
+
+static void on_unreachable(void *arg, cfs_node_id peer)
+{
+    step(arg, &(struct cfs_event){.type = CFS_EV_UNREACHABLE, .peer = peer});
+}
+
+static void on_http(void *arg, struct cfs_http_request *request)
+{
+    static const char forbidden[] =
+        "{\"error\": \"the cluster's secret is missing or wrong\", \"code\": \"unauthorized\"}\n";
+    struct cfs_engine *engine = arg;
+
+    if (strncmp(cfs_http_path(request), "/raft/", 6) != 0)
+        cfs_http_api_handle(engine->api, request);
+    else if (cfs_http_authorized(request))
+        cfs_transport_receive(engine->transport, request);
+    else
+        cfs_http_respond(request, 401, "application/json", forbidden, sizeof forbidden - 1,
+                         "WWW-Authenticate", "Bearer");
+}
+
+static void on_trace(void *arg, const char *sentence)
+{
+    (void)arg;
+    cfs_log(CFS_LOG_DEBUG, "%s", sentence);
+}
+
+static void on_record(void *arg, const struct cfs_record *record)
+{
+    cfs_core_restore(arg, record);
+}
+
+static struct cfs_core *new_core(const struct cfs_config *config)
+{
+    struct cfs_core_config core = {.node = config->node,
+                                   .member_count = config->member_count,
+                                   .heartbeat = CFS_MS(config->heartbeat_ms),
+                                   .lease = CFS_MS(config->lease_ms),
+                                   .election = CFS_MS(config->election_ms),
+                                   .session = CFS_MS(config->session_ms),
+                                   .timeout = CFS_MS(config->timeout_ms),
+                                   .trace = cfs_log_wants(CFS_LOG_DEBUG) ? on_trace : NULL};
+
+    for (uint32_t i = 0; i < config->member_count; i++)
+        core.members[i] = config->members[i].id;
+    if (getrandom(&core.seed, sizeof core.seed, 0) != sizeof core.seed)
+        return NULL;
+    return cfs_core_new(&core);
+}
+
+static int open_parts(struct cfs_engine *engine)
+{
+    const struct cfs_config *config = engine->config;
+    struct cfs_transport_events events = {.arg = engine,
+                                          .message = on_message,
+                                          .refused = on_refused,
+                                          .unreachable = on_unreachable};
+
+    engine->loop = cfs_loop_new();
+    engine->core = new_core(config);
+    if (!engine->loop || !engine->core) {
+        cfs_log(CFS_LOG_ERROR, "the node cannot start: %s", strerror(errno));
+        return -1;
+    }
+    if (cfs_wal_open(&engine->wal, config->data, config->node, on_record, engine->core) != 0)
+        return -1;
+    engine->server = cfs_http_server_new(engine->loop, config, on_http, engine);
+    engine->transport = cfs_transport_new(engine->loop, config, &events);
+    engine->api = cfs_http_api_new(engine, engine->loop, config);
+    if (!engine->server || !engine->transport || !engine->api)
+        return -1;
+    return cfs_loop_watch(engine->loop, cfs_wal_fd(engine->wal), EPOLLIN, on_durable, engine);
+}
+
+int cfs_engine_open(struct cfs_engine **out, const struct cfs_config *config)
+{
+    struct cfs_engine *engine = cfs_alloc_zeroed(1, sizeof *engine);
+
+    engine->config = config;
+    engine->watch.fd = -1;
+    engine->started = cfs_clock_now();
+    engine->tick = (struct cfs_timer){.fn = on_tick, .arg = engine};
+    if (open_parts(engine) != 0) {
+        cfs_engine_close(engine);
+        return -1;
+    }
+    cfs_loop_set_turn_end(engine->loop, turn_end, engine);
+    cfs_timer_set(engine->loop, &engine->tick, 0);
+    *out = engine;
+    return 0;
+}
+
+void cfs_engine_set_files(struct cfs_engine *engine, const struct cfs_files *files)
+{
+    engine->files = *files;
+}
+
+static void on_watch(void *arg, uint32_t events)
+{
+    struct watch *watch = arg;
+
+    (void)events;
+    watch->more = watch->fn(watch->arg);
+}
+
+int cfs_engine_watch(struct cfs_engine *engine, int fd, cfs_readable_fn fn, void *arg)
+{
+    engine->watch = (struct watch){.engine = engine, .fd = fd, .fn = fn, .arg = arg};
+    return cfs_loop_watch(engine->loop, fd, EPOLLIN, on_watch, &engine->watch);
+}
+
+void cfs_engine_unwatch(struct cfs_engine *engine, int fd)
+{
+    cfs_loop_unwatch(engine->loop, fd);
+    engine->watch.fd = -1;
+    engine->watch.more = false;
+}
+
+int cfs_engine_run(struct cfs_engine *engine)
+{
+    cfs_loop_run(engine->loop);
+    return engine->failed ? -1 : 0;
+}
+
+void cfs_engine_stop(struct cfs_engine *engine)
+{
+    cfs_loop_stop(engine->loop);
+}
+
+static void on_leave_timeout(void *arg)
+{
+    struct cfs_engine *engine = arg;
+
+    cfs_loop_stop(engine->loop);
+}
+
+int cfs_engine_leave(struct cfs_engine *engine, uint32_t timeout_ms)
+{
+    struct cfs_timer timer = {.fn = on_leave_timeout, .arg = engine};
+
+    if (engine->failed)
+        return -1;
+    cfs_timer_set(engine->loop, &timer, cfs_clock_now() + CFS_MS(timeout_ms));
+    step_type(engine, CFS_EV_LEAVE, 0);
+    cfs_loop_run(engine->loop);
+    cfs_timer_cancel(engine->loop, &timer);
+    return engine->closed ? 0 : -1;
+}
+
+uint64_t cfs_engine_submit(struct cfs_engine *engine, const struct cfs_request *request,
+                           cfs_answer_fn answer, void *arg)
+{
+    struct call *call = cfs_alloc_zeroed(1, sizeof *call);
+    uint64_t id = ++engine->last_id;
+
+    *call = (struct call){.id = id, .answer = answer, .arg = arg};
+    HASH_ADD(hh, engine->calls, id, sizeof call->id, call);
+    step(engine, &(struct cfs_event){.type = CFS_EV_REQUEST, .id = id, .request = request});
+    return id;
+}
+
+void cfs_engine_cancel(struct cfs_engine *engine, uint64_t id)
+{
+    step_type(engine, CFS_EV_CANCEL, id);
+}
+
+bool cfs_engine_available(const struct cfs_engine *engine)
+{
+    struct cfs_core_view view;
+
+    cfs_core_view(engine->core, &view);
+    return view.available && view.session;
+}
+
+char *cfs_engine_page(struct cfs_engine *engine, const char *page, bool json)
+{
+    struct cfs_status status = {
+        .config = engine->config, .now = cfs_clock_now(), .started = engine->started};
+
+    if (strcmp(page, "status") != 0)
+        return NULL;
+    cfs_core_view(engine->core, &status.core);
+    cfs_wal_stats(engine->wal, &status.wal);
+    return json ? cfs_status_json(&status) : cfs_status_text(&status);
+}
+
+void cfs_engine_close(struct cfs_engine *engine)
+{
+    struct call *call, *next;
+
+    if (!engine)
+        return;
+    if (engine->api)
+        cfs_http_api_free(engine->api);
+    if (engine->transport)
+        cfs_transport_free(engine->transport);
+    if (engine->server)
+        cfs_http_server_free(engine->server);
+    if (engine->wal)
+        cfs_wal_close(engine->wal);
+    cfs_core_free(engine->core);
+    HASH_ITER (hh, engine->calls, call, next) {
+        HASH_DEL(engine->calls, call);
+        free(call);
+    }
+    cfs_effects_close(&engine->effects);
+    cfs_effects_close(&engine->kept);
+    free(engine->drains);
+    if (engine->loop)
+        cfs_loop_free(engine->loop);
+    free(engine);
+}

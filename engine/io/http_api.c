@@ -1,0 +1,149 @@
+/* The routes for clients, as a table; and the two that answer at once. */
+#include "io/http_api_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/alloc.h"
+
+/* `argument` is what follows a path that ends with a slash. */
+typedef void (*route_fn)(struct cfs_http_api *api, struct cfs_http_request *request,
+                         const char *argument);
+
+static void get_health(struct cfs_http_api *api, struct cfs_http_request *request,
+                       const char *argument)
+{
+    (void)argument;
+    if (cfs_engine_available(api->engine))
+        cfs_http_respond_json(request, 200, json_pack("{s:s}", "status", "ok"));
+    else
+        cfs_http_respond_failure(request, CFS_ERR_TIMED_OUT);
+}
+
+static void get_status(struct cfs_http_api *api, struct cfs_http_request *request,
+                       const char *argument)
+{
+    char *page = cfs_engine_page(api->engine, "status", true);
+
+    (void)argument;
+    if (page)
+        cfs_http_respond(request, 200, "application/json", page, strlen(page), NULL, NULL);
+    else
+        cfs_http_respond_failure(request, CFS_ERR_IO);
+    free(page);
+}
+
+static const struct route {
+    const char *method, *path;
+    bool open; /* to those without the secret */
+    route_fn fn;
+} routes[] = {
+    {"GET", "/health", true, get_health},
+    {"GET", "/status", false, get_status},
+    {"GET", "/lock/", false, cfs_http_lock_get},
+    {"POST", "/lock/", false, cfs_http_lock_acquire},
+    {"DELETE", "/lock/", false, cfs_http_lock_release},
+};
+
+#define ROUTE_COUNT (sizeof routes / sizeof *routes)
+
+static bool path_matches(const struct route *route, const char *path)
+{
+    size_t len = strlen(route->path);
+
+    if (route->path[len - 1] == '/')
+        return strncmp(path, route->path, len) == 0;
+    return strcmp(path, route->path) == 0;
+}
+
+static bool method_matches(const struct route *route, const char *method)
+{
+    return strcmp(method, route->method) == 0 ||
+           (strcmp(method, "HEAD") == 0 && strcmp(route->method, "GET") == 0);
+}
+
+/* The decoded name behind a path that ends with a slash. False after a 400. */
+static bool read_name(struct cfs_http_request *request, const char *encoded,
+                      char name[CFS_NAME_MAX + 1])
+{
+    size_t size = strlen(encoded) + 1;
+    char *decoded = memcpy(cfs_alloc(size), encoded, size);
+    bool good = cfs_http_decode(decoded) && cfs_name_valid(decoded);
+
+    if (good)
+        memcpy(name, decoded, strlen(decoded) + 1);
+    else if (strlen(decoded) > CFS_NAME_MAX)
+        cfs_http_respond_failure(request, CFS_ERR_NAME_TOO_LONG);
+    else
+        cfs_http_respond_bad(request, "name",
+                             "has 1 to 255 bytes, no slash, no zero, and is neither . nor ..");
+    free(decoded);
+    return good;
+}
+
+static void take_route(struct cfs_http_api *api, struct cfs_http_request *request,
+                       const struct route *route)
+{
+    const char *path = cfs_http_path(request);
+    size_t len = strlen(route->path);
+    char name[CFS_NAME_MAX + 1];
+
+    if (route->path[len - 1] != '/')
+        route->fn(api, request, NULL);
+    else if (read_name(request, path + len, name))
+        route->fn(api, request, name);
+}
+
+static void refuse_method(struct cfs_http_request *request, const char *path)
+{
+    char allowed[64] = "";
+
+    for (const struct route *r = routes; r < routes + ROUTE_COUNT; r++) {
+        if (!path_matches(r, path))
+            continue;
+        if (allowed[0])
+            strcat(allowed, ", ");
+        strcat(allowed, strcmp(r->method, "GET") == 0 ? "GET, HEAD" : r->method);
+    }
+    cfs_http_respond_method(request, allowed);
+}
+
+void cfs_http_api_handle(struct cfs_http_api *api, struct cfs_http_request *request)
+{
+    const char *path = cfs_http_path(request), *method = cfs_http_method(request);
+    bool trusted = api->config->http_open || cfs_http_authorized(request), known = false;
+
+    for (const struct route *r = routes; r < routes + ROUTE_COUNT; r++) {
+        if (!path_matches(r, path) || (!trusted && !r->open))
+            continue;
+        known = true;
+        if (method_matches(r, method)) {
+            take_route(api, request, r);
+            return;
+        }
+    }
+    if (known)
+        refuse_method(request, path);
+    else if (!trusted)
+        cfs_http_respond_error(request, 401, "unauthorized",
+                               "the cluster's secret is missing or wrong");
+    else
+        cfs_http_respond_error(request, 404, "not_found", "there is no such path");
+}
+
+struct cfs_http_api *cfs_http_api_new(struct cfs_engine *engine, struct cfs_loop *loop,
+                                      const struct cfs_config *config)
+{
+    struct cfs_http_api *api = cfs_alloc_zeroed(1, sizeof *api);
+
+    *api = (struct cfs_http_api){.engine = engine, .loop = loop, .config = config};
+    return api;
+}
+
+void cfs_http_api_free(struct cfs_http_api *api)
+{
+    if (!api)
+        return;
+    cfs_http_lock_close(api);
+    free(api);
+}

@@ -1,0 +1,44 @@
+/* What the routes (http_api.c), the lock routes (http_api_lock.c) and their JSON (http_api_json.c)
+ * share. */
+#ifndef CFS_IO_HTTP_API_INTERNAL_H
+#define CFS_IO_HTTP_API_INTERNAL_H
+
+#include <jansson.h>
+
+#include "io/http_api.h"
+
+struct cfs_http_api {
+    struct cfs_engine *engine;
+    struct cfs_loop *loop;
+    const struct cfs_config *config;
+    struct cfs_lock_call *calls; /* list of what the engine has not answered */
+};
+
+/* POST, DELETE, GET of /lock/{name}; `name` is decoded and valid. */
+void cfs_http_lock_acquire(struct cfs_http_api *api, struct cfs_http_request *request,
+                           const char *name);
+void cfs_http_lock_release(struct cfs_http_api *api, struct cfs_http_request *request,
+                           const char *name);
+void cfs_http_lock_get(struct cfs_http_api *api, struct cfs_http_request *request,
+                       const char *name);
+
+/* Answers 503 to all calls that wait, and forgets them: the engine must not answer them any more.
+ */
+void cfs_http_lock_close(struct cfs_http_api *api);
+
+/* Answers `status` with `body`, which is taken. */
+void cfs_http_respond_json(struct cfs_http_request *request, int status, json_t *body);
+
+/* Answers with what `error` says of itself. */
+void cfs_http_respond_failure(struct cfs_http_request *request, enum cfs_error error);
+
+/* Answers 400: "'`field`' `what`". */
+void cfs_http_respond_bad(struct cfs_http_request *request, const char *field, const char *what);
+
+/* A new string of bytes that may not be UTF-8, which then are percent-encoded. */
+json_t *cfs_json_bytes(const void *bytes, size_t len);
+
+/* A held lock as GET shows it; new. */
+json_t *cfs_json_lock(const char *name, const struct cfs_lock_info *lock);
+
+#endif

@@ -1,0 +1,46 @@
+/* The write-ahead log: records of all groups in one sequence of segments, one fdatasync for all that
+ * arrived while the one before ran. A thread of its own writes and syncs, so that a slow disk never
+ * holds up the loop; it shares nothing with the loop but two buffers and a durable mark. */
+#ifndef CFS_IO_WAL_H
+#define CFS_IO_WAL_H
+
+#include "core/effect.h"
+
+struct cfs_wal;
+
+/* One recovered record, in the order written; it (and a reference to its entry) is the caller's only
+ * during the call. */
+typedef void (*cfs_wal_record_fn)(void *arg, const struct cfs_record *record);
+
+/* Opens or creates the log in directory `dir` (made with mode 0700 when missing) for node `node`, locks
+ * it against a second daemon, calls `record` for all that it holds. A torn tail (a batch whose
+ * fdatasync never returned) is cut and logged; a bad batch before the tail, another node's directory, an
+ * unknown format, or a directory in use fails: 0 or -1, and the log names file and offset. */
+int cfs_wal_open(struct cfs_wal **out, const char *dir, cfs_node_id node, cfs_wal_record_fn record,
+                 void *arg);
+
+/* Adds a record to the batch being collected. `lsn` grows by one each time, beginning at 1. */
+void cfs_wal_append(struct cfs_wal *wal, const struct cfs_record *record, uint64_t lsn);
+
+/* Hands the batch to the writer if it is idle; else it goes by itself when the writer is done. */
+void cfs_wal_submit(struct cfs_wal *wal);
+
+/* Readable (eventfd(2)) when the durable mark moved or the log failed. */
+int cfs_wal_fd(const struct cfs_wal *wal);
+
+/* Resets the fd; `lsn` receives the durable mark. 0, or -1 once a write or fdatasync failed: the node
+ * must stop, for what the disk then holds is unknown (LWN "PostgreSQL's fsync() surprise"). */
+int cfs_wal_durable(struct cfs_wal *wal, uint64_t *lsn);
+
+struct cfs_wal_stats {
+    uint64_t syncs, records, bytes;
+    uint64_t sync_us_last, sync_us_max;
+    uint32_t segments;
+    uint64_t cut_bytes; /* cut at open: a torn batch, or damage to the last one that was durable */
+};
+void cfs_wal_stats(struct cfs_wal *wal, struct cfs_wal_stats *stats);
+
+/* Writes and syncs what was submitted, then closes. */
+void cfs_wal_close(struct cfs_wal *wal);
+
+#endif

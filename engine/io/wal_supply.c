@@ -1,0 +1,168 @@
+/* The next segment, made ahead of time: 16 MiB of zeros take longer than a commit may. One thread,
+ * one segment in stock at most. A disk that is full is asked again every second, for space comes
+ * back; only a writer who stands before an empty stock is told no. */
+#include "io/wal_internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "coordfs/log.h"
+#include "core/alloc.h"
+#include "io/thread.h"
+
+#define RETRY_SECONDS 1
+
+struct cfs_wal_supply {
+    const struct cfs_wal_dir *dir;
+    pthread_t thread;
+    pthread_mutex_t mutex;
+    pthread_cond_t changed; /* on CLOCK_MONOTONIC */
+    /* Under mutex. */
+    uint64_t ordered; /* 0: none */
+    int fd;           /* of the one ordered; -1: not made yet */
+    int error;        /* -errno of the last attempt; 0: none since the order */
+    bool urgent;      /* the writer waits: one more attempt, then say no */
+    bool refused;     /* that attempt failed too */
+    bool closing;
+};
+
+static int open_or_make(const struct cfs_wal_dir *dir, uint64_t number)
+{
+    int fd = cfs_wal_segment_open(dir, number);
+
+    return fd == -ENOENT ? cfs_wal_segment_make(dir, number) : fd;
+}
+
+static void wait_to_retry(struct cfs_wal_supply *supply)
+{
+    struct timespec until;
+
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += RETRY_SECONDS;
+    while (!supply->closing && !supply->urgent)
+        if (pthread_cond_timedwait(&supply->changed, &supply->mutex, &until) == ETIMEDOUT)
+            return;
+}
+
+/* Once per order and cause, not once per second. */
+static void note_failure(struct cfs_wal_supply *supply, int error)
+{
+    char name[CFS_WAL_NAME_BYTES];
+
+    if (supply->error == error)
+        return;
+    supply->error = error;
+    cfs_wal_segment_name(name, supply->ordered);
+    cfs_log(CFS_LOG_WARNING, "cannot make the next segment %s/%s: %s; will try again",
+            supply->dir->path, name, strerror(-error));
+}
+
+/* Under the mutex, which it gives up while the disk is at work. */
+static void attempt(struct cfs_wal_supply *supply)
+{
+    bool urgent = supply->urgent; /* one that began before the writer came does not decide */
+    uint64_t number = supply->ordered;
+    int fd;
+
+    pthread_mutex_unlock(&supply->mutex);
+    fd = open_or_make(supply->dir, number);
+    pthread_mutex_lock(&supply->mutex);
+    if (fd >= 0) {
+        supply->fd = fd;
+        pthread_cond_broadcast(&supply->changed);
+        return;
+    }
+    note_failure(supply, fd);
+    if (urgent) {
+        supply->refused = true;
+        pthread_cond_broadcast(&supply->changed);
+    } else {
+        wait_to_retry(supply);
+    }
+}
+
+static void *run(void *arg)
+{
+    struct cfs_wal_supply *supply = arg;
+
+    pthread_mutex_lock(&supply->mutex);
+    while (!supply->closing) {
+        if (supply->ordered == 0 || supply->fd >= 0 || supply->refused)
+            pthread_cond_wait(&supply->changed, &supply->mutex);
+        else
+            attempt(supply);
+    }
+    pthread_mutex_unlock(&supply->mutex);
+    return NULL;
+}
+
+struct cfs_wal_supply *cfs_wal_supply_new(const struct cfs_wal_dir *dir)
+{
+    struct cfs_wal_supply *supply = cfs_alloc_zeroed(1, sizeof(*supply));
+    pthread_condattr_t attr;
+    int rv;
+
+    supply->dir = dir;
+    supply->fd = -1;
+    pthread_mutex_init(&supply->mutex, NULL);
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&supply->changed, &attr);
+    pthread_condattr_destroy(&attr);
+    rv = cfs_thread_start(&supply->thread, "coordfs-segment", run, supply);
+    if (rv == 0)
+        return supply;
+    pthread_cond_destroy(&supply->changed);
+    pthread_mutex_destroy(&supply->mutex);
+    free(supply);
+    errno = -rv;
+    return NULL;
+}
+
+void cfs_wal_supply_free(struct cfs_wal_supply *supply)
+{
+    if (!supply)
+        return;
+    pthread_mutex_lock(&supply->mutex);
+    supply->closing = true;
+    pthread_cond_broadcast(&supply->changed);
+    pthread_mutex_unlock(&supply->mutex);
+    pthread_join(supply->thread, NULL);
+    if (supply->fd >= 0)
+        close(supply->fd);
+    pthread_cond_destroy(&supply->changed);
+    pthread_mutex_destroy(&supply->mutex);
+    free(supply);
+}
+
+void cfs_wal_supply_order(struct cfs_wal_supply *supply, uint64_t number)
+{
+    pthread_mutex_lock(&supply->mutex);
+    if (supply->ordered != number) {
+        supply->ordered = number;
+        supply->error = 0;
+        pthread_cond_broadcast(&supply->changed);
+    }
+    pthread_mutex_unlock(&supply->mutex);
+}
+
+int cfs_wal_supply_take(struct cfs_wal_supply *supply, uint64_t number)
+{
+    int fd;
+
+    cfs_wal_supply_order(supply, number);
+    pthread_mutex_lock(&supply->mutex);
+    supply->urgent = true;
+    pthread_cond_broadcast(&supply->changed);
+    while (supply->fd < 0 && !supply->refused)
+        pthread_cond_wait(&supply->changed, &supply->mutex);
+    fd = supply->fd >= 0 ? supply->fd : supply->error;
+    supply->ordered = 0;
+    supply->fd = -1;
+    supply->urgent = supply->refused = false;
+    pthread_mutex_unlock(&supply->mutex);
+    return fd;
+}

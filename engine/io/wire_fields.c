@@ -1,0 +1,114 @@
+/* The vocabulary of the wire: one line per field, one table per type of message. What has a length
+ * of its own (entries, commands, answers, names, lists) stands in wire.c and wire_decode.c. */
+#include "io/wire_fields.h"
+
+#define FIELD(type, kind, key, member)                                                             \
+    {                                                                                              \
+        key, CFS_WIRE_##kind, offsetof(struct type, member)                                        \
+    }
+#define MESSAGE(kind, key, member) FIELD(cfs_message, kind, key, member)
+#define END                                                                                        \
+    {                                                                                              \
+        NULL, CFS_WIRE_U64, 0                                                                      \
+    }
+
+static_assert(sizeof(enum cfs_op) == 4 && sizeof(enum cfs_answer_to) == 4 &&
+                  sizeof(enum cfs_entry_kind) == 4,
+              "enumerations travel as U32");
+
+const struct cfs_wire_field cfs_wire_entry_fields[] = {
+    FIELD(cfs_entry, U64, "index", index),
+    FIELD(cfs_entry, U64, "term", term),
+    FIELD(cfs_entry, U64, "time", time),
+    FIELD(cfs_entry, U64, "wall", wall),
+    FIELD(cfs_entry, U32, "kind", kind),
+    FIELD(cfs_entry, U32, "len", len),
+    END,
+};
+
+static const struct cfs_wire_field vote[] = {
+    MESSAGE(BOOL, "pre", vote.pre),
+    MESSAGE(U64, "last_index", vote.last_index),
+    MESSAGE(U64, "last_term", vote.last_term),
+    END,
+};
+
+static const struct cfs_wire_field vote_reply[] = {
+    MESSAGE(BOOL, "pre", vote_reply.pre),
+    MESSAGE(BOOL, "granted", vote_reply.granted),
+    MESSAGE(U64, "promise", vote_reply.promise),
+    END,
+};
+
+static const struct cfs_wire_field append[] = {
+    MESSAGE(U64, "prev_index", append.prev_index), MESSAGE(U64, "prev_term", append.prev_term),
+    MESSAGE(U64, "commit", append.commit),         MESSAGE(U64, "sent", append.sent),
+    MESSAGE(BOOL, "serving", append.serving),      END, /* and entries */
+};
+
+static const struct cfs_wire_field append_reply[] = {
+    MESSAGE(BOOL, "success", append_reply.success),
+    MESSAGE(U64, "match", append_reply.match),
+    MESSAGE(U64, "sent", append_reply.sent),
+    END,
+};
+
+static const struct cfs_wire_field forward[] = {
+    MESSAGE(U32, "len", forward.len),
+    END,
+};
+
+static const struct cfs_wire_field read[] = {
+    MESSAGE(U64, "id", read.id), MESSAGE(U32, "op", read.op), END, /* and the name's length */
+};
+
+static const struct cfs_wire_field answer[] = {
+    MESSAGE(U32, "to", answer.to),   MESSAGE(U64, "session", answer.session),
+    MESSAGE(U64, "id", answer.id),   MESSAGE(BOOL, "queued", answer.queued),
+    MESSAGE(U32, "len", answer.len), END,
+};
+
+static const struct cfs_wire_field keepalive[] = {
+    MESSAGE(U64, "session", keepalive.session),
+    MESSAGE(U64, "oldest", keepalive.oldest),
+    MESSAGE(U64, "sent", keepalive.sent),
+    END,
+};
+
+static const struct cfs_wire_field keepalive_reply[] = {
+    MESSAGE(U64, "session", keepalive_reply.session),
+    MESSAGE(BOOL, "known", keepalive_reply.known),
+    MESSAGE(U64, "sent", keepalive_reply.sent),
+    END,
+};
+
+static const struct cfs_wire_field drain[] = {
+    MESSAGE(U64, "id", drain.id),
+    END,
+};
+
+static const struct cfs_wire_field collect_reply[] = {
+    MESSAGE(U64, "id", collect_reply.id), MESSAGE(U64, "session", collect_reply.session),
+    END, /* and the stuck handles */
+};
+
+const struct cfs_wire_field *cfs_wire_fields(enum cfs_message_type type)
+{
+    static const struct cfs_wire_field *const tables[CFS_MSG_TYPE_COUNT] = {
+        [CFS_MSG_VOTE] = vote,
+        [CFS_MSG_VOTE_REPLY] = vote_reply,
+        [CFS_MSG_APPEND] = append,
+        [CFS_MSG_APPEND_REPLY] = append_reply,
+        [CFS_MSG_FORWARD] = forward,
+        [CFS_MSG_READ] = read,
+        [CFS_MSG_ANSWER] = answer,
+        [CFS_MSG_KEEPALIVE] = keepalive,
+        [CFS_MSG_KEEPALIVE_REPLY] = keepalive_reply,
+        [CFS_MSG_DRAIN] = drain,
+        [CFS_MSG_DRAIN_REPLY] = drain,
+        [CFS_MSG_COLLECT] = drain,
+        [CFS_MSG_COLLECT_REPLY] = collect_reply,
+    };
+
+    return (unsigned)type < CFS_MSG_TYPE_COUNT ? tables[type] : NULL;
+}

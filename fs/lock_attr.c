@@ -1,0 +1,178 @@
+/* stat and its setters, for what is held and for open files through which nothing is held. */
+#include "fs/locks.h"
+
+#include <string.h>
+
+struct cfs_request cfs_lock_request(enum cfs_op op, const char *name)
+{
+    struct cfs_request request = {.op = op};
+
+    strcpy(request.name, name); /* ops.c lets no longer ones through */
+    return request;
+}
+
+static struct timespec timespec_of(cfs_wall_time at)
+{
+    return (struct timespec){.tv_sec = (time_t)(at / 1000000),
+                             .tv_nsec = (long)(at % 1000000) * 1000};
+}
+
+static cfs_wall_time wall_time_of(struct timespec at)
+{
+    return at.tv_sec < 0 ? 0
+                         : (cfs_wall_time)at.tv_sec * 1000000 + (cfs_wall_time)at.tv_nsec / 1000;
+}
+
+struct stat cfs_lock_attributes(const struct cfs_node *node, const struct cfs_lock_info *info)
+{
+    struct stat attr = {.st_ino = node->ino,
+                        .st_mode = node->mode,
+                        .st_uid = node->uid,
+                        .st_gid = node->gid,
+                        .st_blksize = 4096,
+                        .st_atim = node->made,
+                        .st_mtim = node->made,
+                        .st_ctim = node->made};
+
+    if (!info)
+        return attr;
+    attr.st_mode = (node->mode & S_IFMT) | info->perm;
+    attr.st_nlink = S_ISDIR(node->mode) ? 2 : 1;
+    attr.st_uid = info->uid;
+    attr.st_gid = info->gid;
+    attr.st_size = info->content_len;
+    attr.st_blocks = (info->content_len + 511) / 512;
+    attr.st_mtim = attr.st_atim = timespec_of(info->mtime);
+    attr.st_ctim = timespec_of(info->mtime > info->since ? info->mtime : info->since);
+    return attr;
+}
+
+bool cfs_lock_is_node(const struct cfs_node *node, const struct cfs_lock_info *info)
+{
+    if (S_ISDIR(node->mode))
+        return info->form == CFS_FORM_DIRECTORY && info->token == node->token;
+    return info->form == CFS_FORM_FILE;
+}
+
+static void reply_attr(struct cfs_pending *pending, const struct cfs_lock_info *info)
+{
+    struct stat attr = cfs_lock_attributes(pending->node, info);
+
+    fuse_reply_attr(cfs_pending_take(pending), &attr, 0);
+}
+
+static void got_attr(struct cfs_pending *pending, const struct cfs_answer *answer)
+{
+    struct cfs_node *node = pending->node;
+    bool held = !answer->error && cfs_lock_is_node(node, &answer->lock);
+
+    if (node->lost)
+        cfs_pending_reply_error(pending, CFS_ERR_LOST);
+    else if (held)
+        reply_attr(pending, &answer->lock);
+    else if (answer->error && answer->error != CFS_ERR_NOT_HELD)
+        cfs_pending_reply_error(pending, answer->error);
+    else if (node->handles)
+        reply_attr(pending, NULL); /* open, and not to be seen in the directory */
+    else
+        cfs_pending_reply_error(pending, CFS_ERR_NOT_HELD);
+    if (held) { /* what a later lock through this file inherits */
+        node->mode = (node->mode & S_IFMT) | answer->lock.perm;
+        node->uid = answer->lock.uid;
+        node->gid = answer->lock.gid;
+    }
+}
+
+static void get_attr(struct cfs_pending *pending)
+{
+    struct cfs_request request = cfs_lock_request(CFS_OP_GET, pending->node->name);
+
+    cfs_pending_submit(pending, &request, got_attr);
+}
+
+void cfs_lock_getattr(struct cfs_fs *fs, fuse_req_t req, struct cfs_node *node)
+{
+    if (node->lost)
+        fuse_reply_err(req, EIO);
+    else
+        get_attr(cfs_pending_new(fs, req, node, NULL));
+}
+
+/* touch and chmod of an open file through which nothing is held: nobody else can see it, so only
+ * the mode that a lock through it will have is worth keeping. */
+static void set_unheld(struct cfs_pending *pending)
+{
+    struct cfs_node *node = pending->node;
+
+    if (pending->setattr.fields & CFS_SET_PERM)
+        node->mode = (node->mode & S_IFMT) | pending->setattr.perm;
+    reply_attr(pending, NULL);
+}
+
+static void set_attr(struct cfs_pending *pending, const struct cfs_answer *answer)
+{
+    bool resized = pending->setattr.fields & CFS_SET_SIZE;
+
+    if (answer->error == CFS_ERR_NOT_HELD && pending->node->handles) {
+        set_unheld(pending);
+        return;
+    }
+    if (answer->error && !(resized && answer->error == CFS_ERR_NOT_HOLDER)) {
+        cfs_pending_reply_error(pending, answer->error);
+        return;
+    }
+    if (resized && !answer->error)
+        pending->handle->content_len = (uint32_t)pending->setattr.size;
+    pending->committed = true;
+    get_attr(pending);
+}
+
+static uint32_t wanted_fields(int fields, bool may_resize)
+{
+    uint32_t wanted = 0;
+
+    if (fields & FUSE_SET_ATTR_SIZE) /* the kernel adds times of its own */
+        return may_resize ? CFS_SET_SIZE : 0;
+    if (fields & FUSE_SET_ATTR_MODE)
+        wanted |= CFS_SET_PERM;
+    if (fields & FUSE_SET_ATTR_UID)
+        wanted |= CFS_SET_UID;
+    if (fields & FUSE_SET_ATTR_GID)
+        wanted |= CFS_SET_GID;
+    if (fields & FUSE_SET_ATTR_MTIME_NOW)
+        wanted |= CFS_SET_MTIME_NOW;
+    else if (fields & FUSE_SET_ATTR_MTIME)
+        wanted |= CFS_SET_MTIME;
+    return wanted;
+}
+
+void cfs_lock_setattr(struct cfs_fs *fs, fuse_req_t req, struct cfs_node *node,
+                      struct cfs_handle *handle, const struct stat *attr, int fields)
+{
+    cfs_token token = handle ? cfs_handle_exclusive(handle) : 0;
+    uint32_t wanted = wanted_fields(fields, token != 0);
+    struct cfs_request request = cfs_lock_request(CFS_OP_SETATTR, node->name);
+    struct cfs_pending *pending;
+
+    if (node->lost || (handle && handle->lost)) {
+        fuse_reply_err(req, EIO);
+    } else if (!wanted) {
+        cfs_lock_getattr(fs, req, node);
+    } else if (wanted & CFS_SET_SIZE && attr->st_size > CFS_CONTENT_MAX) {
+        fuse_reply_err(req, EFBIG);
+    } else {
+        request.setattr = (struct cfs_setattr){.fields = wanted,
+                                               .caller = fuse_req_ctx(req)->uid,
+                                               .perm = attr->st_mode & 07777,
+                                               .uid = attr->st_uid,
+                                               .gid = attr->st_gid,
+                                               .token = token,
+                                               .size = (uint64_t)attr->st_size,
+                                               .mtime = wall_time_of(attr->st_mtim)};
+        pending = cfs_pending_new(fs, req, node, handle);
+        pending->setattr.fields = wanted;
+        pending->setattr.perm = request.setattr.perm;
+        pending->setattr.size = request.setattr.size;
+        cfs_pending_submit(pending, &request, set_attr);
+    }
+}

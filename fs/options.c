@@ -1,0 +1,232 @@
+/* Options as mount(8), fstab and systemd hand them over: some are settings of the node, some are
+ * for the kernel, some are between mount(8) and systemd. A word that is none of these is an error,
+ * so that a misspelt setting is not silently the default. */
+#include "fs/options.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fs/memory.h"
+
+const char cfs_options_usage[] =
+    "Usage: coordfs [-f] [-o OPTION[,OPTION...]] DIR   mount on the directory DIR\n"
+    "       coordfs umount [-l] DIR                    unmount; -l: even if files are open\n"
+    "       coordfs --help | --version\n"
+    "\n"
+    "  -f  stay in the foreground; otherwise the command returns once DIR is mounted\n"
+    "  -o  options; a comma in a value is written \\,\n"
+    "\n"
+    "Options:\n"
+    "  config=FILE          read settings from FILE first: a `key = value` a line, # begins a\n"
+    "                       comment\n";
+
+const char cfs_options_notes[] =
+    "\n"
+    "Beside these: ro, nosuid, nodev, noexec, noatime, fsname=NAME and their like, as for "
+    "mount(8);\n"
+    "nosuid and nodev are the default.\n"
+    "\n"
+    "Under DIR, one name is one lock:\n"
+    "  flock DIR/locks/NAME COMMAND       run COMMAND while no other node does\n"
+    "  ls DIR/locks                       what is held\n"
+    "  cat DIR/.coordfs/status            the node and its cluster\n"
+    "\n"
+    "SIGTERM, SIGINT and umount(8) end the node cleanly: it gives back all that it holds.\n";
+
+/* Between mount(8), fstab and systemd; they mean nothing here. A final '=' or '-': a beginning. */
+static const char *const ignored[] = {
+    "defaults", "rw",    "auto",     "noauto",  "user",     "nouser", "users",
+    "owner",    "group", "nofail",   "_netdev", "relatime", "sloppy", "loud",
+    "silent",   "user=", "uhelper=", "helper=", "comment=", "x-",     "X-",
+};
+
+/* The kernel's and libfuse's. */
+static const char *const passed[] = {
+    "ro",      "suid",    "nosuid",     "dev",        "nodev",         "exec",         "noexec",
+    "atime",   "noatime", "nodiratime", "norelatime", "nostrictatime", "sync",         "async",
+    "dirsync", "fsname=", "context=",   "fscontext=", "defcontext=",   "rootcontext=",
+};
+
+static bool is_listed(const char *const *list, size_t count, const char *word)
+{
+    for (size_t i = 0; i < count; i++) {
+        size_t len = strlen(list[i]);
+        char last = list[i][len - 1];
+        if (strcmp(list[i], word) == 0 ||
+            ((last == '=' || last == '-') && strncmp(list[i], word, len) == 0))
+            return true;
+    }
+    return false;
+}
+
+/* Cuts the first option off `*rest`, in place; NULL at the end. Backslashes protect commas. */
+static char *next_option(char **rest)
+{
+    char *option = *rest, *in, *out;
+
+    if (!*option)
+        return NULL;
+    for (in = out = option; *in && *in != ','; in++) {
+        if (*in == '\\' && in[1])
+            in++;
+        *out++ = *in;
+    }
+    *rest = *in ? in + 1 : in;
+    *out = '\0';
+    return option;
+}
+
+static void pass_on(struct cfs_options *options, const char *word)
+{
+    char *old = options->mount_options;
+
+    options->mount_options = cfs_fs_format("%s%s%s", old, *old ? "," : "", word);
+    free(old);
+}
+
+/* `name=value`; a name alone switches on. */
+static int set_config(struct cfs_options *options, char *word, char *why, size_t size)
+{
+    char *value = strchr(word, '=');
+
+    if (value)
+        *value++ = '\0';
+    return cfs_config_set(&options->config, word, value ? value : "", why, size);
+}
+
+static int apply_option(struct cfs_options *options, char *word, char *why, size_t size)
+{
+    if (!*word || strncmp(word, "config=", strlen("config=")) == 0 ||
+        is_listed(ignored, sizeof ignored / sizeof *ignored, word))
+        return 0;
+    if (is_listed(passed, sizeof passed / sizeof *passed, word)) {
+        pass_on(options, word);
+        return 0;
+    }
+    return set_config(options, word, why, size);
+}
+
+static int read_config(struct cfs_options *options, const char *list, char *why, size_t size)
+{
+    char *copy = cfs_fs_strdup(list), *rest = copy, *word;
+    int result = 0;
+
+    while (result == 0 && (word = next_option(&rest)))
+        if (strncmp(word, "config=", strlen("config=")) == 0)
+            result = cfs_config_read(&options->config, word + strlen("config="), why, size);
+    free(copy);
+    return result;
+}
+
+static int apply_list(struct cfs_options *options, const char *list, char *why, size_t size)
+{
+    char *copy = cfs_fs_strdup(list), *rest = copy, *word;
+    int result = 0;
+
+    while (result == 0 && (word = next_option(&rest)))
+        result = apply_option(options, word, why, size);
+    free(copy);
+    return result;
+}
+
+static int usage_error(char *why, size_t size, const char *what, const char *word)
+{
+    snprintf(why, size, "%s%s; see coordfs --help", what, word);
+    return -1;
+}
+
+/* Joins what several -o say. */
+static void add_list(char **lists, const char *list)
+{
+    char *old = *lists;
+
+    *lists = cfs_fs_format("%s%s%s", old, *old ? "," : "", list);
+    free(old);
+}
+
+static int take_directory(struct cfs_options *options, const char *word, char *why, size_t size)
+{
+    if (options->directory)
+        return usage_error(why, size, "one directory is enough: what is ", word);
+    options->directory = cfs_fs_strdup(word);
+    return 0;
+}
+
+static int parse_umount(struct cfs_options *options, int argc, char **argv, char *why, size_t size)
+{
+    options->command = CFS_COMMAND_UMOUNT;
+    for (int i = 2; i < argc; i++) {
+        if (strcmp(argv[i], "-l") == 0)
+            options->lazy = true;
+        else if (argv[i][0] == '-')
+            return usage_error(why, size, "umount knows no option ", argv[i]);
+        else if (take_directory(options, argv[i], why, size) != 0)
+            return -1;
+    }
+    return options->directory ? 0
+                              : usage_error(why, size, "which directory is to be unmounted?", "");
+}
+
+/* One word of the line, and its argument if it takes one; moves `*at` past them. */
+static int parse_word(struct cfs_options *options, char **lists, char **argv, int *at, char *why,
+                      size_t size)
+{
+    const char *word = argv[(*at)++];
+
+    if (strcmp(word, "-f") == 0) {
+        options->config.foreground = true;
+    } else if (strcmp(word, "-h") == 0 || strcmp(word, "--help") == 0) {
+        options->command = CFS_COMMAND_HELP;
+    } else if (strcmp(word, "-V") == 0 || strcmp(word, "--version") == 0) {
+        options->command = CFS_COMMAND_VERSION;
+    } else if (strcmp(word, "-o") == 0) {
+        if (!argv[*at])
+            return usage_error(why, size, "-o needs options behind it", "");
+        add_list(lists, argv[(*at)++]);
+    } else if (strncmp(word, "-o", 2) == 0) {
+        add_list(lists, word + 2);
+    } else if (word[0] == '-') {
+        return usage_error(why, size, "there is no option ", word);
+    } else {
+        return take_directory(options, word, why, size);
+    }
+    return 0;
+}
+
+static int parse_mount(struct cfs_options *options, int argc, char **argv, char *why, size_t size)
+{
+    char *lists = cfs_fs_strdup("");
+    int result = 0;
+
+    for (int at = 1; result == 0 && at < argc;)
+        result = parse_word(options, &lists, argv, &at, why, size);
+    if (result == 0 && options->command == CFS_COMMAND_MOUNT && !options->directory)
+        result = usage_error(why, size, "which directory is to be mounted on?", "");
+    if (result == 0 && options->command == CFS_COMMAND_MOUNT) {
+        result = read_config(options, lists, why, size);
+        if (result == 0)
+            result = apply_list(options, lists, why, size);
+        if (result == 0)
+            result = cfs_config_finish(&options->config, why, size);
+    }
+    free(lists);
+    return result;
+}
+
+int cfs_options_parse(struct cfs_options *options, int argc, char **argv, char *why, size_t size)
+{
+    memset(options, 0, sizeof *options);
+    cfs_config_init(&options->config);
+    options->mount_options = cfs_fs_strdup("nosuid,nodev");
+    if (argc > 1 && strcmp(argv[1], "umount") == 0)
+        return parse_umount(options, argc, argv, why, size);
+    return parse_mount(options, argc, argv, why, size);
+}
+
+void cfs_options_close(struct cfs_options *options)
+{
+    free(options->directory);
+    free(options->mount_options);
+    options->directory = options->mount_options = NULL;
+}

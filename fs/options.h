@@ -1,0 +1,26 @@
+/* The command line: which command, on which directory, with which settings. */
+#ifndef CFS_FS_OPTIONS_H
+#define CFS_FS_OPTIONS_H
+
+#include "coordfs/config.h"
+
+enum cfs_command { CFS_COMMAND_MOUNT, CFS_COMMAND_UMOUNT, CFS_COMMAND_HELP, CFS_COMMAND_VERSION };
+
+struct cfs_options {
+    enum cfs_command command;
+    char *directory;          /* as given; MOUNT and UMOUNT */
+    bool lazy;                /* UMOUNT */
+    struct cfs_config config; /* MOUNT: complete and checked */
+    char *mount_options;      /* MOUNT: what is not ours, for mount(8); "" if none */
+};
+
+/* Reads the command line: the file that config= names first, then the other options in their order.
+ * 0, or -1 with a sentence in `why` that names what is wrong and says what to do. */
+int cfs_options_parse(struct cfs_options *options, int argc, char **argv, char *why, size_t size);
+void cfs_options_close(struct cfs_options *options);
+
+/* What --help prints before and after the settings of cfs_config_help. */
+extern const char cfs_options_usage[];
+extern const char cfs_options_notes[];
+
+#endif

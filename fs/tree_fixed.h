@@ -1,0 +1,22 @@
+/* The part of the namespace that is always there. */
+#ifndef CFS_FS_TREE_FIXED_H
+#define CFS_FS_TREE_FIXED_H
+
+#include "fs/tree.h"
+
+/* Node ids and inode numbers. A new one goes at the end: they are the same on all nodes. */
+enum cfs_fixed_id {
+    CFS_FIXED_ROOT = FUSE_ROOT_ID,
+    CFS_FIXED_LOCKS,
+    CFS_FIXED_STATUS_DIR,
+    CFS_FIXED_STATUS,
+    CFS_FIXED_STATUS_JSON,
+};
+
+/* Adds all of it to fs->nodes. */
+void cfs_fixed_add(struct cfs_fs *fs);
+
+/* Replies to GETATTR of a fixed node. */
+void cfs_fixed_getattr(struct cfs_fs *fs, fuse_req_t req, struct cfs_node *node);
+
+#endif

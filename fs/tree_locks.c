@@ -1,0 +1,374 @@
+/* locks/: the names. A name exists while the lock is held; the table at the end is what can be
+ * done.
+ *
+ *     open(O_CREAT|O_EXCL), mkdir   take the lock, or EEXIST at once
+ *     open(O_CREAT), open           a handle, and no lock; flock on it takes one (lock_file.c)
+ *     unlink, rmdir                 give it back
+ *     readdir                       what is held
+ *
+ * The kernel keeps nothing of it: all timeouts are 0, and what is not there is answered as an
+ * error, which it does not remember either. None of these waits for a lock, because the kernel
+ * holds the directory's own lock meanwhile: the holder could not even remove its own. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fs/locks.h"
+#include "fs/memory.h"
+#include "fs/proc.h"
+#include "fs/tree_fixed.h"
+
+static struct cfs_node *new_node(struct cfs_fs *fs, const char *name, mode_t mode)
+{
+    const struct cfs_tree *tree = S_ISDIR(mode) ? &cfs_tree_lock_directory : &cfs_tree_locks;
+    struct cfs_node *node = cfs_node_new(&fs->nodes, tree, name);
+
+    node->mode = mode;
+    node->ino = cfs_ino_of("locks", name);
+    return node;
+}
+
+static struct fuse_entry_param entry_of(const struct cfs_node *node, const struct stat *attr)
+{
+    return (struct fuse_entry_param){.ino = node->id, .attr = *attr};
+}
+
+/* --- lookup
+ * ------------------------------------------------------------------------------------------ */
+
+static void found(struct cfs_pending *pending, const struct cfs_lock_info *info)
+{
+    struct cfs_fs *fs = pending->fs;
+    bool directory = info->form == CFS_FORM_DIRECTORY;
+    struct cfs_node *node =
+        directory ? cfs_node_find_directory(&fs->nodes, pending->node->name, info->token) : NULL;
+    struct fuse_entry_param entry;
+    struct stat attr;
+
+    if (node) {
+        cfs_node_ref(node);
+    } else {
+        node = new_node(fs, pending->node->name, (directory ? S_IFDIR : S_IFREG) | info->perm);
+        node->token = directory ? info->token : 0;
+    }
+    node->uid = info->uid;
+    node->gid = info->gid;
+    attr = cfs_lock_attributes(node, info);
+    entry = entry_of(node, &attr);
+    if (fuse_reply_entry(cfs_pending_take(pending), &entry) == 0)
+        cfs_node_told(&fs->nodes, node);
+    cfs_node_unref(&fs->nodes, node);
+}
+
+static void looked_up(struct cfs_pending *pending, const struct cfs_answer *answer)
+{
+    if (answer->error)
+        cfs_pending_reply_error(pending, answer->error);
+    else
+        found(pending, &answer->lock);
+}
+
+/* A node for what `req` wants to make. */
+static struct cfs_node *requested_node(struct cfs_fs *fs, fuse_req_t req, const char *name,
+                                       mode_t mode)
+{
+    struct cfs_node *node = new_node(fs, name, mode);
+
+    node->uid = fuse_req_ctx(req)->uid;
+    node->gid = fuse_req_ctx(req)->gid;
+    return node;
+}
+
+/* Parks `req`, which takes over the caller's reference to the node. */
+static struct cfs_pending *park_node(struct cfs_fs *fs, fuse_req_t req, struct cfs_node *node)
+{
+    struct cfs_pending *pending = cfs_pending_new(fs, req, node, NULL);
+
+    cfs_node_unref(&fs->nodes, node);
+    return pending;
+}
+
+static void lookup(struct cfs_fs *fs, fuse_req_t req, struct cfs_node *dir, const char *name)
+{
+    struct cfs_request request = cfs_lock_request(CFS_OP_GET, name);
+
+    (void)dir;
+    cfs_pending_submit(park_node(fs, req, new_node(fs, name, S_IFREG)), &request, looked_up);
+}
+
+/* --- create, mkdir
+ * ------------------------------------------------------------------------------------- */
+
+static void removed_again(struct cfs_pending *pending, const struct cfs_answer *answer)
+{
+    (void)pending, (void)answer;
+}
+
+/* The kernel did not take the reply: the caller is gone, and nobody knows of the lock. */
+static void take_back(struct cfs_fs *fs, const struct cfs_node *node)
+{
+    struct cfs_request request = cfs_lock_request(CFS_OP_REMOVE, node->name);
+
+    request.remove.form = S_ISDIR(node->mode) ? CFS_FORM_DIRECTORY : CFS_FORM_FILE;
+    cfs_pending_submit(cfs_pending_new(fs, NULL, NULL, NULL), &request, removed_again);
+}
+
+/* Replies to CREATE: with a handle that holds, or with one that does not when `token` is 0. */
+static void reply_create(struct cfs_fs *fs, fuse_req_t req, struct cfs_node *node,
+                         const struct fuse_file_info *file, cfs_token token)
+{
+    struct cfs_handle *handle = cfs_handle_new(fs, node, req);
+    struct fuse_file_info reply = *file;
+    struct stat attr = cfs_lock_attributes(node, NULL);
+    struct fuse_entry_param entry;
+
+    attr.st_nlink = token ? 1 : 0;
+    entry = entry_of(node, &attr);
+    handle->lockfile = token;
+    reply.fh = cfs_handle_fh(handle);
+    reply.direct_io = 1;
+    if (fuse_reply_create(req, &entry, &reply) == 0) {
+        cfs_node_told(&fs->nodes, node);
+        return;
+    }
+    cfs_handle_close(handle);
+    if (token)
+        take_back(fs, node);
+}
+
+static void created(struct cfs_pending *pending, const struct cfs_answer *answer)
+{
+    if (answer->error)
+        cfs_pending_reply_error(pending, answer->error);
+    else
+        reply_create(pending->fs, cfs_pending_take(pending), pending->node, &pending->create,
+                     answer->token);
+}
+
+static struct cfs_request lockfile_request(struct cfs_fs *fs, fuse_req_t req,
+                                           const struct cfs_node *node)
+{
+    struct cfs_request request = cfs_lock_request(CFS_OP_ACQUIRE, node->name);
+    uint32_t parent;
+
+    request.acquire =
+        (struct cfs_acquire){.mode = CFS_EXCLUSIVE,
+                             .kind = CFS_LOCKFILE,
+                             .form = S_ISDIR(node->mode) ? CFS_FORM_DIRECTORY : CFS_FORM_FILE,
+                             .uid = node->uid,
+                             .gid = node->gid,
+                             .perm = node->mode & 07777};
+    cfs_proc_identify(fs->proc_fd, (uint32_t)fuse_req_ctx(req)->pid, &request.acquire.process,
+                      &parent);
+    return request;
+}
+
+static void create(struct cfs_fs *fs, fuse_req_t req, struct cfs_node *dir, const char *name,
+                   mode_t mode, const struct fuse_file_info *file)
+{
+    struct cfs_node *node = requested_node(fs, req, name, S_IFREG | (mode & 07777));
+    struct cfs_request request;
+    struct cfs_pending *pending;
+
+    (void)dir;
+    if (file->flags & O_EXCL) {
+        request = lockfile_request(fs, req, node);
+        pending = park_node(fs, req, node);
+        pending->create = *file;
+        cfs_pending_submit(pending, &request, created);
+    } else {
+        reply_create(fs, req, node, file, 0);
+        cfs_node_unref(&fs->nodes, node);
+    }
+}
+
+static void made_directory(struct cfs_pending *pending, const struct cfs_answer *answer)
+{
+    struct cfs_node *node = pending->node;
+    struct stat attr = cfs_lock_attributes(node, NULL);
+    struct fuse_entry_param entry;
+
+    if (answer->error) {
+        cfs_pending_reply_error(pending, answer->error);
+        return;
+    }
+    node->token = answer->token;
+    attr.st_nlink = 2;
+    entry = entry_of(node, &attr);
+    if (fuse_reply_entry(cfs_pending_take(pending), &entry) == 0)
+        cfs_node_told(&pending->fs->nodes, node);
+    else
+        take_back(pending->fs, node);
+}
+
+static void make_directory(struct cfs_fs *fs, fuse_req_t req, struct cfs_node *dir,
+                           const char *name, mode_t mode)
+{
+    struct cfs_node *node = requested_node(fs, req, name, S_IFDIR | (mode & 07777));
+    struct cfs_request request = lockfile_request(fs, req, node);
+
+    (void)dir;
+    cfs_pending_submit(park_node(fs, req, node), &request, made_directory);
+}
+
+/* --- unlink, rmdir
+ * --------------------------------------------------------------------------------------- */
+
+static void reply_done(struct cfs_pending *pending, const struct cfs_answer *answer)
+{
+    cfs_pending_reply_error(pending, answer->error);
+}
+
+static void remove_name(struct cfs_fs *fs, fuse_req_t req, const char *name,
+                        enum cfs_lock_form form)
+{
+    struct cfs_request request = cfs_lock_request(CFS_OP_REMOVE, name);
+
+    request.remove = (struct cfs_remove){.form = form, .uid = fuse_req_ctx(req)->uid};
+    cfs_pending_submit(cfs_pending_new(fs, req, NULL, NULL), &request, reply_done);
+}
+
+static void unlink_file(struct cfs_fs *fs, fuse_req_t req, struct cfs_node *dir, const char *name)
+{
+    (void)dir;
+    remove_name(fs, req, name, CFS_FORM_FILE);
+}
+
+static void remove_directory(struct cfs_fs *fs, fuse_req_t req, struct cfs_node *dir,
+                             const char *name)
+{
+    (void)dir;
+    remove_name(fs, req, name, CFS_FORM_DIRECTORY);
+}
+
+/* --- readdir
+ * -----------------------------------------------------------------------------------------------
+ */
+
+/* A directory's entries as READDIR wants them. */
+struct listing {
+    fuse_req_t req;
+    char *buffer;
+    size_t size, used;
+};
+
+static bool add_entry(struct listing *listing, const char *name, uint64_t ino, uint64_t next)
+{
+    /* No type: a listing does not say which were made by mkdir; whoever wants to know asks stat. */
+    struct stat attr = {.st_ino = ino};
+    size_t left = listing->size - listing->used;
+    size_t needed = fuse_add_direntry(listing->req, listing->buffer + listing->used, left, name,
+                                      &attr, (off_t)next);
+
+    if (needed > left)
+        return false;
+    listing->used += needed;
+    return true;
+}
+
+/* Offsets: 0 before ".", 1 before "..", then 2 + the name's place in the snapshot. */
+static void reply_entries(struct cfs_handle *handle, fuse_req_t req, size_t size, uint64_t offset,
+                          uint64_t parent)
+{
+    struct listing listing = {.req = req, .buffer = cfs_fs_alloc(size), .size = size};
+    bool room = true;
+
+    if (offset == 0)
+        room = add_entry(&listing, ".", handle->node->ino, ++offset);
+    if (room && offset == 1)
+        room = add_entry(&listing, "..", parent, ++offset);
+    while (room && offset - 2 < handle->text_len) {
+        const char *name = handle->text + offset - 2;
+        uint64_t next = offset + strlen(name) + 1;
+        room = add_entry(&listing, name, cfs_ino_of("locks", name), next);
+        offset = next;
+    }
+    fuse_reply_buf(req, listing.buffer, listing.used);
+    free(listing.buffer);
+}
+
+static void listed(struct cfs_pending *pending, const struct cfs_answer *answer)
+{
+    struct cfs_handle *handle = pending->handle;
+
+    if (answer->error) {
+        cfs_pending_reply_error(pending, answer->error);
+        return;
+    }
+    free(handle->text);
+    handle->text = cfs_fs_alloc(answer->names_len);
+    handle->text_len = answer->names_len;
+    if (answer->names_len)
+        memcpy(handle->text, answer->names, answer->names_len);
+    reply_entries(handle, cfs_pending_take(pending), pending->read.size, pending->read.offset,
+                  CFS_FIXED_ROOT);
+}
+
+/* The snapshot is taken when reading begins, and anew by rewinddir(3). */
+static void read_locks(struct cfs_fs *fs, fuse_req_t req, struct cfs_handle *handle, size_t size,
+                       uint64_t offset)
+{
+    struct cfs_request request = {.op = CFS_OP_LIST};
+    struct cfs_pending *pending;
+
+    if (offset && handle->text) {
+        reply_entries(handle, req, size, offset, CFS_FIXED_ROOT);
+        return;
+    }
+    pending = cfs_pending_new(fs, req, NULL, handle);
+    pending->read.size = size;
+    pending->read.offset = offset;
+    cfs_pending_submit(pending, &request, listed);
+}
+
+static void read_empty(struct cfs_fs *fs, fuse_req_t req, struct cfs_handle *handle, size_t size,
+                       uint64_t offset)
+{
+    (void)fs;
+    reply_entries(handle, req, size, offset, CFS_FIXED_LOCKS);
+}
+
+/* --- the rest
+ * -------------------------------------------------------------------------------------------------
+ */
+
+/* Never fails for want of a lock: the kernel has taken O_CREAT away, so the name may be free again.
+ */
+static void open_file(struct cfs_fs *fs, fuse_req_t req, struct cfs_node *node,
+                      const struct fuse_file_info *file)
+{
+    cfs_reply_open(fs, req, node, file, NULL, 0);
+}
+
+static void getattr(struct cfs_fs *fs, fuse_req_t req, struct cfs_node *node)
+{
+    if (node->fixed)
+        cfs_fixed_getattr(fs, req, node);
+    else
+        cfs_lock_getattr(fs, req, node);
+}
+
+const struct cfs_tree cfs_tree_locks = {
+    .lookup = lookup,
+    .create = create,
+    .mkdir = make_directory,
+    .unlink = unlink_file,
+    .rmdir = remove_directory,
+    .readdir = read_locks,
+    .getattr = getattr,
+    .setattr = cfs_lock_setattr,
+    .getxattr = cfs_lock_getxattr,
+    .listxattr = cfs_lock_listxattr,
+    .open = open_file,
+    .read = cfs_lock_read,
+    .write = cfs_lock_write,
+    .flock = cfs_lock_flock,
+};
+
+const struct cfs_tree cfs_tree_lock_directory = {
+    .readdir = read_empty,
+    .getattr = cfs_lock_getattr,
+    .setattr = cfs_lock_setattr,
+    .getxattr = cfs_lock_getxattr,
+    .listxattr = cfs_lock_listxattr,
+};

@@ -1,0 +1,46 @@
+/* What can go wrong, once: code, errno(3), HTTP status, word for programs, sentence for people. */
+#ifndef COORDFS_ERROR_H
+#define COORDFS_ERROR_H
+
+#include <errno.h>
+
+#define CFS_ERROR_MAP(X)                                                                           \
+    X(CFS_OK, 0, 200, "ok", "success")                                                             \
+    X(CFS_ERR_EXISTS, EEXIST, 423, "held", "the lock is held")                                     \
+    X(CFS_ERR_WOULD_BLOCK, EWOULDBLOCK, 423, "locked", "the lock is held and waiting was not asked for") \
+    X(CFS_ERR_DEADLOCK, EDEADLK, 409, "deadlock", "waiting would never end: each waits for the other")  \
+    X(CFS_ERR_TIMED_OUT, ETIMEDOUT, 503, "no_quorum", "no majority of the cluster could be reached in time") \
+    X(CFS_ERR_INTERRUPTED, EINTR, 408, "interrupted", "the wait was given up")                     \
+    X(CFS_ERR_LOST, EIO, 410, "lost", "the lock was lost with the node's session")                 \
+    X(CFS_ERR_NOT_HELD, ENOENT, 404, "not_held", "the lock is not held")                           \
+    X(CFS_ERR_NOT_HOLDER, ENOLCK, 403, "not_holder", "only the exclusive holder may do that")      \
+    X(CFS_ERR_BUSY, EBUSY, 409, "busy", "the lock is held through an open file")                   \
+    X(CFS_ERR_NOT_PERMITTED, EPERM, 403, "not_permitted", "only the owner and root may do that")   \
+    X(CFS_ERR_IS_DIRECTORY, EISDIR, 409, "is_directory", "the lock was made by mkdir: use rmdir")  \
+    X(CFS_ERR_NOT_DIRECTORY, ENOTDIR, 409, "not_directory", "the lock is a file: use rm")          \
+    X(CFS_ERR_INVALID, EINVAL, 400, "invalid", "the request makes no sense")                       \
+    X(CFS_ERR_NAME_TOO_LONG, ENAMETOOLONG, 400, "name_too_long", "a name has at most 255 bytes")   \
+    X(CFS_ERR_TOO_BIG, EFBIG, 413, "too_big", "a lock's content has at most 64 KiB")               \
+    X(CFS_ERR_TOO_MANY, EAGAIN, 503, "too_many", "too many requests wait for an answer")           \
+    X(CFS_ERR_IO, EIO, 500, "io", "the node could not store the change")
+
+enum cfs_error {
+#define X(code, number, status, word, sentence) code,
+    CFS_ERROR_MAP(X)
+#undef X
+    CFS_ERROR_COUNT
+};
+
+/* The errno(3) value of `error`, positive; 0 for CFS_OK. */
+int cfs_error_errno(enum cfs_error error);
+
+/* The HTTP status of `error` (RFC 9110, 15). */
+int cfs_error_http_status(enum cfs_error error);
+
+/* A lower-case word that programs may compare with; static. */
+const char *cfs_error_word(enum cfs_error error);
+
+/* A sentence for people, without a full stop; static. */
+const char *cfs_error_sentence(enum cfs_error error);
+
+#endif

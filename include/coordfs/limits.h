@@ -1,0 +1,27 @@
+/* Every bound in the system, and what has to hold between them. */
+#ifndef COORDFS_LIMITS_H
+#define COORDFS_LIMITS_H
+
+#include <assert.h>
+
+#define CFS_NAME_MAX 255u           /* bytes of a lock's or queue's name */
+#define CFS_CONTENT_MAX 65536u      /* bytes of a lock's content */
+#define CFS_OWNER_MAX 64u           /* bytes of an HTTP client's name for itself */
+#define CFS_MEMBERS_MAX 5u          /* replicas of group 0 */
+#define CFS_NODE_MAX 63u            /* largest node id: nodes are kept in sets of 64 bits */
+#define CFS_MESSAGE_MAX 1048575u    /* bytes of a queue's message: 1 MiB - 1 */
+#define CFS_COMMAND_MAX 131072u     /* bytes of an encoded command: content, name and head */
+#define CFS_REQUESTS_MAX 16384u     /* requests of one node that wait for an answer */
+#define CFS_ACKS_MAX 16u            /* ends of waits that one command acknowledges */
+#define CFS_APPEND_BYTES_MAX 262144u /* entry bytes in one AppendEntries */
+#define CFS_APPEND_ENTRIES_MAX 1024u /* entries in one AppendEntries */
+#define CFS_INFLIGHT_MAX 4u          /* AppendEntries under way to one follower */
+#define CFS_LIST_BYTES_MAX 1048576u  /* names in the answer to one listing */
+#define CFS_BATCH_BYTES_MAX 2097152u /* one HTTP request between nodes */
+
+static_assert(CFS_CONTENT_MAX + CFS_NAME_MAX + CFS_OWNER_MAX + 512 <= CFS_COMMAND_MAX,
+              "a write of a whole content fits a command");
+static_assert(CFS_COMMAND_MAX <= CFS_APPEND_BYTES_MAX, "any command fits an AppendEntries");
+static_assert(CFS_APPEND_BYTES_MAX * 2 <= CFS_BATCH_BYTES_MAX, "an AppendEntries fits a batch");
+
+#endif

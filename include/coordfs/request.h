@@ -1,0 +1,132 @@
+/* What may be asked of the cluster, and what it answers. Plain values: whoever fills a request or an
+ * answer in owns every pointer in it; the callee copies what it keeps. */
+#ifndef COORDFS_REQUEST_H
+#define COORDFS_REQUEST_H
+
+#include "coordfs/error.h"
+#include "coordfs/limits.h"
+#include "coordfs/types.h"
+
+enum cfs_lock_mode { CFS_SHARED = 1, CFS_EXCLUSIVE = 2 };
+
+/* How a lock is held, which decides what ends it. */
+enum cfs_lock_kind {
+    CFS_LOCKFILE = 1, /* by O_EXCL or mkdir: until removed, or the node's session ends */
+    CFS_FLOCK = 2,    /* by flock(2): until the open file is closed, or the node's session ends */
+    CFS_LEASED = 3,   /* over HTTP: until deleted, or its ttl passes without renewal */
+};
+
+/* What a lock looks like in a listing; flock and HTTP locks are files. */
+enum cfs_lock_form { CFS_FORM_FILE = 1, CFS_FORM_DIRECTORY = 2 };
+
+enum cfs_op {
+    /* Changes: replicated, applied exactly once. */
+    CFS_OP_ACQUIRE = 1, /* take a lock, or take one's place in its queue */
+    CFS_OP_RELEASE,     /* give back what one handle or one token holds; nothing held: CFS_OK */
+    CFS_OP_REMOVE,      /* unlink or rmdir a lockfile by name, from any node */
+    CFS_OP_WRITE,       /* store content under an exclusive hold */
+    CFS_OP_SETATTR,     /* mode, owner, mtime, content size of a held lock */
+    /* Reads: linearizable, not replicated. */
+    CFS_OP_GET,  /* one lock */
+    CFS_OP_LIST, /* the names of all held locks */
+};
+
+struct cfs_acquire {
+    enum cfs_lock_mode mode;
+    enum cfs_lock_kind kind;
+    enum cfs_lock_form form;
+    bool wait;                  /* false: a conflict answers EXISTS (lockfiles) or WOULD_BLOCK */
+    uint64_t handle;            /* FLOCK: the open file, unique within the session; else 0 */
+    struct cfs_process process; /* who asks; holds of other kinds by the same process do not conflict */
+    uint32_t uid, gid, perm;    /* of the file it becomes; perm: the lower 12 mode bits */
+    uint64_t ticket;            /* the place an interrupted wait had, to take it again; 0: the tail */
+    uint32_t ttl_ms;            /* LEASED: how long it lives without renewal */
+    uint64_t key;               /* LEASED: asking twice with the same key is asking once; 0: none */
+    cfs_token renew;            /* LEASED: prolong this hold instead; NOT_HOLDER if it is gone */
+    char owner[CFS_OWNER_MAX + 1]; /* LEASED: the client's name for itself; "" if it gave none */
+};
+
+struct cfs_release {
+    enum cfs_lock_kind kind;
+    uint64_t handle; /* FLOCK */
+    cfs_token token; /* LEASED: NOT_HOLDER when it does not hold, NOT_HELD when nobody does */
+};
+
+struct cfs_remove {
+    enum cfs_lock_form form; /* the form the caller expects: unlink FILE, rmdir DIRECTORY */
+    uint32_t uid;            /* who asks: the lock's owner and root may */
+};
+
+struct cfs_write {
+    cfs_token token; /* the exclusive hold it writes under; NOT_HOLDER if that is not (or no longer) held */
+    uint64_t offset;
+    const uint8_t *data; /* borrowed; a gap before offset reads as zeros */
+    uint32_t len;
+};
+
+enum cfs_setattr_field {
+    CFS_SET_PERM = 1,
+    CFS_SET_UID = 2,
+    CFS_SET_GID = 4,
+    CFS_SET_MTIME = 8,
+    CFS_SET_MTIME_NOW = 16, /* the leader's clock */
+    CFS_SET_SIZE = 32,      /* of the content; needs the exclusive hold `token` */
+};
+
+struct cfs_setattr {
+    uint32_t fields; /* of enum cfs_setattr_field */
+    uint32_t caller; /* uid: the lock's owner and root may; ignored for SIZE alone */
+    uint32_t perm, uid, gid;
+    cfs_token token;
+    uint64_t size;
+    cfs_wall_time mtime;
+};
+
+struct cfs_request {
+    enum cfs_op op;
+    char name[CFS_NAME_MAX + 1]; /* of the lock; "" for LIST */
+    union {
+        struct cfs_acquire acquire;
+        struct cfs_release release;
+        struct cfs_remove remove;
+        struct cfs_write write;
+        struct cfs_setattr setattr;
+    };
+};
+
+/* One holder of a lock. */
+struct cfs_holder_info {
+    cfs_node_id node; /* 0 for LEASED */
+    enum cfs_lock_kind kind;
+    struct cfs_process process;
+    char owner[CFS_OWNER_MAX + 1];
+};
+
+/* A held lock as everyone sees it. */
+struct cfs_lock_info {
+    enum cfs_lock_form form;
+    enum cfs_lock_mode mode;
+    cfs_token token;     /* the newest of its holders' */
+    cfs_wall_time since; /* of that acquisition */
+    cfs_wall_time mtime;
+    uint32_t uid, gid, perm;
+    uint32_t waiters;
+    uint32_t holder_count;
+    const struct cfs_holder_info *holders;
+    const uint8_t *content;
+    uint32_t content_len;
+};
+
+struct cfs_answer {
+    enum cfs_error error;
+    cfs_token token;    /* ACQUIRE: of the hold */
+    uint64_t ticket;    /* ACQUIRE that ended INTERRUPTED: the place it had in the queue; 0: none */
+    struct cfs_lock_info lock; /* GET */
+    const char *names;  /* LIST: NUL-terminated names, one after the other */
+    uint32_t names_len; /* LIST: bytes, the NULs included */
+};
+
+/* 1 when `name` may name a lock: 1 to 255 bytes, no '/', and neither "." nor "..". */
+bool cfs_name_valid(const char *name);
+
+#endif

@@ -1,0 +1,9 @@
+/* Requests as words, for the trace. */
+#ifndef SIM_DESCRIBE_H
+#define SIM_DESCRIBE_H
+
+#include "coordfs/request.h"
+
+void sim_describe_request(char *out, size_t size, const struct cfs_request *request);
+
+#endif

@@ -1,0 +1,249 @@
+/* Draws faults until the quiet begins; then everything is repaired and nothing breaks any more. */
+#include "nemesis.h"
+
+#include "sim.h"
+
+static struct sim_node *any_node(struct sim *sim)
+{
+    return &sim->nodes[sim_random_below(&sim->random_fault, sim->swarm.node_count)];
+}
+
+static struct sim_node *leader(struct sim *sim)
+{
+    struct sim_node *found = NULL;
+
+    for (uint32_t i = 0; i < sim->swarm.node_count; i++) {
+        struct sim_node *node = &sim->nodes[i];
+        bool leads = node->state == SIM_UP && node->view.leader == node->id;
+        if (leads && (!found || node->view.term > found->view.term))
+            found = node;
+    }
+    return found ? found : any_node(sim);
+}
+
+static cfs_time until(struct sim *sim, cfs_time shortest)
+{
+    cfs_time end = sim->world.now + sim_random_between(&sim->random_fault, shortest,
+                                                       sim->swarm.fault_longest);
+
+    return end < sim->swarm.quiet_at ? end : sim->swarm.quiet_at;
+}
+
+/* Life and death. */
+
+static void start_again(struct sim *sim, void *arg, uint64_t life)
+{
+    struct sim_node *node = arg;
+
+    if (node->life == life && node->state == SIM_DOWN)
+        sim_node_start(sim, node, false);
+}
+
+static void start_rebooted(struct sim *sim, void *arg, uint64_t life)
+{
+    struct sim_node *node = arg;
+
+    if (node->life == life && node->state == SIM_DOWN)
+        sim_node_start(sim, node, true);
+}
+
+static void crash_until(struct sim *sim, struct sim_node *node, cfs_time end)
+{
+    if (node->state == SIM_DOWN)
+        return;
+    sim_node_crash(sim, node);
+    sim_at(sim, end, start_again, node, node->life);
+}
+
+static void crash(struct sim *sim)
+{
+    crash_until(sim, any_node(sim), until(sim, 1000));
+}
+
+static void crash_leader(struct sim *sim)
+{
+    crash_until(sim, leader(sim), until(sim, 1000));
+}
+
+static void blip(struct sim *sim)
+{
+    crash_until(sim, any_node(sim), sim->world.now + sim_random_below(&sim->random_fault, 5000));
+}
+
+static void crash_all(struct sim *sim)
+{
+    for (uint32_t i = 0; i < sim->swarm.node_count; i++)
+        crash_until(sim, &sim->nodes[i], until(sim, 1000));
+}
+
+static void reboot(struct sim *sim)
+{
+    struct sim_node *node = any_node(sim);
+
+    if (node->state == SIM_DOWN)
+        return;
+    sim_node_crash(sim, node);
+    sim_at(sim, until(sim, 1000), start_rebooted, node, node->life);
+}
+
+static void pause(struct sim *sim)
+{
+    sim_node_pause(sim, any_node(sim), until(sim, 1000));
+}
+
+static void pause_leader(struct sim *sim)
+{
+    sim_node_pause(sim, leader(sim), until(sim, 1000));
+}
+
+static void come_back(struct sim *sim, void *arg, uint64_t value)
+{
+    struct sim_node *node = arg;
+
+    (void)value;
+    if (node->state == SIM_DOWN)
+        sim_node_start(sim, node, false);
+}
+
+static void leave(struct sim *sim)
+{
+    struct sim_node *node = any_node(sim);
+    cfs_time end = until(sim, 10000);
+
+    if (node->state != SIM_UP)
+        return;
+    sim_node_leave(sim, node, end);
+    sim_at(sim, end + 1000, come_back, node, 0);
+}
+
+/* The network. */
+
+static enum sim_cut any_cut(struct sim *sim)
+{
+    return sim_random_chance(&sim->random_fault, sim->swarm.refuse_permille) ? SIM_CUT_REFUSES
+                                                                             : SIM_CUT_DROPS;
+}
+
+/* Separates the nodes in the bit set `side` from the others. */
+static void separate_by(struct sim *sim, uint32_t side, bool in, bool out, enum sim_cut cut)
+{
+    cfs_time end = until(sim, 1000);
+
+    sim_say(sim, "nodes %x are cut off%s%s for %u ms", side, in ? " in" : "", out ? " out" : "",
+            (unsigned)((end - sim->world.now) / 1000));
+    for (uint32_t a = 1; a <= sim->swarm.node_count; a++) {
+        for (uint32_t b = 1; b <= sim->swarm.node_count; b++) {
+            if (!(side >> a & 1) || (side >> b & 1))
+                continue;
+            if (out)
+                sim_network_cut(sim, a, b, end, cut);
+            if (in)
+                sim_network_cut(sim, b, a, end, cut);
+        }
+    }
+}
+
+static void separate(struct sim *sim, uint32_t side, bool in, bool out)
+{
+    separate_by(sim, side, in, out, any_cut(sim));
+}
+
+static void isolate(struct sim *sim)
+{
+    separate(sim, 1u << any_node(sim)->id, true, true);
+}
+
+static void isolate_leader(struct sim *sim)
+{
+    separate(sim, 1u << leader(sim)->id, true, true);
+}
+
+static void reject_leader(struct sim *sim)
+{
+    separate_by(sim, 1u << leader(sim)->id, true, true, SIM_CUT_REFUSES);
+}
+
+static void split(struct sim *sim)
+{
+    separate(sim, (uint32_t)sim_random_next(&sim->random_fault), true, true);
+}
+
+static void one_way(struct sim *sim)
+{
+    bool in = sim_random_chance(&sim->random_fault, 500);
+
+    separate(sim, 1u << any_node(sim)->id, in, !in);
+}
+
+static void links(struct sim *sim)
+{
+    cfs_time end = until(sim, 1000);
+
+    for (uint32_t a = 1; a <= sim->swarm.node_count; a++)
+        for (uint32_t b = 1; b <= sim->swarm.node_count; b++)
+            if (a != b && sim_random_chance(&sim->random_fault, 300))
+                sim_network_cut(sim, a, b, end, any_cut(sim));
+}
+
+/* The course of a run. */
+
+static void strike(struct sim *sim, void *arg, uint64_t value)
+{
+    static void (*const faults[SIM_FAULT_COUNT])(struct sim *) = {
+#define X(id, function, sentence) [SIM_FAULT_##id] = function,
+        SIM_FAULT_MAP(X)
+#undef X
+    };
+    uint32_t fault =
+        sim_random_weighted(&sim->random_fault, sim->swarm.fault_weights, SIM_FAULT_COUNT);
+
+    (void)arg;
+    (void)value;
+    if (sim_quiet(sim) || fault == SIM_FAULT_COUNT)
+        return;
+    faults[fault](sim);
+    sim_at(sim, sim->world.now + sim_random_between(&sim->random_fault, 0, 2 * sim->swarm.fault_every),
+           strike, NULL, 0);
+}
+
+static void repair(struct sim *sim, void *arg, uint64_t value)
+{
+    (void)arg;
+    (void)value;
+    sim_say(sim, "everything is repaired");
+    sim_network_heal(sim);
+    for (uint32_t i = 0; i < sim->swarm.node_count; i++)
+        if (sim->nodes[i].state == SIM_DOWN)
+            sim_node_start(sim, &sim->nodes[i], false);
+}
+
+void sim_nemesis_start(struct sim *sim)
+{
+    sim_at(sim, sim_random_between(&sim->random_fault, 0, 2 * sim->swarm.fault_every), strike, NULL,
+           0);
+    sim_at(sim, sim->swarm.quiet_at + 2000, repair, NULL, 0);
+}
+
+/* Right in the middle of a step: it takes effect when the step is over. */
+static void crash_soon(struct sim *sim, void *arg, uint64_t life)
+{
+    struct sim_node *node = arg;
+
+    if (node->life == life)
+        crash_until(sim, node, sim->world.now + sim_random_below(&sim->random_fault, CFS_MS(20)));
+}
+
+void sim_nemesis_sent(struct sim *sim, struct sim_node *node, const struct cfs_message *message)
+{
+    const struct sim_swarm *swarm = &sim->swarm;
+    uint32_t permille = 0;
+
+    if (sim_quiet(sim))
+        return;
+    if (message->type == CFS_MSG_VOTE_REPLY && message->vote_reply.granted && !message->vote_reply.pre)
+        permille = swarm->crash_voter_permille;
+    else if (message->type == CFS_MSG_APPEND && message->append.entry_count)
+        permille = swarm->crash_leader_permille;
+    if (sim_random_chance(&sim->random_fault, permille))
+        sim_at(sim, sim->world.now, crash_soon, node, node->life);
+}

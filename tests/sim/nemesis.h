@@ -1,0 +1,39 @@
+/* What goes wrong, and when: each fault a function in a table, drawn by the seed's weights. */
+#ifndef SIM_NEMESIS_H
+#define SIM_NEMESIS_H
+
+#include "core/message.h"
+
+struct sim;
+struct sim_node;
+
+#define SIM_FAULT_MAP(X)                                                                           \
+    X(CRASH, crash, "a node crashes and comes back later")                                         \
+    X(CRASH_LEADER, crash_leader, "the leader crashes")                                            \
+    X(BLIP, blip, "a node crashes and is back at once")                                            \
+    X(CRASH_ALL, crash_all, "the whole cluster loses power")                                       \
+    X(REBOOT, reboot, "a machine reboots: its clock begins anew")                                  \
+    X(PAUSE, pause, "a daemon is stopped and continued")                                           \
+    X(PAUSE_LEADER, pause_leader, "the leader's daemon is stopped and continued")                  \
+    X(ISOLATE, isolate, "a node is cut off")                                                       \
+    X(ISOLATE_LEADER, isolate_leader, "the leader is cut off")                                     \
+    X(REJECT_LEADER, reject_leader, "the leader is cut off, and its peers think it is gone")          \
+    X(SPLIT, split, "the cluster falls into two parts")                                            \
+    X(ONE_WAY, one_way, "a node is heard but hears nothing, or the reverse")                       \
+    X(LINKS, links, "some links fail, in some directions")                                         \
+    X(LEAVE, leave, "a node is unmounted cleanly and mounted again")
+
+enum sim_fault {
+#define X(id, function, sentence) SIM_FAULT_##id,
+    SIM_FAULT_MAP(X)
+#undef X
+    SIM_FAULT_COUNT
+};
+
+/* Schedules the first fault, and the end of all of them. */
+void sim_nemesis_start(struct sim *sim);
+
+/* Sees each message before it goes out: faults that strike at the worst moment. */
+void sim_nemesis_sent(struct sim *sim, struct sim_node *node, const struct cfs_message *message);
+
+#endif

@@ -1,0 +1,65 @@
+/* One node: a core, its disk and clock, and the loop around them that the daemon's shell would be. It
+ * crashes, restarts, and is stopped and continued. */
+#ifndef SIM_NODE_H
+#define SIM_NODE_H
+
+#include "core/node_core.h"
+#include "disk.h"
+#include "kernel.h"
+#include "random.h"
+
+struct sim;
+
+enum sim_node_state { SIM_DOWN, SIM_UP, SIM_PAUSED };
+
+/* CLOCK_BOOTTIME: runs at its own rate, and begins anew at a reboot. */
+struct sim_clock {
+    cfs_time true_base, node_base;
+    int64_t drift_ppm;
+};
+
+struct sim_node {
+    cfs_node_id id;
+    enum sim_node_state state;
+    uint64_t life; /* grows with every start and stop: what was meant for an earlier one is void */
+    struct cfs_core *core;
+    struct cfs_effects effects;
+    struct cfs_core_view view; /* after the last step */
+    struct sim_clock clock;
+    cfs_time last_seen; /* node time of the last event */
+    struct sim_disk disk;
+    bool syncing;
+    cfs_time tick_at; /* true time of the timer that is set; CFS_NEVER: none */
+    uint64_t tick_number;
+    bool flush_coming;
+    cfs_time resume_at;   /* PAUSED: true time */
+    cfs_time resumed;     /* true time of the last start or continuation */
+    bool session;         /* the core said OPENED, and not LOST or CLOSED since */
+    cfs_time lease_seen;  /* node time: sending of the newest keepalive seen to be answered */
+    bool leaving;
+    struct sim_kernel kernel;
+};
+
+void sim_node_init(struct sim *sim, struct sim_node *node, cfs_node_id id);
+void sim_node_close(struct sim_node *node);
+
+/* DOWN to UP: a fresh core with what the disk kept. `reboot`: the clock begins anew. */
+void sim_node_start(struct sim *sim, struct sim_node *node, bool reboot);
+void sim_node_crash(struct sim *sim, struct sim_node *node);
+void sim_node_pause(struct sim *sim, struct sim_node *node, cfs_time until);
+
+/* Closes its session, then stops; at `until` at the latest. */
+void sim_node_leave(struct sim *sim, struct sim_node *node, cfs_time until);
+
+/* Lets `event` happen, its times filled in, unless the node is not in that life or does not run. */
+void sim_node_event(struct sim *sim, struct sim_node *node, uint64_t life, struct cfs_event *event);
+
+cfs_time sim_node_time(const struct sim *sim, const struct sim_node *node);
+
+/* The true time at which the node's clock will show `at`. */
+cfs_time sim_node_true_time(const struct sim_node *node, cfs_time at);
+
+/* The true time until which a node that does not run may believe in its session; a lower bound. */
+cfs_time sim_node_lease_end(const struct sim *sim, const struct sim_node *node);
+
+#endif

@@ -1,0 +1,50 @@
+/* A whole run: the world, the cluster in it, its users, its enemies and its judges. */
+#ifndef SIM_SIM_H
+#define SIM_SIM_H
+
+#include "check_live.h"
+#include "check_locks.h"
+#include "check_raft.h"
+#include "process.h"
+#include "nemesis.h"
+#include "network.h"
+#include "node.h"
+#include "random.h"
+#include "swarm.h"
+#include "world.h"
+
+struct sim {
+    uint64_t seed;
+    struct sim_swarm swarm;
+    struct sim_world world;
+    struct sim_random random_node, random_client, random_fault;
+    struct sim_network network;
+    struct sim_node nodes[CFS_MEMBERS_MAX];
+    struct sim_process processes[CFS_MEMBERS_MAX][SIM_PROCESSES_MAX];
+    uint64_t processes_born, contents_written, keys_used;
+    bool winding_down;
+    uint64_t operations; /* requests submitted */
+    struct sim_raft_check raft;
+    struct sim_lock_check locks;
+    struct sim_live_check live;
+};
+
+struct sim_result {
+    bool failed;
+    char failure[1024];
+    cfs_time end;
+    cfs_time failed_at;
+    uint64_t operations, events, messages;
+    uint64_t hash, text_hash;
+};
+
+/* Runs one seed to its end or to the first violation. */
+void sim_run(uint64_t seed, bool trace, bool bare, struct sim_result *result);
+
+/* Nothing goes wrong from now on. */
+static inline bool sim_quiet(const struct sim *sim)
+{
+    return sim->world.now >= sim->swarm.quiet_at;
+}
+
+#endif

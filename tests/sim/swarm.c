@@ -1,0 +1,114 @@
+/* Draws a mixture. Timings keep the proportions that a sane configuration has; everything else may be
+ * anything. */
+#include "swarm.h"
+
+#include "random.h"
+
+static void draw_timing(struct sim_swarm *swarm, struct sim_random *random)
+{
+    swarm->heartbeat = CFS_MS(sim_random_between(random, 15, 60));
+    swarm->lease = swarm->heartbeat * sim_random_between(random, 2, 4);
+    swarm->election = swarm->lease + swarm->heartbeat * sim_random_between(random, 0, 3);
+    swarm->session = CFS_MS(sim_random_between(random, 900, 3000));
+    swarm->timeout = CFS_MS(sim_random_between(random, 700, 2500));
+}
+
+static void draw_network(struct sim_swarm *swarm, struct sim_random *random)
+{
+    swarm->delay_min = sim_random_between(random, 20, 200);
+    swarm->delay_max = swarm->delay_min + sim_random_between(random, 50, 3000);
+    swarm->fifo = sim_random_chance(random, 400);
+    swarm->refuse_permille = (uint32_t)sim_random_below(random, 1001);
+    swarm->report_permille = (uint32_t)sim_random_below(random, 1001);
+    if (sim_random_chance(random, 500)) {
+        swarm->slow_permille = (uint32_t)sim_random_between(random, 1, 60);
+        swarm->slow_max = CFS_MS(sim_random_between(random, 10, 1500));
+    }
+    if (sim_random_chance(random, 500))
+        swarm->loss_permille = (uint32_t)sim_random_between(random, 1, 150);
+    if (sim_random_chance(random, 500))
+        swarm->duplicate_permille = (uint32_t)sim_random_between(random, 1, 200);
+}
+
+static void draw_disk(struct sim_swarm *swarm, struct sim_random *random)
+{
+    swarm->sync_min = sim_random_between(random, 50, 200);
+    swarm->sync_max = swarm->sync_min + sim_random_between(random, 50, 10000);
+    swarm->tear_permille = (uint32_t)sim_random_below(random, 1001);
+    if (sim_random_chance(random, 500)) {
+        swarm->stall_permille = (uint32_t)sim_random_between(random, 1, 50);
+        swarm->stall_max = CFS_MS(sim_random_between(random, 20, 500));
+    }
+}
+
+static void draw_faults(struct sim_swarm *swarm, struct sim_random *random)
+{
+    bool often = sim_random_chance(random, 400), few = sim_random_chance(random, 400);
+
+    for (uint32_t i = 0; i < SIM_FAULT_COUNT; i++)
+        if (sim_random_chance(random, few ? 120 : 400))
+            swarm->fault_weights[i] = (uint32_t)sim_random_between(random, 1, 10);
+    swarm->fault_every = CFS_MS(sim_random_between(random, 30, often ? 300 : 1500));
+    swarm->fault_longest = CFS_MS(sim_random_between(random, 50, often ? 600 : 2500));
+    if (sim_random_chance(random, 300))
+        swarm->crash_voter_permille = (uint32_t)sim_random_between(random, 50, 500);
+    if (sim_random_chance(random, 300))
+        swarm->crash_leader_permille = (uint32_t)sim_random_between(random, 2, 60);
+}
+
+static void draw_clients(struct sim_swarm *swarm, struct sim_random *random)
+{
+    static const uint32_t usual[SIM_ACTION_COUNT] = {
+        [SIM_TRY_FLOCK] = 10, [SIM_WAIT_FLOCK] = 20, [SIM_CONVERT] = 4, [SIM_UNLOCK] = 8,
+        [SIM_CLOSE] = 20,     [SIM_SHARE] = 2,       [SIM_CREATE] = 8,  [SIM_REMOVE] = 8,
+        [SIM_WRITE] = 5,      [SIM_STALE_WRITE] = 2, [SIM_GET] = 20,    [SIM_LIST] = 3,
+        [SIM_LEASE] = 4,      [SIM_RENEW] = 3,       [SIM_END_LEASE] = 4, [SIM_DIE] = 2,
+    };
+
+    for (uint32_t i = 0; i < SIM_ACTION_COUNT; i++)
+        if (sim_random_chance(random, 750))
+            swarm->action_weights[i] = usual[i] * (uint32_t)sim_random_between(random, 1, 3);
+    /* Somebody must give back what others wait for. */
+    if (!swarm->action_weights[SIM_CLOSE])
+        swarm->action_weights[SIM_CLOSE] = usual[SIM_CLOSE];
+    if (sim_random_chance(random, 500))
+        swarm->reading_nodes = (uint32_t)(sim_random_next(random) & sim_random_next(random));
+    swarm->think_max = CFS_MS(sim_random_between(random, 2, 100));
+    swarm->exclusive_permille = (uint32_t)sim_random_between(random, 300, 1000);
+    swarm->cancel_permille = (uint32_t)sim_random_below(random, 400);
+    swarm->patience_max = CFS_MS(sim_random_between(random, 2, 500));
+    swarm->ttl_min = CFS_MS(sim_random_between(random, 50, 500));
+    swarm->ttl_max = swarm->ttl_min * 4;
+}
+
+/* What remains of the trouble when nothing goes wrong. */
+static void make_calm(struct sim_swarm *swarm)
+{
+    swarm->calm = true;
+    swarm->slow_permille = swarm->loss_permille = swarm->duplicate_permille = 0;
+    swarm->stall_permille = 0;
+    swarm->crash_voter_permille = swarm->crash_leader_permille = 0;
+    for (uint32_t i = 0; i < SIM_FAULT_COUNT; i++)
+        swarm->fault_weights[i] = 0;
+}
+
+void sim_swarm_draw(struct sim_swarm *swarm, uint64_t seed, bool bare)
+{
+    static const uint32_t sizes[] = {1, 2, 3, 3, 3, 3, 5, 5};
+    struct sim_random random = sim_random_stream(seed, 0);
+
+    *swarm = (struct sim_swarm){
+        .node_count = sizes[sim_random_below(&random, sizeof sizes / sizeof *sizes)],
+        .process_count = (uint32_t)sim_random_between(&random, 1, 3),
+        .name_count = (uint32_t)sim_random_between(&random, 1, 5)};
+    draw_timing(swarm, &random);
+    draw_network(swarm, &random);
+    draw_disk(swarm, &random);
+    draw_faults(swarm, &random);
+    draw_clients(swarm, &random);
+    swarm->drift_ppm_max = sim_random_chance(&random, 500) ? 5000 : 50;
+    swarm->lateness_max = sim_random_between(&random, 50, 2000);
+    swarm->quiet_at = CFS_MS(sim_random_between(&random, 1500, 6000));
+    if (bare || sim_random_chance(&random, 100))
+        make_calm(swarm);
+}

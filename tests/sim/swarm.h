@@ -1,0 +1,75 @@
+/* What one seed is like. Every seed draws its own mixture, with whole classes of trouble switched off
+ * ("Swarm Testing", Groce et al. 2012): a fault that is always on hides what another would show. */
+#ifndef SIM_SWARM_H
+#define SIM_SWARM_H
+
+#include "nemesis.h"
+#include "coordfs/types.h"
+
+enum sim_action {
+    SIM_TRY_FLOCK,
+    SIM_WAIT_FLOCK,
+    SIM_CONVERT,
+    SIM_UNLOCK,
+    SIM_CLOSE,
+    SIM_SHARE,
+    SIM_CREATE,
+    SIM_REMOVE,
+    SIM_WRITE,
+    SIM_STALE_WRITE,
+    SIM_GET,
+    SIM_LIST,
+    SIM_LEASE,
+    SIM_RENEW,
+    SIM_END_LEASE,
+    SIM_DIE,
+    SIM_ACTION_COUNT
+};
+
+struct sim_swarm {
+    uint32_t node_count, process_count; /* processes: on each node */
+    uint32_t name_count;
+    cfs_time heartbeat, lease, election, session, timeout;
+
+    /* Network. */
+    cfs_time delay_min, delay_max; /* of an ordinary message */
+    uint32_t slow_permille;        /* messages that take up to slow_max */
+    cfs_time slow_max;
+    bool fifo; /* no overtaking on a link */
+    uint32_t loss_permille, duplicate_permille;
+    uint32_t refuse_permille; /* a crashed or rejecting peer is reported as CFS_EV_REFUSED */
+    uint32_t report_permille; /* a lost message is reported as CFS_EV_UNREACHABLE */
+
+    /* Disk. */
+    cfs_time sync_min, sync_max;
+    uint32_t stall_permille; /* syncs that take up to stall_max */
+    cfs_time stall_max;
+    uint32_t tear_permille;  /* crashes that lose records which were not synced */
+
+    /* Nodes. */
+    uint32_t drift_ppm_max;
+    cfs_time lateness_max; /* of a timer, and of reading what the kernel has queued */
+
+    /* Faults. */
+    bool calm; /* none at all, nothing is lost, no disk stalls: the strictest checks apply */
+    uint32_t fault_weights[SIM_FAULT_COUNT];
+    cfs_time fault_every;   /* mean time between faults */
+    cfs_time fault_longest;
+    uint32_t crash_voter_permille;  /* right after granting its vote */
+    uint32_t crash_leader_permille; /* right after sending entries to one follower */
+    cfs_time quiet_at; /* from here on nothing goes wrong any more */
+
+    /* Clients. */
+    uint32_t action_weights[SIM_ACTION_COUNT];
+    uint32_t reading_nodes; /* a bit set by node id: their processes only read, and often */
+    cfs_time think_max;
+    uint32_t exclusive_permille;
+    uint32_t cancel_permille; /* of blocking acquires */
+    cfs_time patience_max;    /* of one that is given up */
+    cfs_time ttl_min, ttl_max;
+};
+
+/* The mixture of `seed`. `bare`: without faults. */
+void sim_swarm_draw(struct sim_swarm *swarm, uint64_t seed, bool bare);
+
+#endif

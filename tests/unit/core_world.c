@@ -1,0 +1,423 @@
+/* The world: a list of events in order of time, and per node what its disk and its files know. */
+#include "core_world.h"
+
+#include <stdlib.h>
+
+#include "core/alloc.h"
+#include "core/lock_table.h"
+
+#define MESSAGE_TAKES CFS_MS(1)
+#define DISK_TAKES ((cfs_time)200)
+
+void world_open(struct world *w, uint32_t count)
+{
+    *w = (struct world){.now = CFS_SECONDS(1000), .count = count};
+    for (cfs_node_id id = 1; id <= count; id++) {
+        struct bench bench;
+        bench_open(&bench, count);
+        w->nodes[id].config = bench.config;
+        w->nodes[id].config.node = id;
+        bench_close(&bench);
+    }
+}
+
+/* Stable: what happens at one time happens in the order it was arranged in. */
+static void arrange(struct world *w, struct world_event event)
+{
+    size_t at = w->event_count;
+
+    w->events = cfs_array_room(w->events, w->event_count, &w->event_capacity, sizeof *w->events);
+    for (; at > 0 && w->events[at - 1].at > event.at; at--)
+        w->events[at] = w->events[at - 1];
+    w->events[at] = event;
+    w->event_count++;
+}
+
+static struct world_event take_first(struct world *w)
+{
+    struct world_event first = w->events[0];
+
+    w->event_count--;
+    for (size_t i = 0; i < w->event_count; i++)
+        w->events[i] = w->events[i + 1];
+    return first;
+}
+
+static void send(struct world *w, struct cfs_message message)
+{
+    if (w->hold && w->hold(&message)) {
+        w->held = cfs_array_room(w->held, w->held_count, &w->held_capacity, sizeof *w->held);
+        w->held[w->held_count++] = message;
+    } else if (w->cut[message.from][message.to]) {
+        cfs_message_clear(&message);
+    } else {
+        if (w->twice)
+            arrange(w, (struct world_event){.at = w->now + 5 * MESSAGE_TAKES,
+                                            .node = message.to,
+                                            .message = cfs_message_copy(&message)});
+        arrange(w, (struct world_event){
+                       .at = w->now + MESSAGE_TAKES, .node = message.to, .message = message});
+    }
+}
+
+static void persist(struct world *w, cfs_node_id id, struct cfs_effect *effect)
+{
+    struct world_node *node = &w->nodes[id];
+
+    node->records = cfs_array_room(node->records, node->record_count, &node->record_capacity,
+                                   sizeof *node->records);
+    node->records[node->record_count++] = effect->record;
+    effect->record.entry = NULL;
+    node->ordered = effect->lsn;
+    arrange(w, (struct world_event){
+                   .at = w->now + DISK_TAKES, .node = id, .life = node->life, .lsn = effect->lsn});
+}
+
+static void note_answer(struct world *w, cfs_node_id id, const struct cfs_effect *effect)
+{
+    struct world_node *node = &w->nodes[id];
+    struct world_answer *answer;
+
+    assert_null(world_answer(w, id, effect->id));
+    node->answers = cfs_array_room(node->answers, node->answer_count, &node->answer_capacity,
+                                   sizeof *node->answers);
+    answer = &node->answers[node->answer_count++];
+    *answer = (struct world_answer){.id = effect->id, .answer = effect->answer, .at = w->now};
+    answer->answer.lock.holders = NULL;
+    answer->answer.lock.content = NULL;
+    answer->answer.names = NULL;
+}
+
+static void note_drain(struct world_node *node, uint64_t id)
+{
+    node->drains++;
+    node->rounds = cfs_array_room(node->rounds, node->round_count, &node->round_capacity,
+                                  sizeof *node->rounds);
+    node->rounds[node->round_count++] = id;
+}
+
+static void perform(struct world *w, cfs_node_id id, struct cfs_effect *effect)
+{
+    struct world_node *node = &w->nodes[id];
+
+    switch (effect->type) {
+    case CFS_FX_PERSIST:
+        persist(w, id, effect);
+        break;
+    case CFS_FX_SEND:
+        send(w, effect->message);
+        effect->message = (struct cfs_message){0};
+        break;
+    case CFS_FX_ANSWER:
+        note_answer(w, id, effect);
+        break;
+    case CFS_FX_SESSION:
+        node->session.opened += effect->session == CFS_SESSION_OPENED;
+        node->session.lost += effect->session == CFS_SESSION_LOST;
+        node->session.closed += effect->session == CFS_SESSION_CLOSED;
+        break;
+    case CFS_FX_DRAIN:
+        note_drain(node, effect->id);
+        if (!node->files_busy)
+            world_drained(w, id);
+        break;
+    case CFS_FX_COLLECT:
+        node->collections++;
+        if (!node->files_busy)
+            world_step(w, id,
+                       (struct cfs_event){.type = CFS_EV_STUCK,
+                                          .id = effect->id,
+                                          .stuck = node->stuck,
+                                          .stuck_count = node->stuck_count});
+        break;
+    }
+}
+
+void world_step(struct world *w, cfs_node_id id, struct cfs_event event)
+{
+    struct cfs_effects effects = {0};
+    struct cfs_core *core = w->nodes[id].core;
+
+    event.now = event.wall = w->now;
+    cfs_core_step(core, &event, &effects);
+    for (size_t i = 0; i < effects.count; i++)
+        perform(w, id, &effects.items[i]);
+    cfs_effects_close(&effects);
+    if (cfs_core_wants_flush(core))
+        world_step(w, id, (struct cfs_event){.type = CFS_EV_FLUSH});
+}
+
+void world_start(struct world *w, cfs_node_id id)
+{
+    struct world_node *node = &w->nodes[id];
+
+    assert_null(node->core);
+    node->life++;
+    node->config.seed = 1000 * id + node->life;
+    node->core = cfs_core_new(&node->config);
+    for (size_t i = 0; i < node->record_count; i++)
+        cfs_core_restore(node->core, &node->records[i]);
+    node->kept = node->record_count;
+    node->ordered = node->durable = 0;
+    node->round_count = 0;
+    world_step(w, id, (struct cfs_event){.type = CFS_EV_TICK});
+}
+
+void world_start_all(struct world *w)
+{
+    for (cfs_node_id id = 1; id <= w->count; id++)
+        world_start(w, id);
+}
+
+void world_crash(struct world *w, cfs_node_id id)
+{
+    struct world_node *node = &w->nodes[id];
+
+    cfs_core_free(node->core);
+    node->core = NULL;
+    while (node->record_count > node->kept + node->durable)
+        cfs_entry_unref(node->records[--node->record_count].entry);
+}
+
+void world_close(struct world *w)
+{
+    for (cfs_node_id id = 1; id <= w->count; id++) {
+        struct world_node *node = &w->nodes[id];
+        cfs_core_free(node->core);
+        for (size_t i = 0; i < node->record_count; i++)
+            cfs_entry_unref(node->records[i].entry);
+        free(node->records);
+        free(node->answers);
+        free(node->rounds);
+    }
+    for (size_t i = 0; i < w->event_count; i++)
+        cfs_message_clear(&w->events[i].message);
+    free(w->events);
+    world_drop_held(w);
+    free(w->held);
+}
+
+static void deliver_disk(struct world *w, struct world_event *event)
+{
+    struct world_node *node = &w->nodes[event->node];
+
+    if (event->life != node->life || !node->core)
+        return;
+    if (node->disk_stalls || node->paused) {
+        event->at = w->now + CFS_MS(1);
+        arrange(w, *event);
+        return;
+    }
+    node->durable = event->lsn;
+    world_step(w, event->node, (struct cfs_event){.type = CFS_EV_PERSISTED, .lsn = event->lsn});
+}
+
+static void deliver(struct world *w, struct world_event event)
+{
+    struct world_node *node = &w->nodes[event.node];
+
+    if (event.lsn) {
+        deliver_disk(w, &event);
+    } else if (node->core && node->paused) {
+        event.at = w->now + CFS_MS(1);
+        arrange(w, event);
+    } else if (node->core) {
+        world_step(w, event.node,
+                   (struct cfs_event){.type = CFS_EV_MESSAGE, .message = &event.message});
+        cfs_message_clear(&event.message);
+    } else {
+        cfs_node_id from = event.message.from;
+        cfs_message_clear(&event.message);
+        if (w->nodes[from].core && !w->nodes[from].paused)
+            world_step(w, from, (struct cfs_event){.type = CFS_EV_REFUSED, .peer = event.node});
+    }
+}
+
+/* The next node that wants a tick; 0: none before `until`. */
+static cfs_node_id next_tick(const struct world *w, cfs_time until, cfs_time *at)
+{
+    cfs_node_id found = 0;
+
+    *at = until;
+    for (cfs_node_id id = 1; id <= w->count; id++) {
+        const struct world_node *node = &w->nodes[id];
+        cfs_time due = node->core && !node->paused ? cfs_core_deadline(node->core) : CFS_NEVER;
+        if (due < *at) {
+            *at = due < w->now ? w->now : due;
+            found = id;
+        }
+    }
+    return found;
+}
+
+/* After a tick the deadline has to lie ahead, or the daemon would spin. */
+static void tick(struct world *w, cfs_node_id id)
+{
+    world_step(w, id, (struct cfs_event){.type = CFS_EV_TICK});
+    for (int i = 0; i < 3 && cfs_core_deadline(w->nodes[id].core) <= w->now; i++)
+        world_step(w, id, (struct cfs_event){.type = CFS_EV_TICK});
+    assert_true(cfs_core_deadline(w->nodes[id].core) > w->now);
+}
+
+void world_run(struct world *w, cfs_time duration)
+{
+    cfs_time until = w->now + duration, at;
+    cfs_node_id id;
+
+    for (;;) {
+        id = next_tick(w, until, &at);
+        if (w->event_count && w->events[0].at <= at) {
+            struct world_event event = take_first(w);
+            w->now = event.at > w->now ? event.at : w->now;
+            deliver(w, event);
+        } else if (id) {
+            w->now = at;
+            tick(w, id);
+        } else {
+            break;
+        }
+    }
+    w->now = until;
+}
+
+static bool cut_off(const struct world *w, cfs_node_id id)
+{
+    return w->cut[id][id == 1 ? 2 : 1] && w->cut[id][w->count];
+}
+
+static bool settled(const struct world *w)
+{
+    bool all = world_leader(w) != 0;
+
+    for (cfs_node_id id = 1; id <= w->count; id++)
+        if (w->nodes[id].core && !w->nodes[id].paused && !cut_off(w, id))
+            all &= world_view(w, id).session != 0;
+    return all;
+}
+
+cfs_node_id world_settle(struct world *w)
+{
+    for (int i = 0; i < 20000 && !settled(w); i++)
+        world_run(w, CFS_MS(1));
+    assert_true(settled(w));
+    return world_leader(w);
+}
+
+static void set_cut(struct world *w, cfs_node_id id, bool cut)
+{
+    for (cfs_node_id other = 1; other <= w->count; other++)
+        if (other != id)
+            w->cut[id][other] = w->cut[other][id] = cut;
+}
+
+void world_cut(struct world *w, cfs_node_id id)
+{
+    set_cut(w, id, true);
+}
+
+void world_join(struct world *w, cfs_node_id id)
+{
+    set_cut(w, id, false);
+}
+
+void world_hold(struct world *w, world_hold_fn hold)
+{
+    w->hold = hold;
+}
+
+void world_repeat(struct world *w)
+{
+    for (size_t i = 0; i < w->held_count; i++)
+        arrange(w, (struct world_event){.at = w->now,
+                                        .node = w->held[i].to,
+                                        .message = cfs_message_copy(&w->held[i])});
+}
+
+void world_release(struct world *w)
+{
+    world_repeat(w);
+    world_drop_held(w);
+}
+
+void world_drop_held(struct world *w)
+{
+    while (w->held_count)
+        cfs_message_clear(&w->held[--w->held_count]);
+}
+
+uint64_t world_request(struct world *w, cfs_node_id id, struct cfs_request request)
+{
+    uint64_t call = ++w->last_id;
+
+    world_step(w, id, (struct cfs_event){.type = CFS_EV_REQUEST, .id = call, .request = &request});
+    return call;
+}
+
+void world_cancel(struct world *w, cfs_node_id id, uint64_t call)
+{
+    world_step(w, id, (struct cfs_event){.type = CFS_EV_CANCEL, .id = call});
+}
+
+void world_drained(struct world *w, cfs_node_id id)
+{
+    struct world_node *node = &w->nodes[id];
+
+    while (node->round_count)
+        world_step(
+            w, id,
+            (struct cfs_event){.type = CFS_EV_DRAINED, .id = node->rounds[--node->round_count]});
+}
+
+const struct world_answer *world_answer(const struct world *w, cfs_node_id id, uint64_t call)
+{
+    const struct world_node *node = &w->nodes[id];
+
+    for (size_t i = 0; i < node->answer_count; i++)
+        if (node->answers[i].id == call)
+            return &node->answers[i];
+    return NULL;
+}
+
+enum cfs_error world_wait(struct world *w, cfs_node_id id, uint64_t call)
+{
+    for (int i = 0; i < 60000 && !world_answer(w, id, call); i++)
+        world_run(w, CFS_MS(1));
+    assert_non_null(world_answer(w, id, call));
+    return world_answer(w, id, call)->answer.error;
+}
+
+enum cfs_error world_ask(struct world *w, cfs_node_id id, struct cfs_request request)
+{
+    return world_wait(w, id, world_request(w, id, request));
+}
+
+struct cfs_core_view world_view(const struct world *w, cfs_node_id id)
+{
+    struct cfs_core_view view;
+
+    cfs_core_view(w->nodes[id].core, &view);
+    return view;
+}
+
+cfs_node_id world_leader(const struct world *w)
+{
+    cfs_node_id leader = 0;
+
+    for (cfs_node_id id = 1; id <= w->count; id++)
+        if (w->nodes[id].core && !w->nodes[id].paused && world_view(w, id).serving &&
+            !cut_off(w, id))
+            leader = id;
+    return leader;
+}
+
+cfs_node_id world_follower(const struct world *w, cfs_node_id leader)
+{
+    return leader % w->count + 1;
+}
+
+bool world_held(const struct world *w, cfs_node_id id, const char *name)
+{
+    struct cfs_acquire ask = {.mode = CFS_EXCLUSIVE, .kind = CFS_LOCKFILE, .form = CFS_FORM_FILE};
+
+    return cfs_lock_table_conflicts(cfs_core_locks(w->nodes[id].core), 0, name, &ask);
+}

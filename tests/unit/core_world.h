@@ -1,0 +1,120 @@
+/* A cluster of whole nodes in virtual time. Messages take 1 ms and a disk 0.2 ms, unless the test
+ * holds, cuts, or stalls them; nothing happens by chance but the election timeouts, which follow
+ * from each node's seed. A node that does not run refuses connections; one that is cut off says
+ * nothing. */
+#ifndef TEST_CORE_WORLD_H
+#define TEST_CORE_WORLD_H
+
+#include "core_bench.h"
+
+#include "core/node_core.h"
+
+#define WORLD_NODES (CFS_MEMBERS_MAX + 1) /* nodes are found by id */
+
+struct world_answer {
+    uint64_t id;
+    struct cfs_answer answer; /* without pointers */
+    cfs_time at;
+};
+
+/* What a node's files saw of its session. */
+struct world_session {
+    uint32_t opened, lost, closed;
+};
+
+struct world_node {
+    struct cfs_core_config config;
+    struct cfs_core *core; /* NULL: not running */
+    uint32_t life;         /* counts starts */
+    bool paused;           /* gets no event */
+    bool disk_stalls;
+    bool files_busy;            /* leaves DRAIN and COLLECT unanswered */
+    uint64_t ordered, durable;  /* lsn */
+    struct cfs_record *records; /* all ordered ones */
+    size_t record_count, record_capacity;
+    size_t kept; /* of them, those written in earlier lives */
+    struct world_answer *answers;
+    size_t answer_count, answer_capacity;
+    struct world_session session;
+    uint64_t *rounds; /* ids of unanswered drains */
+    size_t round_count, round_capacity;
+    struct cfs_event_stuck *stuck; /* what the files answer to COLLECT; the test's */
+    uint32_t stuck_count;
+    uint32_t drains, collections; /* asked so far */
+};
+
+struct world_event {
+    cfs_time at;
+    cfs_node_id node;
+    uint32_t life;
+    uint64_t lsn;               /* the disk's report, if not 0 */
+    struct cfs_message message; /* else this one arrives */
+};
+
+/* Whether a message is kept back (world_release). */
+typedef bool (*world_hold_fn)(const struct cfs_message *message);
+
+struct world {
+    cfs_time now;
+    uint32_t count;
+    uint64_t last_id;
+    struct world_node nodes[WORLD_NODES];
+    bool cut[WORLD_NODES][WORLD_NODES]; /* from, to */
+    bool twice;                         /* every message arrives twice */
+    struct world_event *events;         /* in order of time */
+    size_t event_count, event_capacity;
+    world_hold_fn hold;
+    struct cfs_message *held;
+    size_t held_count, held_capacity;
+};
+
+/* Nodes 1 to `count`, not started yet. */
+void world_open(struct world *w, uint32_t count);
+void world_close(struct world *w);
+
+/* Starts a node with what its disk holds; all of them. */
+void world_start(struct world *w, cfs_node_id node);
+void world_start_all(struct world *w);
+
+/* Ends a node; what was not durable is lost. */
+void world_crash(struct world *w, cfs_node_id node);
+
+void world_run(struct world *w, cfs_time duration);
+
+/* Runs until the whole cluster serves: one leader, a session on every running node that is not cut
+ * off. Returns the leader. */
+cfs_node_id world_settle(struct world *w);
+
+/* Cuts `node` off from all others, both ways; joins it again. */
+void world_cut(struct world *w, cfs_node_id node);
+void world_join(struct world *w, cfs_node_id node);
+
+/* Messages for which `hold` says so are kept back from now on; NULL: none. */
+void world_hold(struct world *w, world_hold_fn hold);
+/* Lets what was kept back arrive now. */
+void world_release(struct world *w);
+/* The same once more: copies arrive, the originals stay. */
+void world_repeat(struct world *w);
+void world_drop_held(struct world *w);
+
+/* What the node's clients and shell do. */
+uint64_t world_request(struct world *w, cfs_node_id node, struct cfs_request request);
+void world_cancel(struct world *w, cfs_node_id node, uint64_t id);
+void world_step(struct world *w, cfs_node_id node, struct cfs_event event);
+void world_drained(struct world *w, cfs_node_id node);
+
+/* NULL while there is none; more than one is an error. */
+const struct world_answer *world_answer(const struct world *w, cfs_node_id node, uint64_t id);
+/* Runs until it is there, a minute at most, and returns its error. */
+enum cfs_error world_wait(struct world *w, cfs_node_id node, uint64_t id);
+/* Asks and waits. */
+enum cfs_error world_ask(struct world *w, cfs_node_id node, struct cfs_request request);
+
+struct cfs_core_view world_view(const struct world *w, cfs_node_id node);
+cfs_node_id world_leader(const struct world *w); /* that serves; 0: none */
+/* A node that is not `leader`. */
+cfs_node_id world_follower(const struct world *w, cfs_node_id leader);
+/* Whether `name` is held, as applied on `node`. */
+bool world_held(const struct world *w, cfs_node_id node, const char *name);
+
+#endif

@@ -1,0 +1,66 @@
+/* A server in a loop, and a client of it in the same process: the client writes, the loop turns until
+ * the answer is there, and nothing ever sleeps for a fixed time. */
+#ifndef CFS_TEST_HTTP_WORLD_H
+#define CFS_TEST_HTTP_WORLD_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "io/http_server.h"
+
+#define SECRET "a secret of the cluster"
+#define AUTHORIZED "Authorization: Bearer " SECRET "\r\n"
+
+struct http_world {
+    struct cfs_loop *loop;
+    struct cfs_config config;
+    struct cfs_http_server *server;
+    void (*handle)(struct http_world *w, struct cfs_http_request *request);
+    int handled; /* requests */
+    int client;  /* the socket whose replies are collected */
+    char reply[65536];
+    size_t len;
+    bool closed;
+    bool (*until)(struct http_world *w);
+    struct cfs_timer deadline;
+};
+
+/* A server at a free port of the loopback; `w` is zeroed. */
+void world_open(struct http_world *w);
+void world_close(struct http_world *w);
+
+/* Turns the loop until `until` says so, asked at the end of each turn; fails the test after a while. */
+void turn_until(struct http_world *w, bool (*until)(struct http_world *w));
+
+/* Serves what is ready, without waiting for anything. */
+void turn_once(struct http_world *w);
+
+/* Conditions to wait for. */
+bool replied(struct http_world *w); /* a whole response: head and as much body as it says */
+bool handled_one(struct http_world *w);
+
+uint16_t free_port(void);
+int connect_to(const struct http_world *w);
+
+/* Makes w->client a fresh connection. */
+void open_client(struct http_world *w);
+void close_client(struct http_world *w);
+
+void write_text(struct http_world *w, const char *text);
+
+/* Reads what has come, without turning the loop. */
+void collect(struct http_world *w);
+
+/* Writes a request and waits for its response. */
+void ask(struct http_world *w, const char *text);
+
+/* About the last response. */
+void assert_status(const struct http_world *w, const char *status);
+void assert_has(const struct http_world *w, const char *text);
+
+#endif

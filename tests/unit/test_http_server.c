@@ -1,0 +1,485 @@
+/* The HTTP server: what a handler sees, answers now and later, clients that go away, limits, secrets. */
+#include "http_world.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { WAITING_MAX = 256 };
+
+struct fixture {
+    struct http_world w; /* first: handlers and conditions get its address */
+    struct cfs_http_request *waiting[WAITING_MAX];
+    int waiting_count, gone;
+    bool authorized;
+    char seen[512]; /* what the handler noticed */
+};
+
+static struct fixture *fixture_of(struct http_world *w)
+{
+    return (struct fixture *)w;
+}
+
+static int set_up(void **state)
+{
+    struct fixture *f = calloc(1, sizeof *f);
+
+    *state = f;
+    world_open(&f->w);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *f = *state;
+
+    world_close(&f->w);
+    free(f);
+    return 0;
+}
+
+static bool one_gone(struct http_world *w)
+{
+    return fixture_of(w)->gone == 1;
+}
+
+/* ---- handlers ---- */
+
+static const char *or_none(const char *text)
+{
+    return text ? text : "-";
+}
+
+static void tell_all(struct http_world *w, struct cfs_http_request *r)
+{
+    size_t len;
+    const char *body = (const char *)cfs_http_body(r, &len);
+
+    snprintf(f->seen, sizeof f->seen, "%s %s a=%s b=%s none=%s key=%s body=%.*s",
+             cfs_http_method(r), cfs_http_path(r), or_none(cfs_http_query(r, "a")),
+             or_none(cfs_http_query(r, "b")), or_none(cfs_http_query(r, "none")),
+             or_none(cfs_http_header(r, "idempotency-KEY")), (int)len, body ? body : "");
+    cfs_http_respond(r, 200, "text/plain", "fine\n", 5, "X-Extra", "yes");
+}
+
+static void count_gone(void *arg)
+{
+    struct fixture *f = arg;
+
+    f->gone++;
+    f->waiting_count--;
+}
+
+static void keep_waiting(struct http_world *w, struct cfs_http_request *request)
+{
+    f->waiting[f->waiting_count++] = request;
+    cfs_http_on_gone(request, count_gone, f);
+}
+
+static void note_length(struct http_world *w, struct cfs_http_request *request)
+{
+    size_t len;
+
+    cfs_http_body(request, &len);
+    f->authorized = cfs_http_authorized(request);
+    snprintf(f->seen, sizeof f->seen, "%zu", len);
+    cfs_http_respond(request, 204, NULL, NULL, 0, NULL, NULL);
+}
+
+static void refuse(struct http_world *w, struct cfs_http_request *request)
+{
+    const char *path = cfs_http_path(request);
+
+    (void)f;
+    if (strcmp(path, "/405") == 0)
+        cfs_http_respond_method(request, "GET, PUT");
+    else
+        cfs_http_respond_error(request, atoi(path + 1), "word", "a \"sentence\"");
+}
+
+/* ---- tests ---- */
+
+static void the_handler_sees_the_request_and_the_client_the_answer(void **state)
+{
+    struct fixture *f = *state;
+
+    f->w.handle = tell_all;
+    open_client(&f->w);
+    ask(&f->w, "POST /lock/a%2Fb%20c?a=1%2f2+3%C3%A9&b HTTP/1.1\r\nHost: x\r\n" AUTHORIZED
+           "Idempotency-Key: k 1\r\nContent-Length: 5\r\n\r\nhello");
+    assert_string_equal(f->seen,
+                        "POST /lock/a%2Fb%20c a=1/2 3\xc3\xa9 b= none=- key=k 1 body=hello");
+    assert_status(&f->w, "200");
+    assert_has(&f->w, "Content-Type: text/plain\r\n");
+    assert_has(&f->w, "X-Extra: yes\r\n");
+    assert_has(&f->w, "\r\n\r\nfine\n");
+    close_client(&f->w);
+}
+
+static void a_connection_serves_many_requests(void **state)
+{
+    struct fixture *f = *state;
+
+    f->w.handle = tell_all;
+    open_client(&f->w);
+    for (int i = 0; i < 20; i++) {
+        ask(&f->w, "GET /health HTTP/1.1\r\nHost: x\r\n\r\n");
+        assert_status(&f->w, "200");
+        assert_false(f->w.closed);
+    }
+    assert_int_equal(f->w.handled, 20);
+    close_client(&f->w);
+}
+
+static void an_answer_may_come_later(void **state)
+{
+    struct fixture *f = *state;
+
+    f->w.handle = keep_waiting;
+    open_client(&f->w);
+    for (int i = 0; i < 3; i++) {
+        f->w.handled = f->waiting_count = 0;
+        f->w.len = 0;
+        f->w.reply[0] = 0;
+        write_text(&f->w, "GET /x HTTP/1.1\r\nHost: x\r\n\r\n");
+        turn_until(&f->w, handled_one);
+        assert_int_equal(f->w.len, 0);
+        cfs_http_respond(f->waiting[0], 200, "text/plain", "later", 5, NULL, NULL);
+        cfs_http_server_flush(f->w.server); /* no turn between the answer and its leaving */
+        collect(&f->w);
+        assert_status(&f->w, "200");
+        assert_has(&f->w, "\r\n\r\nlater");
+    }
+    close_client(&f->w);
+}
+
+static bool all_wait(struct http_world *w)
+{
+    return fixture_of(w)->waiting_count == WAITING_MAX;
+}
+
+static void many_wait_at_once(void **state)
+{
+    struct fixture *f = *state;
+    int fds[WAITING_MAX];
+    char byte;
+
+    f->w.handle = keep_waiting;
+    for (int i = 0; i < WAITING_MAX; i++) {
+        f->w.client = fds[i] = connect_to(&f->w);
+        write_text(&f->w, "GET /x HTTP/1.1\r\nHost: x\r\n\r\n");
+        f->w.client = -1;
+    }
+    turn_until(&f->w, all_wait);
+    for (int i = WAITING_MAX - 1; i >= 0; i--)
+        cfs_http_respond(f->waiting[i], 200, "text/plain", "x", 1, NULL, NULL);
+    cfs_http_server_flush(f->w.server);
+    for (int i = 0; i < WAITING_MAX; i++) {
+        assert_int_equal(recv(fds[i], &byte, 1, MSG_DONTWAIT), 1);
+        close(fds[i]);
+    }
+}
+
+static void a_client_that_goes_away_is_noticed(void **state)
+{
+    struct fixture *f = *state;
+
+    f->w.handle = keep_waiting;
+    open_client(&f->w);
+    write_text(&f->w, "GET /x HTTP/1.1\r\nHost: x\r\n\r\n");
+    turn_until(&f->w, handled_one);
+    close_client(&f->w);
+    turn_until(&f->w, one_gone);
+    assert_int_equal(f->waiting_count, 0);
+    f->w.handle = tell_all;
+    open_client(&f->w);
+    ask(&f->w, "GET /y HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert_status(&f->w, "200");
+    close_client(&f->w);
+}
+
+static void a_client_that_was_gone_before_it_was_heard_is_noticed_too(void **state)
+{
+    struct fixture *f = *state;
+
+    f->w.handle = keep_waiting;
+    open_client(&f->w);
+    write_text(&f->w, "GET /x HTTP/1.1\r\nHost: x\r\n\r\n");
+    close_client(&f->w);
+    turn_until(&f->w, one_gone);
+}
+
+static void a_reset_is_noticed(void **state)
+{
+    struct fixture *f = *state;
+    struct linger no_farewell = {.l_onoff = 1};
+
+    f->w.handle = keep_waiting;
+    open_client(&f->w);
+    write_text(&f->w, "GET /x HTTP/1.1\r\nHost: x\r\n\r\n");
+    turn_until(&f->w, handled_one);
+    setsockopt(f->w.client, SOL_SOCKET, SO_LINGER, &no_farewell, sizeof no_farewell);
+    close_client(&f->w);
+    turn_until(&f->w, one_gone);
+}
+
+static void post(struct fixture *f, const char *path, const char *headers, size_t len)
+{
+    char head[512];
+
+    snprintf(head, sizeof head, "POST %s HTTP/1.1\r\nHost: x\r\n%sContent-Length: %zu\r\n\r\n",
+             path, headers, len);
+    f->w.len = 0;
+    f->w.reply[0] = 0;
+    write_text(&f->w, head);
+}
+
+static void a_body_over_the_limit_is_refused_before_it_comes(void **state)
+{
+    struct fixture *f = *state;
+
+    f->w.handle = note_length;
+    open_client(&f->w);
+    post(f, "/lock/x", AUTHORIZED, CFS_MESSAGE_MAX + 1);
+    turn_until(&f->w, replied);
+    assert_status(&f->w, "413");
+    assert_has(&f->w, "\"code\":\"too_big\"");
+    assert_has(&f->w, "1048575 bytes");
+    close_client(&f->w);
+    open_client(&f->w);
+    post(f, "/raft/append-entries", AUTHORIZED, CFS_BATCH_BYTES_MAX + 1);
+    turn_until(&f->w, replied);
+    assert_status(&f->w, "413");
+    assert_int_equal(f->w.handled, 0);
+    close_client(&f->w);
+}
+
+/* Pours `len` bytes down the client's socket while the loop turns. */
+static void pour(struct fixture *f, size_t len)
+{
+    static const char block[65536];
+
+    while (len > 0) {
+        size_t some = len < sizeof block ? len : sizeof block;
+        ssize_t count = send(f->w.client, block, some, MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (count > 0)
+            len -= (size_t)count;
+        turn_once(&f->w);
+    }
+}
+
+static void a_body_up_to_the_limit_arrives(void **state)
+{
+    struct fixture *f = *state;
+    char expected[32];
+
+    f->w.handle = note_length;
+    open_client(&f->w);
+    post(f, "/raft/append-entries", AUTHORIZED, CFS_BATCH_BYTES_MAX);
+    pour(f, CFS_BATCH_BYTES_MAX);
+    turn_until(&f->w, replied);
+    assert_status(&f->w, "204");
+    snprintf(expected, sizeof expected, "%u", CFS_BATCH_BYTES_MAX);
+    assert_string_equal(f->seen, expected);
+    close_client(&f->w);
+}
+
+static void a_chunked_body_over_the_limit_is_refused_at_its_end(void **state)
+{
+    struct fixture *f = *state;
+    char size[32];
+
+    f->w.handle = note_length;
+    open_client(&f->w);
+    write_text(&f->w, "POST /lock/x HTTP/1.1\r\nHost: x\r\n" AUTHORIZED
+                  "Transfer-Encoding: chunked\r\n\r\n");
+    snprintf(size, sizeof size, "%x\r\n", CFS_MESSAGE_MAX + 1);
+    write_text(&f->w, size);
+    pour(f, CFS_MESSAGE_MAX + 1);
+    write_text(&f->w, "\r\n0\r\n\r\n");
+    turn_until(&f->w, replied);
+    assert_status(&f->w, "413");
+    assert_int_equal(f->w.handled, 0);
+    close_client(&f->w);
+}
+
+static void an_endless_body_ends_the_connection(void **state)
+{
+    struct fixture *f = *state;
+
+    f->w.handle = note_length;
+    open_client(&f->w);
+    write_text(&f->w, "POST /lock/x HTTP/1.1\r\nHost: x\r\n" AUTHORIZED
+                  "Transfer-Encoding: chunked\r\n\r\n7fffffff\r\n");
+    pour(f, 16 * 1024 * 1024);
+    static const char more[65536];
+    while (!f->w.closed) {
+        send(f->w.client, more, sizeof more, MSG_DONTWAIT | MSG_NOSIGNAL);
+        turn_once(&f->w);
+    }
+    close_client(&f->w);
+}
+
+static void only_the_secret_authorizes(void **state)
+{
+    struct fixture *f = *state;
+    static const struct {
+        const char *header;
+        bool authorized;
+    } cases[] = {
+        {AUTHORIZED, true},
+        {"authorization: bearer " SECRET "\r\n", true},
+        {"", false},
+        {"Authorization: " SECRET "\r\n", false},
+        {"Authorization: Basic " SECRET "\r\n", false},
+        {"Authorization: Bearer\r\n", false},
+        {"Authorization: Bearer \r\n", false},
+        {"Authorization: Bearer a\r\n", false},
+        {"Authorization: Bearer a secret of the cluste\r\n", false},
+        {"Authorization: Bearer " SECRET "r\r\n", false},
+        {"Authorization: Bearer A secret of the cluster\r\n", false},
+    };
+
+    f->w.handle = note_length;
+    open_client(&f->w);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        post(f, "/lock/x", cases[i].header, 3);
+        write_text(&f->w, "abc");
+        turn_until(&f->w, replied);
+        if (f->authorized != cases[i].authorized)
+            fail_msg("wrong about '%s'", cases[i].header);
+        /* What a stranger sends is not even kept. */
+        assert_string_equal(f->seen, cases[i].authorized ? "3" : "0");
+    }
+    close_client(&f->w);
+}
+
+static void an_open_server_keeps_bodies_but_not_those_for_raft(void **state)
+{
+    struct fixture *f = *state;
+
+    f->w.config.http_open = true;
+    f->w.handle = note_length;
+    open_client(&f->w);
+    post(f, "/lock/x", "", 3);
+    write_text(&f->w, "abc");
+    turn_until(&f->w, replied);
+    assert_string_equal(f->seen, "3");
+    post(f, "/raft/append-entries", "", 3);
+    write_text(&f->w, "abc");
+    turn_until(&f->w, replied);
+    assert_string_equal(f->seen, "0");
+    assert_false(f->authorized);
+    close_client(&f->w);
+}
+
+static void a_bad_escape_in_the_query_is_a_bad_request(void **state)
+{
+    static const char *const queries[] = {"a=%", "a=%4", "a=%zz", "a=%00", "%00=a", "b=1&a=%g0"};
+    struct fixture *f = *state;
+    char request[128];
+
+    f->w.handle = tell_all;
+    for (size_t i = 0; i < sizeof queries / sizeof *queries; i++) {
+        open_client(&f->w);
+        snprintf(request, sizeof request, "GET /x?%s HTTP/1.1\r\nHost: x\r\n\r\n", queries[i]);
+        ask(&f->w, request);
+        assert_status(&f->w, "400");
+        assert_has(&f->w, "\"code\":\"invalid\"");
+        close_client(&f->w);
+    }
+    assert_int_equal(f->w.handled, 0);
+}
+
+static void errors_are_json_and_bring_their_headers(void **state)
+{
+    struct fixture *f = *state;
+
+    f->w.handle = refuse;
+    open_client(&f->w);
+    ask(&f->w, "GET /404 HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert_status(&f->w, "404");
+    assert_has(&f->w, "Content-Type: application/json\r\n");
+    assert_has(&f->w, "{\"error\":\"a \\\"sentence\\\"\",\"code\":\"word\"}");
+    ask(&f->w, "GET /401 HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert_status(&f->w, "401");
+    assert_has(&f->w, "WWW-Authenticate: Bearer\r\n");
+    ask(&f->w, "GET /503 HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert_status(&f->w, "503");
+    assert_has(&f->w, "Retry-After: 1\r\n");
+    ask(&f->w, "POST /405 HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n");
+    assert_status(&f->w, "405");
+    assert_has(&f->w, "Allow: GET, PUT\r\n");
+    close_client(&f->w);
+}
+
+static void freeing_the_server_closes_what_waits(void **state)
+{
+    struct fixture *f = *state;
+
+    f->w.handle = keep_waiting;
+    open_client(&f->w);
+    write_text(&f->w, "GET /x HTTP/1.1\r\nHost: x\r\n\r\n");
+    turn_until(&f->w, handled_one);
+    cfs_http_server_free(f->w.server);
+    f->w.server = NULL;
+    collect(&f->w);
+    assert_true(f->w.closed);
+    assert_int_equal(f->gone, 0);
+    close_client(&f->w);
+}
+
+static void an_address_in_use_is_told(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_null(cfs_http_server_new(f->w.loop, &f->w.config, on_request, f));
+    strcpy(f->w.config.listen_host, "no such host");
+    assert_null(cfs_http_server_new(f->w.loop, &f->w.config, on_request, f));
+}
+
+static void names_and_ipv6_will_do(void **state)
+{
+    static const char *const hosts[] = {"localhost", "::1", "[::1]"};
+    struct fixture *f = *state;
+    int probe = socket(AF_INET6, SOCK_STREAM, 0);
+    struct sockaddr_in6 loopback = {.sin6_family = AF_INET6, .sin6_addr = in6addr_loopback};
+    bool ipv6 = probe >= 0 && bind(probe, (struct sockaddr *)&loopback, sizeof loopback) == 0;
+
+    close(probe);
+    for (size_t i = 0; i < (ipv6 ? 3 : 1); i++) {
+        strcpy(f->w.config.listen_host, hosts[i]);
+        f->w.config.listen_port = free_port();
+        struct cfs_http_server *server = cfs_http_server_new(f->w.loop, &f->w.config, on_request, f);
+        assert_non_null(server);
+        cfs_http_server_free(server);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define T(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
+        T(the_handler_sees_the_request_and_the_client_the_answer),
+        T(a_connection_serves_many_requests),
+        T(an_answer_may_come_later),
+        T(many_wait_at_once),
+        T(a_client_that_goes_away_is_noticed),
+        T(a_client_that_was_gone_before_it_was_heard_is_noticed_too),
+        T(a_reset_is_noticed),
+        T(a_body_over_the_limit_is_refused_before_it_comes),
+        T(a_body_up_to_the_limit_arrives),
+        T(a_chunked_body_over_the_limit_is_refused_at_its_end),
+        T(an_endless_body_ends_the_connection),
+        T(only_the_secret_authorizes),
+        T(an_open_server_keeps_bodies_but_not_those_for_raft),
+        T(a_bad_escape_in_the_query_is_a_bad_request),
+        T(errors_are_json_and_bring_their_headers),
+        T(freeing_the_server_closes_what_waits),
+        T(an_address_in_use_is_told),
+        T(names_and_ipv6_will_do),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,313 @@
+/* Whole nodes: the parts together, in a cluster of three on virtual time. */
+#include "core_world.h"
+
+static struct world w;
+static cfs_node_id leader, follower, other;
+
+static int set_up(void **state)
+{
+    world_open(&w, 3);
+    world_start_all(&w);
+    leader = world_settle(&w);
+    follower = world_follower(&w, leader);
+    other = world_follower(&w, follower);
+    *state = &w;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    world_close(*state);
+    return 0;
+}
+
+static struct cfs_request flock(const char *name, uint64_t handle)
+{
+    return bench_flock(name, handle, CFS_EXCLUSIVE, true);
+}
+
+static struct cfs_request try(const char *name, uint64_t handle)
+{
+    return bench_flock(name, handle, CFS_EXCLUSIVE, false);
+}
+
+static struct cfs_request removal(const char *name)
+{
+    struct cfs_request request = bench_get(name);
+
+    request.op = CFS_OP_REMOVE;
+    request.remove = (struct cfs_remove){.form = CFS_FORM_FILE};
+    return request;
+}
+
+/* Every running node has applied the same, once things have calmed down. */
+static void assert_replicas_agree(void)
+{
+    world_run(&w, CFS_MS(500));
+    for (cfs_node_id id = 1; id <= w.count; id++)
+        if (w.nodes[id].core)
+            assert_int_equal(cfs_core_digest(w.nodes[id].core),
+                             cfs_core_digest(w.nodes[world_leader(&w)].core));
+}
+
+static void a_cluster_serves_within_a_second_or_two_of_its_start(void **state)
+{
+    (void)state;
+    assert_true(w.now < CFS_SECONDS(1002));
+    for (cfs_node_id id = 1; id <= 3; id++) {
+        assert_int_equal(w.nodes[id].session.opened, 1);
+        assert_int_equal(w.nodes[id].session.lost, 0);
+    }
+}
+
+static void a_lock_excludes_and_passes_on_in_order_across_nodes(void **state)
+{
+    uint64_t second, third;
+
+    (void)state;
+    assert_int_equal(world_ask(&w, leader, flock("x", 1)), CFS_OK);
+    second = world_request(&w, follower, flock("x", 1));
+    world_run(&w, CFS_MS(20));
+    third = world_request(&w, other, flock("x", 1));
+    world_run(&w, CFS_SECONDS(20));
+    assert_null(world_answer(&w, follower, second));
+    world_ask(&w, leader, bench_unflock("x", 1));
+    assert_int_equal(world_wait(&w, follower, second), CFS_OK);
+    assert_null(world_answer(&w, other, third));
+    world_ask(&w, follower, bench_unflock("x", 1));
+    assert_int_equal(world_wait(&w, other, third), CFS_OK);
+    assert_true(world_answer(&w, other, third)->answer.token >
+                world_answer(&w, follower, second)->answer.token);
+    assert_replicas_agree();
+}
+
+static void what_one_node_was_answered_all_others_see(void **state)
+{
+    (void)state;
+    assert_int_equal(world_ask(&w, follower, bench_lockfile("x")), CFS_OK);
+    assert_int_equal(world_ask(&w, other, bench_get("x")), CFS_OK);
+    assert_int_equal(world_ask(&w, leader, bench_lockfile("x")), CFS_ERR_EXISTS);
+    assert_int_equal(world_ask(&w, other, removal("x")), CFS_OK);
+    assert_int_equal(world_ask(&w, follower, bench_get("x")), CFS_ERR_NOT_HELD);
+    assert_int_equal(world_ask(&w, leader, bench_lockfile("x")), CFS_OK);
+}
+
+static void an_interrupted_call_ends_at_once_even_without_a_leader(void **state)
+{
+    uint64_t wait, fresh;
+    cfs_time asked;
+
+    (void)state;
+    world_ask(&w, leader, flock("x", 1));
+    wait = world_request(&w, follower, flock("x", 2));
+    world_run(&w, CFS_MS(100));
+    world_cut(&w, follower);
+    world_run(&w, CFS_SECONDS(1));
+    fresh = world_request(&w, follower, flock("y", 3));
+    asked = w.now;
+    world_cancel(&w, follower, wait);
+    world_cancel(&w, follower, fresh);
+    assert_int_equal(world_wait(&w, follower, wait), CFS_ERR_INTERRUPTED);
+    assert_int_equal(world_wait(&w, follower, fresh), CFS_ERR_INTERRUPTED);
+    assert_true(w.now - asked <= CFS_MS(60));
+    world_join(&w, follower);
+    world_run(&w, CFS_SECONDS(1));
+    assert_int_equal(world_view(&w, leader).waiting, 0);
+}
+
+static void messages_that_arrive_twice_change_nothing(void **state)
+{
+    (void)state;
+    w.twice = true;
+    for (int i = 0; i < 20; i++) {
+        assert_int_equal(world_ask(&w, follower, bench_lockfile("x")), CFS_OK);
+        assert_int_equal(world_ask(&w, other, bench_lockfile("x")), CFS_ERR_EXISTS);
+        assert_int_equal(world_ask(&w, other, removal("x")), CFS_OK);
+        assert_int_equal(world_ask(&w, other, flock("y", 1)), CFS_OK);
+        assert_int_equal(world_ask(&w, other, bench_unflock("y", 1)), CFS_OK);
+    }
+    world_run(&w, CFS_SECONDS(1));
+    assert_int_equal(world_view(&w, leader).held, 0);
+    assert_replicas_agree();
+}
+
+/* close(2) has returned on the other node, but its daemon has not read the release yet. */
+static void a_lock_is_free_for_others_as_soon_as_close_has_returned(void **state)
+{
+    uint64_t id, read;
+
+    (void)state;
+    world_ask(&w, other, flock("x", 1));
+    w.nodes[other].files_busy = true;
+    id = world_request(&w, follower, try("x", 1));
+    read = world_request(&w, follower, bench_get("y"));
+    assert_int_equal(world_wait(&w, follower, read), CFS_ERR_NOT_HELD); /* others do not wait */
+    assert_null(world_answer(&w, follower, id));
+    world_ask(&w, other, bench_unflock("x", 1));
+    world_drained(&w, other);
+    assert_int_equal(world_wait(&w, follower, id), CFS_OK);
+}
+
+static void a_held_lock_is_refused_when_its_node_has_nothing_queued(void **state)
+{
+    cfs_time asked;
+
+    (void)state;
+    world_ask(&w, other, flock("x", 1));
+    asked = w.now;
+    assert_int_equal(world_ask(&w, follower, try("x", 1)), CFS_ERR_WOULD_BLOCK);
+    assert_true(w.now - asked <= CFS_MS(10));
+    assert_int_equal(w.nodes[other].drains, 1);
+}
+
+static void stuck(cfs_node_id node, uint64_t handle, uint64_t *wait)
+{
+    w.nodes[node].stuck[0] =
+        (struct cfs_event_stuck){.handle = handle, .waits = wait, .wait_count = 1};
+    w.nodes[node].stuck_count = 1;
+}
+
+static void two_nodes_that_wait_for_each_other_are_told_apart_in_time(void **state)
+{
+    struct cfs_event_stuck reports[2];
+    uint64_t waits[2];
+    cfs_time closed;
+
+    (void)state;
+    w.nodes[follower].stuck = &reports[0];
+    w.nodes[other].stuck = &reports[1];
+    world_ask(&w, follower, flock("x", 1));
+    world_ask(&w, other, flock("y", 1));
+    waits[0] = world_request(&w, follower, flock("y", 2));
+    stuck(follower, 1, &waits[0]);
+    world_run(&w, CFS_MS(200));
+    waits[1] = world_request(&w, other, flock("x", 2));
+    stuck(other, 1, &waits[1]);
+    closed = w.now;
+    assert_int_equal(world_wait(&w, other, waits[1]), CFS_ERR_DEADLOCK);
+    assert_true(w.now - closed <= CFS_MS(50));
+    w.nodes[other].stuck_count = 0;
+    world_run(&w, CFS_SECONDS(5));
+    assert_null(world_answer(&w, follower, waits[0]));
+}
+
+static void a_holder_that_runs_is_no_deadlock(void **state)
+{
+    struct cfs_event_stuck report;
+    uint64_t wait;
+
+    (void)state;
+    w.nodes[follower].stuck = &report;
+    world_ask(&w, follower, flock("x", 1));
+    world_ask(&w, other, flock("y", 1));
+    wait = world_request(&w, follower, flock("y", 2));
+    stuck(follower, 1, &wait);
+    world_request(&w, other, flock("x", 2)); /* its process has another thread */
+    world_run(&w, CFS_SECONDS(5));
+    assert_null(world_answer(&w, follower, wait));
+}
+
+/* Waiting costs a resend now and then, not a look at all processes of the cluster each time. */
+static void a_long_wait_costs_a_collection_a_second(void **state)
+{
+    uint32_t before;
+
+    (void)state;
+    world_ask(&w, follower, flock("x", 1));
+    for (uint64_t i = 0; i < 50; i++) {
+        world_request(&w, other, flock("x", 10 + i));
+        world_run(&w, CFS_MS(37));
+    }
+    world_run(&w, CFS_SECONDS(5));
+    before = w.nodes[other].collections;
+    world_run(&w, CFS_SECONDS(20));
+    assert_true(w.nodes[other].collections - before <= 25);
+}
+
+static void a_clean_leave_gives_everything_back_at_once(void **state)
+{
+    (void)state;
+    world_ask(&w, follower, bench_lockfile("x"));
+    world_step(&w, follower, (struct cfs_event){.type = CFS_EV_LEAVE});
+    world_run(&w, CFS_MS(50));
+    assert_int_equal(w.nodes[follower].session.closed, 1);
+    assert_int_equal(w.nodes[follower].session.lost, 0);
+    assert_false(world_held(&w, leader, "x"));
+    world_run(&w, CFS_SECONDS(10));
+    assert_int_equal(w.nodes[follower].session.opened, 1);
+}
+
+static void files_that_never_finish_a_drain_do_not_fill_the_memory(void **state)
+{
+    struct cfs_message drain = {.type = CFS_MSG_DRAIN, .from = leader, .to = follower};
+
+    (void)state;
+    w.nodes[follower].files_busy = true;
+    for (uint64_t i = 1; i <= 100000; i++) {
+        struct cfs_message copy = drain;
+        copy.drain.id = i;
+        world_step(&w, follower, (struct cfs_event){.type = CFS_EV_MESSAGE, .message = &copy});
+    }
+    world_drained(&w, follower); /* what is still known is replied to, the rest is harmless */
+    assert_true(w.event_count < 10000);
+}
+
+static void a_node_alone_is_a_cluster(void **state)
+{
+    struct world one;
+
+    (void)state;
+    world_open(&one, 1);
+    world_start_all(&one);
+    world_settle(&one);
+    assert_int_equal(world_ask(&one, 1, bench_lockfile("x")), CFS_OK);
+    assert_int_equal(world_ask(&one, 1, bench_lockfile("x")), CFS_ERR_EXISTS);
+    world_crash(&one, 1);
+    world_start(&one, 1);
+    world_settle(&one);
+    assert_true(world_held(&one, 1, "x"));
+    assert_int_equal(world_ask(&one, 1, removal("x")), CFS_OK);
+    world_run(&one, CFS_SECONDS(30));
+    assert_int_equal(one.nodes[1].session.lost, 0);
+    world_close(&one);
+}
+
+static void a_view_tells_what_the_node_knows(void **state)
+{
+    struct cfs_core_view view = world_view(&w, leader);
+
+    (void)state;
+    assert_string_equal(view.role, "leader");
+    assert_int_equal(view.leader, leader);
+    assert_true(view.serving);
+    assert_int_equal(view.session_count, 3);
+    assert_int_equal(view.member_count, 3);
+    for (uint32_t i = 0; i < 3; i++)
+        assert_int_not_equal(view.members[i].session, 0);
+    assert_string_equal(world_view(&w, follower).role, "follower");
+    assert_int_equal(cfs_core_entry(w.nodes[leader].core, 1)->index, 1);
+    assert_null(cfs_core_entry(w.nodes[leader].core, view.last_index + 1));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define T(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
+        T(a_cluster_serves_within_a_second_or_two_of_its_start),
+        T(a_lock_excludes_and_passes_on_in_order_across_nodes),
+        T(what_one_node_was_answered_all_others_see),
+        T(an_interrupted_call_ends_at_once_even_without_a_leader),
+        T(messages_that_arrive_twice_change_nothing),
+        T(a_lock_is_free_for_others_as_soon_as_close_has_returned),
+        T(a_held_lock_is_refused_when_its_node_has_nothing_queued),
+        T(two_nodes_that_wait_for_each_other_are_told_apart_in_time),
+        T(a_holder_that_runs_is_no_deadlock),
+        T(a_long_wait_costs_a_collection_a_second),
+        T(a_clean_leave_gives_everything_back_at_once),
+        T(files_that_never_finish_a_drain_do_not_fill_the_memory),
+        T(a_node_alone_is_a_cluster),
+        T(a_view_tells_what_the_node_knows),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

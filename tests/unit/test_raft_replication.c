@@ -1,0 +1,536 @@
+/* Replication: what a follower takes and acknowledges, what a leader counts as committed, and how
+ * much it has under way. */
+#include "core_bench.h"
+
+static struct raft_bench rb;
+
+static int set_up(void **state)
+{
+    raft_bench_open(&rb, 3);
+    *state = &rb;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    raft_bench_close(*state);
+    return 0;
+}
+
+static const struct cfs_msg_append_reply *reply_to(cfs_node_id leader)
+{
+    const struct cfs_message *message = bench_sent(&rb.bench, CFS_MSG_APPEND_REPLY, leader);
+
+    return message ? &message->append_reply : NULL;
+}
+
+static const struct cfs_msg_append *sent_to(cfs_node_id follower)
+{
+    const struct cfs_message *message = bench_sent(&rb.bench, CFS_MSG_APPEND, follower);
+
+    return message ? &message->append : NULL;
+}
+
+static void propose(uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        cfs_raft_propose(&rb.raft, CFS_ENTRY_COMMAND, "x", 1);
+}
+
+static void reject(cfs_node_id peer, uint64_t hint)
+{
+    raft_bench_receive(&rb, (struct cfs_message){.type = CFS_MSG_APPEND_REPLY,
+                                                 .from = peer,
+                                                 .term = rb.raft.term,
+                                                 .append_reply = {.match = hint, .sent = 1}});
+}
+
+/* A leader whose followers have everything up to its first entry and are not probed. */
+static void lead(void)
+{
+    raft_bench_lead(&rb);
+    cfs_raft_flush(&rb.raft);
+    raft_bench_acknowledge(&rb, 2, rb.raft.noop_index, rb.bench.env.now);
+    raft_bench_acknowledge(&rb, 3, rb.raft.noop_index, rb.bench.env.now);
+    bench_clear(&rb.bench);
+}
+
+static void a_follower_acknowledges_only_durable_entries(void **state)
+{
+    (void)state;
+    raft_bench_receive(&rb, raft_entries(2, 1, 0, 0, 2, 1));
+    assert_null(reply_to(2));
+    cfs_env_persisted(&rb.bench.env, rb.bench.env.lsn - 1);
+    cfs_raft_persisted(&rb.raft);
+    assert_null(reply_to(2));
+    raft_bench_durable(&rb);
+    assert_true(reply_to(2)->success);
+    assert_int_equal(reply_to(2)->match, 2);
+}
+
+static void heartbeats_are_answered_while_the_disk_stalls(void **state)
+{
+    struct cfs_message heartbeat = raft_entries(2, 1, 2, 1, 0, 0);
+
+    (void)state;
+    raft_bench_receive(&rb, raft_entries(2, 1, 0, 0, 2, 1));
+    heartbeat.append.sent = 4711;
+    raft_bench_receive(&rb, heartbeat);
+    assert_true(reply_to(2)->success);
+    assert_int_equal(reply_to(2)->sent, 4711);
+    assert_int_equal(reply_to(2)->match, 0); /* and claims nothing that is not durable */
+}
+
+static void entries_that_do_not_follow_the_log_are_rejected_with_its_end(void **state)
+{
+    (void)state;
+    raft_bench_receive(&rb, raft_entries(2, 1, 0, 0, 2, 1));
+    raft_bench_durable(&rb);
+    raft_bench_receive(&rb, raft_entries(2, 1, 7, 1, 2, 1));
+    assert_false(reply_to(2)->success);
+    assert_int_equal(reply_to(2)->match, 2);
+    assert_int_equal(cfs_log_last_index(&rb.raft.log), 2);
+}
+
+static void entries_behind_one_of_another_term_are_rejected(void **state)
+{
+    (void)state;
+    raft_bench_receive(&rb, raft_entries(2, 1, 0, 0, 3, 1));
+    raft_bench_receive(&rb, raft_entries(3, 3, 3, 2, 1, 3));
+    assert_false(reply_to(3)->success);
+    assert_int_equal(reply_to(3)->match, 2);
+    assert_int_equal(cfs_log_last_index(&rb.raft.log), 3);
+}
+
+/* The leader's log has term 2 at the place: nothing of a later term here can agree with it. */
+static void the_hint_skips_entries_of_terms_the_leader_cannot_have(void **state)
+{
+    (void)state;
+    raft_bench_receive(&rb, raft_entries(2, 1, 0, 0, 1, 1));
+    raft_bench_receive(&rb, raft_entries(2, 3, 1, 1, 4, 3));
+    raft_bench_receive(&rb, raft_entries(3, 5, 5, 2, 1, 5));
+    assert_false(reply_to(3)->success);
+    assert_int_equal(reply_to(3)->match, 1);
+}
+
+static void a_conflicting_suffix_is_dropped(void **state)
+{
+    (void)state;
+    raft_bench_receive(&rb, raft_entries(2, 1, 0, 0, 5, 1));
+    raft_bench_durable(&rb);
+    raft_bench_receive(&rb, raft_entries(3, 2, 2, 1, 1, 2));
+    assert_int_equal(cfs_log_last_index(&rb.raft.log), 3);
+    assert_int_equal(cfs_log_last_term(&rb.raft.log), 2);
+    assert_int_equal(rb.raft.durable_index, 2);
+    raft_bench_durable(&rb);
+    assert_int_equal(rb.raft.durable_index, 3);
+    assert_int_equal(reply_to(3)->match, 3);
+}
+
+static void the_last_durable_entry_is_dropped_too_when_it_conflicts(void **state)
+{
+    (void)state;
+    raft_bench_receive(&rb, raft_entries(2, 1, 0, 0, 3, 1));
+    raft_bench_durable(&rb);
+    raft_bench_receive(&rb, raft_entries(3, 2, 2, 1, 1, 2));
+    assert_int_equal(rb.raft.durable_index, 2);
+}
+
+static void entries_it_has_already_are_neither_written_again_nor_cut(void **state)
+{
+    uint32_t written;
+
+    (void)state;
+    raft_bench_receive(&rb, raft_entries(2, 1, 0, 0, 5, 1));
+    raft_bench_durable(&rb);
+    written = bench_effect_count(&rb.bench, CFS_FX_PERSIST);
+    raft_bench_receive(&rb, raft_entries(2, 1, 1, 1, 2, 1)); /* an old copy */
+    assert_int_equal(bench_effect_count(&rb.bench, CFS_FX_PERSIST), written);
+    assert_int_equal(cfs_log_last_index(&rb.raft.log), 5);
+    assert_int_equal(reply_to(2)->match, 3);
+}
+
+static void a_follower_commits_no_further_than_what_it_was_sent(void **state)
+{
+    struct cfs_message message = raft_entries(2, 1, 0, 0, 2, 1);
+
+    (void)state;
+    message.append.commit = 9;
+    raft_bench_receive(&rb, message);
+    assert_int_equal(rb.raft.commit, 2);
+    message = raft_entries(2, 1, 1, 1, 0, 0);
+    message.append.commit = 1;
+    raft_bench_receive(&rb, message); /* late */
+    assert_int_equal(rb.raft.commit, 2);
+    message = raft_entries(2, 1, 0, 0, 1, 1); /* one that was overtaken ends before it */
+    message.append.commit = 9;
+    raft_bench_receive(&rb, message);
+    assert_int_equal(rb.raft.commit, 2);
+}
+
+static void a_leader_of_an_older_term_is_told_so(void **state)
+{
+    (void)state;
+    raft_bench_heartbeat(&rb, 2, 5);
+    bench_clear(&rb.bench);
+    raft_bench_receive(&rb, raft_entries(3, 4, 0, 0, 1, 4));
+    assert_false(reply_to(3)->success);
+    assert_int_equal(bench_sent(&rb.bench, CFS_MSG_APPEND_REPLY, 3)->term, 5);
+    assert_int_equal(cfs_log_last_index(&rb.raft.log), 0);
+    assert_int_equal(rb.raft.leader, 2);
+}
+
+static void a_leader_that_hears_of_a_newer_term_steps_down(void **state)
+{
+    (void)state;
+    lead();
+    raft_bench_receive(&rb,
+                       (struct cfs_message){.type = CFS_MSG_APPEND_REPLY, .from = 2, .term = 9});
+    assert_int_equal(rb.raft.role, CFS_FOLLOWER);
+    assert_int_equal(rb.raft.term, 9);
+}
+
+static void an_entry_is_committed_when_a_majority_has_it_on_disk(void **state)
+{
+    uint64_t index;
+
+    (void)state;
+    lead();
+    index = cfs_raft_propose(&rb.raft, CFS_ENTRY_COMMAND, "x", 1);
+    cfs_raft_flush(&rb.raft);
+    raft_bench_acknowledge(&rb, 2, index, rb.bench.env.now);
+    assert_int_equal(rb.raft.commit, index - 1); /* the leader's own disk is not done */
+    raft_bench_durable(&rb);
+    assert_int_equal(rb.raft.commit, index);
+}
+
+static void two_followers_commit_while_the_leaders_disk_stalls(void **state)
+{
+    uint64_t index;
+
+    (void)state;
+    lead();
+    index = cfs_raft_propose(&rb.raft, CFS_ENTRY_COMMAND, "x", 1);
+    cfs_raft_flush(&rb.raft);
+    raft_bench_acknowledge(&rb, 2, index, rb.bench.env.now);
+    raft_bench_acknowledge(&rb, 3, index, rb.bench.env.now);
+    assert_int_equal(rb.raft.commit, index);
+}
+
+static void an_even_number_of_members_needs_more_than_half(void **state)
+{
+    struct raft_bench four;
+    uint64_t index;
+
+    (void)state;
+    raft_bench_open(&four, 4);
+    raft_bench_lead(&four);
+    index = four.raft.noop_index;
+    raft_bench_acknowledge(&four, 4, index, four.bench.env.now);
+    assert_int_equal(four.raft.commit, 0);
+    raft_bench_acknowledge(&four, 2, index, four.bench.env.now);
+    assert_int_equal(four.raft.commit, index);
+    raft_bench_close(&four);
+}
+
+/* In whatever order the members stand: what three of five have. */
+static void five_members_commit_what_the_middle_one_has(void **state)
+{
+    static const uint64_t matches[][4] = {{1, 2, 3, 4}, {4, 3, 2, 1}, {2, 4, 1, 3}, {4, 1, 3, 2}};
+
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        struct raft_bench five;
+        raft_bench_open(&five, 5);
+        raft_bench_lead(&five);
+        for (int n = 0; n < 5; n++)
+            cfs_raft_propose(&five.raft, CFS_ENTRY_COMMAND, "x", 1);
+        raft_bench_durable(&five);
+        for (cfs_node_id peer = 2; peer <= 5; peer++)
+            raft_bench_acknowledge(&five, peer, matches[i][peer - 2], five.bench.env.now);
+        assert_int_equal(five.raft.commit, 3); /* the leader has 6: two others count */
+        raft_bench_close(&five);
+    }
+}
+
+/* Figure 3.7 of the thesis: an older term's entry on a majority may still be replaced. */
+static void entries_of_an_older_term_are_committed_only_by_one_of_its_own_on_top(void **state)
+{
+    (void)state;
+    raft_bench_receive(&rb, raft_entries(2, 1, 0, 0, 2, 1));
+    raft_bench_durable(&rb);
+    raft_bench_lead(&rb);
+    assert_int_equal(rb.raft.noop_index, 3);
+    raft_bench_acknowledge(&rb, 2, 2, rb.bench.env.now);
+    raft_bench_acknowledge(&rb, 3, 2, rb.bench.env.now);
+    assert_int_equal(rb.raft.commit, 0);
+    raft_bench_acknowledge(&rb, 3, 3, rb.bench.env.now);
+    assert_int_equal(rb.raft.commit, 3);
+}
+
+static void replication_waits_for_the_flush_and_goes_out_before_the_disk(void **state)
+{
+    (void)state;
+    lead();
+    propose(3);
+    assert_true(rb.raft.dirty);
+    assert_null(sent_to(2));
+    cfs_raft_flush(&rb.raft);
+    assert_int_equal(bench_sent_count(&rb.bench, CFS_MSG_APPEND, 2), 1);
+    assert_int_equal(sent_to(2)->entry_count, 3);
+    assert_false(rb.raft.dirty);
+}
+
+static void a_follower_is_probed_with_one_message_at_a_time(void **state)
+{
+    (void)state;
+    raft_bench_lead(&rb);
+    bench_clear(&rb.bench);
+    cfs_raft_flush(&rb.raft);
+    propose(1);
+    cfs_raft_flush(&rb.raft);
+    propose(1);
+    cfs_raft_flush(&rb.raft);
+    assert_int_equal(bench_sent_count(&rb.bench, CFS_MSG_APPEND, 2), 1);
+    raft_bench_acknowledge(&rb, 2, 1, rb.bench.env.now);
+    cfs_raft_flush(&rb.raft);
+    assert_int_equal(bench_sent_count(&rb.bench, CFS_MSG_APPEND, 2), 2);
+    assert_int_equal(sent_to(2)->entry_count, 2);
+}
+
+static void no_more_messages_than_the_bound_are_under_way(void **state)
+{
+    (void)state;
+    lead();
+    for (uint32_t i = 0; i < 3 * CFS_INFLIGHT_MAX; i++) {
+        propose(1);
+        cfs_raft_flush(&rb.raft);
+    }
+    assert_int_equal(bench_sent_count(&rb.bench, CFS_MSG_APPEND, 2), CFS_INFLIGHT_MAX);
+    raft_bench_acknowledge(&rb, 2, rb.raft.noop_index + 1, rb.bench.env.now);
+    assert_true(rb.raft.dirty);
+    cfs_raft_flush(&rb.raft);
+    assert_int_equal(bench_sent_count(&rb.bench, CFS_MSG_APPEND, 2), CFS_INFLIGHT_MAX + 1);
+    assert_int_equal(sent_to(2)->entry_count, 2 * CFS_INFLIGHT_MAX); /* all that had gathered */
+}
+
+static void each_acknowledgement_makes_room_for_one_message(void **state)
+{
+    uint64_t first;
+
+    (void)state;
+    lead();
+    first = rb.raft.noop_index + 1;
+    for (uint32_t i = 0; i < CFS_INFLIGHT_MAX; i++) {
+        propose(1);
+        cfs_raft_flush(&rb.raft);
+    }
+    for (uint32_t i = 0; i < CFS_INFLIGHT_MAX; i++) {
+        bench_clear(&rb.bench);
+        raft_bench_acknowledge(&rb, 2, first + i, rb.bench.env.now);
+        propose(1);
+        cfs_raft_flush(&rb.raft);
+        propose(1);
+        cfs_raft_flush(&rb.raft);
+        assert_int_equal(bench_sent_count(&rb.bench, CFS_MSG_APPEND, 2), 1);
+    }
+}
+
+static void the_last_entry_that_found_no_room_is_sent_too(void **state)
+{
+    (void)state;
+    lead();
+    for (uint32_t i = 0; i <= CFS_INFLIGHT_MAX; i++) {
+        propose(1);
+        cfs_raft_flush(&rb.raft);
+    }
+    bench_clear(&rb.bench);
+    raft_bench_acknowledge(&rb, 2, rb.raft.noop_index + CFS_INFLIGHT_MAX, rb.bench.env.now);
+    assert_true(rb.raft.dirty);
+    cfs_raft_flush(&rb.raft);
+    assert_int_equal(sent_to(2)->entry_count, 1);
+}
+
+static void what_arrived_in_spite_of_a_reported_loss_is_not_sent_again(void **state)
+{
+    (void)state;
+    lead();
+    propose(3);
+    cfs_raft_flush(&rb.raft);
+    cfs_raft_unreachable(&rb.raft, 2);
+    raft_bench_acknowledge(&rb, 2, rb.raft.noop_index + 3, rb.bench.env.now);
+    assert_int_equal(rb.raft.progress[1].next, rb.raft.noop_index + 4);
+}
+
+static void after_a_rejection_the_follower_is_probed(void **state)
+{
+    (void)state;
+    lead();
+    propose(3);
+    cfs_raft_flush(&rb.raft);
+    reject(2, rb.raft.noop_index);
+    bench_clear(&rb.bench);
+    cfs_raft_flush(&rb.raft);
+    propose(1);
+    cfs_raft_flush(&rb.raft);
+    assert_int_equal(bench_sent_count(&rb.bench, CFS_MSG_APPEND, 2), 1);
+}
+
+static void a_batch_has_a_limit_in_bytes_and_always_one_entry(void **state)
+{
+    static uint8_t big[CFS_COMMAND_MAX];
+
+    (void)state;
+    lead();
+    for (int i = 0; i < 5; i++)
+        cfs_raft_propose(&rb.raft, CFS_ENTRY_COMMAND, big, sizeof big);
+    cfs_raft_flush(&rb.raft);
+    for (size_t i = 0; i < rb.bench.effects.count; i++) {
+        const struct cfs_effect *effect = &rb.bench.effects.items[i];
+        if (effect->type == CFS_FX_SEND)
+            assert_in_range(effect->message.append.entry_count, 1,
+                            CFS_APPEND_BYTES_MAX / CFS_COMMAND_MAX);
+    }
+}
+
+static void a_batch_has_a_limit_in_entries(void **state)
+{
+    (void)state;
+    lead();
+    propose(CFS_APPEND_ENTRIES_MAX + 1);
+    cfs_raft_flush(&rb.raft);
+    assert_int_equal(bench_sent_count(&rb.bench, CFS_MSG_APPEND, 2), 2);
+    assert_int_equal(sent_to(2)->entry_count, 1);
+}
+
+static void what_was_under_way_to_an_unreachable_follower_is_sent_again(void **state)
+{
+    (void)state;
+    lead();
+    propose(2);
+    cfs_raft_flush(&rb.raft);
+    cfs_raft_unreachable(&rb.raft, 2);
+    bench_clear(&rb.bench);
+    cfs_raft_broadcast_heartbeat(&rb.raft);
+    raft_bench_acknowledge(&rb, 2, sent_to(2)->prev_index, rb.bench.env.now);
+    assert_true(rb.raft.dirty);
+    cfs_raft_flush(&rb.raft);
+    assert_int_equal(sent_to(2)->prev_index, rb.raft.noop_index);
+    assert_int_equal(sent_to(2)->entry_count, 2);
+}
+
+static void an_unreachable_follower_is_probed_before_it_is_sent_more(void **state)
+{
+    (void)state;
+    lead();
+    for (uint32_t i = 0; i < CFS_INFLIGHT_MAX; i++) {
+        propose(1);
+        cfs_raft_flush(&rb.raft);
+    }
+    cfs_raft_refused(&rb.raft, 2); /* as good as unreachable */
+    bench_clear(&rb.bench);
+    cfs_raft_flush(&rb.raft);
+    propose(1);
+    cfs_raft_flush(&rb.raft);
+    assert_int_equal(bench_sent_count(&rb.bench, CFS_MSG_APPEND, 2), 1);
+    assert_int_equal(sent_to(2)->prev_index, rb.raft.noop_index);
+}
+
+/* Nobody reported the loss: the next heartbeat does not follow the follower's log. */
+static void what_was_lost_without_notice_is_sent_again_after_a_heartbeat(void **state)
+{
+    uint64_t end;
+
+    (void)state;
+    lead();
+    propose(2);
+    cfs_raft_flush(&rb.raft);
+    end = rb.raft.noop_index;
+    cfs_raft_broadcast_heartbeat(&rb.raft);
+    assert_int_equal(sent_to(2)->prev_index, end + 2);
+    reject(2, end);
+    assert_true(rb.raft.dirty);
+    cfs_raft_flush(&rb.raft);
+    assert_int_equal(sent_to(2)->prev_index, end);
+    assert_int_equal(sent_to(2)->entry_count, 2);
+}
+
+static void a_late_rejection_takes_back_nothing_that_is_durable_there(void **state)
+{
+    (void)state;
+    lead();
+    propose(2);
+    cfs_raft_flush(&rb.raft);
+    raft_bench_acknowledge(&rb, 2, rb.raft.noop_index + 2, rb.bench.env.now);
+    reject(2, 0);
+    assert_int_equal(rb.raft.progress[1].match, rb.raft.noop_index + 2);
+    assert_int_equal(rb.raft.progress[1].next, rb.raft.noop_index + 3);
+}
+
+static void a_rejection_renews_the_lease_all_the_same(void **state)
+{
+    (void)state;
+    lead();
+    rb.raft.progress[1].acked = rb.raft.progress[2].acked = 0;
+    raft_bench_receive(&rb, (struct cfs_message){.type = CFS_MSG_APPEND_REPLY,
+                                                 .from = 2,
+                                                 .term = rb.raft.term,
+                                                 .append_reply = {.sent = rb.bench.env.now}});
+    assert_true(cfs_raft_lease_until(&rb.raft) > rb.bench.env.now);
+}
+
+/* What a peer with a broken mind sends is dropped; it ends nobody's process. */
+static void entries_whose_indices_do_not_follow_each_other_are_dropped(void **state)
+{
+    struct cfs_message message = raft_entries(2, 1, 0, 0, 2, 1);
+
+    (void)state;
+    message.append.entries[1]->index = 5;
+    raft_bench_receive(&rb, message);
+    assert_true(cfs_log_last_index(&rb.raft.log) <= 1);
+    message = raft_entries(2, 1, 0, 7, 0, 0);
+    raft_bench_receive(&rb, message);
+    for (size_t i = 0; i < rb.bench.effects.count; i++)
+        if (rb.bench.effects.items[i].type == CFS_FX_SEND)
+            assert_true(rb.bench.effects.items[i].message.append_reply.match <= 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define T(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
+        T(a_follower_acknowledges_only_durable_entries),
+        T(heartbeats_are_answered_while_the_disk_stalls),
+        T(entries_that_do_not_follow_the_log_are_rejected_with_its_end),
+        T(entries_behind_one_of_another_term_are_rejected),
+        T(the_hint_skips_entries_of_terms_the_leader_cannot_have),
+        T(a_conflicting_suffix_is_dropped),
+        T(the_last_durable_entry_is_dropped_too_when_it_conflicts),
+        T(entries_it_has_already_are_neither_written_again_nor_cut),
+        T(a_follower_commits_no_further_than_what_it_was_sent),
+        T(a_leader_of_an_older_term_is_told_so),
+        T(a_leader_that_hears_of_a_newer_term_steps_down),
+        T(an_entry_is_committed_when_a_majority_has_it_on_disk),
+        T(two_followers_commit_while_the_leaders_disk_stalls),
+        T(an_even_number_of_members_needs_more_than_half),
+        T(five_members_commit_what_the_middle_one_has),
+        T(entries_of_an_older_term_are_committed_only_by_one_of_its_own_on_top),
+        T(replication_waits_for_the_flush_and_goes_out_before_the_disk),
+        T(a_follower_is_probed_with_one_message_at_a_time),
+        T(no_more_messages_than_the_bound_are_under_way),
+        T(each_acknowledgement_makes_room_for_one_message),
+        T(the_last_entry_that_found_no_room_is_sent_too),
+        T(what_arrived_in_spite_of_a_reported_loss_is_not_sent_again),
+        T(after_a_rejection_the_follower_is_probed),
+        T(a_batch_has_a_limit_in_bytes_and_always_one_entry),
+        T(a_batch_has_a_limit_in_entries),
+        T(what_was_under_way_to_an_unreachable_follower_is_sent_again),
+        T(an_unreachable_follower_is_probed_before_it_is_sent_more),
+        T(what_was_lost_without_notice_is_sent_again_after_a_heartbeat),
+        T(a_late_rejection_takes_back_nothing_that_is_durable_there),
+        T(a_rejection_renews_the_lease_all_the_same),
+        T(entries_whose_indices_do_not_follow_each_other_are_dropped),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,477 @@
+/* Batches as bytes: every type of message comes back as it went, and nothing else comes in. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <string.h>
+
+#include "core/alloc.h"
+#include "io/wire.h"
+
+#define BIG ((uint64_t)INT64_MAX) /* the largest number that travels */
+
+/* Every member differs from zero and from its neighbours, so that none can be forgotten or swapped.
+ */
+static void fill_entries(struct cfs_msg_append *append, uint32_t count)
+{
+    append->entries = cfs_alloc(count * sizeof *append->entries);
+    for (uint32_t i = 0; i < count; i++) {
+        struct cfs_entry *e = cfs_entry_new(i ? CFS_ENTRY_COMMAND : CFS_ENTRY_NOOP,
+                                            append->prev_index + 1 + i, 7 + i, "{\n\0\xff}", i * 2);
+        e->time = 1000 + i;
+        e->wall = 1712345678901234u + i;
+        append->entries[append->entry_count++] = e;
+    }
+}
+
+static void fill_stuck(struct cfs_msg_collect_reply *reply)
+{
+    reply->stuck_count = 2;
+    reply->stuck = cfs_alloc_zeroed(2, sizeof *reply->stuck);
+    reply->stuck[0].handle = BIG;
+    reply->stuck[1].handle = 12;
+    reply->stuck[1].wait_count = 3;
+    reply->stuck[1].waits = cfs_alloc_copy((uint64_t[]){5, 6, BIG}, 3 * sizeof(uint64_t));
+}
+
+static void fill(struct cfs_message *m, enum cfs_message_type type)
+{
+    memset(m, 0, sizeof *m);
+    m->type = type;
+    m->group = 3;
+    m->from = 2;
+    m->to = 1;
+    m->term = 99;
+    switch (type) {
+    case CFS_MSG_VOTE:
+        m->vote = (struct cfs_msg_vote){.pre = true, .last_index = 4, .last_term = 5};
+        break;
+    case CFS_MSG_VOTE_REPLY:
+        m->vote_reply = (struct cfs_msg_vote_reply){.granted = true, .promise = 6};
+        break;
+    case CFS_MSG_APPEND:
+        m->append = (struct cfs_msg_append){
+            .prev_index = 11, .prev_term = 12, .commit = 13, .sent = BIG, .serving = true};
+        fill_entries(&m->append, 3);
+        break;
+    case CFS_MSG_APPEND_REPLY:
+        m->append_reply = (struct cfs_msg_append_reply){.success = true, .match = 14, .sent = 15};
+        break;
+    case CFS_MSG_FORWARD:
+        m->forward = (struct cfs_msg_forward){.len = 5, .command = cfs_alloc_copy("\n\0{\"}", 5)};
+        break;
+    case CFS_MSG_READ:
+        m->read = (struct cfs_msg_read){.id = 16, .op = CFS_OP_GET, .name = "\xff\xfe not UTF-8\n"};
+        break;
+    case CFS_MSG_ANSWER:
+        m->answer = (struct cfs_msg_answer){.to = CFS_TO_READ,
+                                            .session = 17,
+                                            .id = 18,
+                                            .len = 3,
+                                            .answer = cfs_alloc_copy("abc", 3)};
+        break;
+    case CFS_MSG_KEEPALIVE:
+        m->keepalive = (struct cfs_msg_keepalive){.session = 19, .oldest = 20, .sent = 21};
+        break;
+    case CFS_MSG_KEEPALIVE_REPLY:
+        m->keepalive_reply =
+            (struct cfs_msg_keepalive_reply){.session = 22, .known = true, .sent = 23};
+        break;
+    case CFS_MSG_COLLECT_REPLY:
+        m->collect_reply = (struct cfs_msg_collect_reply){.id = 24, .session = 25};
+        fill_stuck(&m->collect_reply);
+        break;
+    default:
+        m->drain.id = 26;
+    }
+}
+
+static void assert_same_entries(const struct cfs_msg_append *a, const struct cfs_msg_append *b)
+{
+    assert_int_equal(a->entry_count, b->entry_count);
+    for (uint32_t i = 0; i < a->entry_count; i++) {
+        const struct cfs_entry *x = a->entries[i], *y = b->entries[i];
+        assert_int_equal(x->len, y->len);
+        assert_memory_equal(x->data, y->data, x->len);
+        assert_true(x->index == y->index && x->term == y->term && x->time == y->time);
+        assert_true(x->wall == y->wall && x->kind == y->kind && y->refs == 1);
+    }
+    assert_true(a->prev_index == b->prev_index && a->prev_term == b->prev_term);
+    assert_true(a->commit == b->commit && a->sent == b->sent && a->serving == b->serving);
+}
+
+static void assert_same_stuck(const struct cfs_msg_collect_reply *a,
+                              const struct cfs_msg_collect_reply *b)
+{
+    assert_true(a->id == b->id && a->session == b->session && a->stuck_count == b->stuck_count);
+    for (uint32_t i = 0; i < a->stuck_count; i++) {
+        assert_true(a->stuck[i].handle == b->stuck[i].handle);
+        assert_int_equal(a->stuck[i].wait_count, b->stuck[i].wait_count);
+        assert_memory_equal(a->stuck[i].waits, b->stuck[i].waits,
+                            a->stuck[i].wait_count * sizeof(uint64_t));
+    }
+}
+
+static void assert_same(const struct cfs_message *a, const struct cfs_message *b)
+{
+    assert_int_equal(a->type, b->type);
+    assert_true(a->group == b->group && a->from == b->from && a->to == b->to && a->term == b->term);
+    switch (a->type) {
+    case CFS_MSG_APPEND:
+        assert_same_entries(&a->append, &b->append);
+        break;
+    case CFS_MSG_FORWARD:
+        assert_int_equal(a->forward.len, b->forward.len);
+        assert_memory_equal(a->forward.command, b->forward.command, a->forward.len);
+        break;
+    case CFS_MSG_ANSWER:
+        assert_true(a->answer.to == b->answer.to && a->answer.session == b->answer.session);
+        assert_true(a->answer.id == b->answer.id && a->answer.queued == b->answer.queued);
+        assert_int_equal(a->answer.len, b->answer.len);
+        assert_memory_equal(a->answer.answer, b->answer.answer, a->answer.len);
+        break;
+    case CFS_MSG_COLLECT_REPLY:
+        assert_same_stuck(&a->collect_reply, &b->collect_reply);
+        break;
+    default: /* plain values */
+        assert_memory_equal(&a->vote, &b->vote, sizeof *a - offsetof(struct cfs_message, vote));
+    }
+}
+
+struct bytes {
+    uint8_t *data;
+    size_t len;
+};
+
+static struct bytes encode(const struct cfs_message *messages, uint32_t count)
+{
+    struct bytes b;
+
+    assert_int_equal(cfs_wire_encode(&b.data, &b.len, 2, 1, messages, count), 0);
+    return b;
+}
+
+/* Decodes a copy of exactly that size, so that reading beyond it is seen by the sanitizer. */
+static int decode(struct cfs_batch *batch, const void *data, size_t len, char why[256])
+{
+    uint8_t *exact = cfs_alloc(len);
+    int result;
+
+    memcpy(exact, data, len);
+    why[0] = 0;
+    result = cfs_wire_decode(batch, exact, len, why, 256);
+    if (result < 0) {
+        assert_true(strlen(why) > 0);
+        assert_true(batch->count == 0 && batch->messages == NULL);
+    }
+    free(exact);
+    return result;
+}
+
+static void every_type_comes_back_as_it_went(void **state)
+{
+    (void)state;
+    for (int type = 1; type < CFS_MSG_TYPE_COUNT; type++) {
+        struct cfs_message m;
+        struct cfs_batch batch;
+        char why[256];
+
+        fill(&m, (enum cfs_message_type)type);
+        struct bytes b = encode(&m, 1);
+        assert_true(b.len <= cfs_wire_size_empty() + cfs_wire_size(&m));
+        assert_int_equal(decode(&batch, b.data, b.len, why), 0);
+        assert_true(batch.from == 2 && batch.to == 1 && batch.count == 1);
+        assert_same(&m, &batch.messages[0]);
+        cfs_batch_clear(&batch);
+        cfs_message_clear(&m);
+        free(b.data);
+    }
+}
+
+static void fill_all(struct cfs_message *all)
+{
+    for (int type = 1; type < CFS_MSG_TYPE_COUNT; type++)
+        fill(&all[type - 1], (enum cfs_message_type)type);
+}
+
+static struct bytes encode_all(void)
+{
+    struct cfs_message all[CFS_MSG_TYPE_COUNT - 1];
+
+    fill_all(all);
+    struct bytes b = encode(all, CFS_MSG_TYPE_COUNT - 1);
+    for (int i = 0; i < CFS_MSG_TYPE_COUNT - 1; i++)
+        cfs_message_clear(&all[i]);
+    return b;
+}
+
+static void many_messages_share_a_batch_and_none_is_a_batch_too(void **state)
+{
+    struct cfs_message all[CFS_MSG_TYPE_COUNT - 1];
+    struct bytes b = encode_all(), none = encode(NULL, 0);
+    struct cfs_batch batch;
+    char why[256];
+
+    (void)state;
+    fill_all(all);
+    assert_int_equal(decode(&batch, b.data, b.len, why), 0);
+    assert_int_equal(batch.count, CFS_MSG_TYPE_COUNT - 1);
+    for (uint32_t i = 0; i < batch.count; i++) {
+        assert_same(&all[i], &batch.messages[i]);
+        cfs_message_clear(&all[i]);
+    }
+    cfs_batch_clear(&batch);
+    assert_int_equal(decode(&batch, none.data, none.len, why), 0);
+    assert_true(batch.count == 0 && batch.from == 2);
+    cfs_batch_clear(&batch);
+    free(b.data);
+    free(none.data);
+}
+
+static void the_format_is_the_documented_one(void **state)
+{
+    struct cfs_message m;
+
+    (void)state;
+    fill(&m, CFS_MSG_FORWARD);
+    struct bytes b = encode(&m, 1);
+    static const char expected[] =
+        "{\"v\":1,\"from\":2,\"to\":1,\"messages\":["
+        "{\"type\":\"forward\",\"group\":3,\"term\":99,\"len\":5}]}\n\n\0{\"}";
+    assert_int_equal(b.len, sizeof expected - 1);
+    assert_memory_equal(b.data, expected, b.len);
+    cfs_message_clear(&m);
+    free(b.data);
+}
+
+static void cut_anywhere_it_is_refused(void **state)
+{
+    struct bytes b = encode_all();
+    struct cfs_batch batch;
+    char why[256];
+
+    (void)state;
+    for (size_t len = 0; len < b.len; len++)
+        assert_int_equal(decode(&batch, b.data, len, why), -1);
+    free(b.data);
+}
+
+static void a_byte_too_many_is_refused(void **state)
+{
+    struct bytes b = encode_all();
+    struct cfs_batch batch;
+    char why[256];
+
+    (void)state;
+    b.data = cfs_realloc(b.data, b.len + 1);
+    b.data[b.len] = 'x';
+    assert_int_equal(decode(&batch, b.data, b.len + 1, why), -1);
+    assert_string_equal(why, "1 bytes too many");
+    free(b.data);
+}
+
+/* What comes of a changed byte may be another valid batch; it must not be anything worse. */
+static void garbage_does_no_harm(void **state)
+{
+    struct bytes b = encode_all();
+    uint64_t random = 88172645463325252u; /* xorshift64, always the same */
+    struct cfs_batch batch;
+    char why[256];
+
+    (void)state;
+    for (int round = 0; round < 20000; round++) {
+        uint8_t saved[4];
+        size_t at[4];
+        for (int i = 0; i < 4; i++) {
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            at[i] = random % b.len;
+            saved[i] = b.data[at[i]];
+            if (i <= round % 4)
+                b.data[at[i]] = round % 3 ? "0{}[]\",:\n-9truefalsenull"[random >> 40 & 15]
+                                          : (uint8_t)(random >> 32);
+        }
+        if (decode(&batch, b.data, b.len, why) == 0)
+            cfs_batch_clear(&batch);
+        for (int i = 3; i >= 0; i--)
+            b.data[at[i]] = saved[i];
+    }
+    free(b.data);
+}
+
+/* A head that is refused, and a part of the sentence that says why. */
+struct refusal {
+    const char *head, *why;
+};
+
+#define HEAD(message) "{\"v\":1,\"from\":2,\"to\":1,\"messages\":[" message "]}\n"
+#define APPEND(rest)                                                                               \
+    HEAD("{\"type\":\"append\",\"group\":0,\"term\":1,\"prev_index\":4,\"prev_term\":1,"           \
+         "\"commit\":1,\"sent\":1,\"serving\":true,\"entries\":[" rest "]}")
+
+static const struct refusal refusals[] = {
+    {"", "no end of the head"},
+    {"\n", "no JSON"},
+    {"[]\n", "'v'"},
+    {"{}\n", "'v'"},
+    {"{\"v\":2}\n", "version 2"},
+    {"{\"v\":\"1\"}\n", "'v'"},
+    {"{\"v\":1,\"to\":1,\"messages\":[]}\n", "'from'"},
+    {"{\"v\":1,\"from\":-2,\"to\":1,\"messages\":[]}\n", "'from'"},
+    {"{\"v\":1,\"from\":4294967296,\"to\":1,\"messages\":[]}\n", "'from'"},
+    {"{\"v\":1,\"from\":2,\"messages\":[]}\n", "'to'"},
+    {"{\"v\":1,\"from\":2,\"to\":1}\n", "'messages'"},
+    {"{\"v\":1,\"from\":2,\"to\":1,\"messages\":{}}\n", "'messages'"},
+    {"{\"v\":1,\"v\":1,\"from\":2,\"to\":1,\"messages\":[]}\n", "no JSON"},
+    {"{\"v\":1,\"from\":2,\"to\":1,\"messages\":[]} x\n", "no JSON"},
+    {HEAD("7"), "'type'"},
+    {HEAD("{}"), "'type'"},
+    {HEAD("{\"type\":7}"), "'type'"},
+    {HEAD("{\"type\":\"gossip\",\"group\":0,\"term\":1}"), "'gossip' is no type"},
+    {HEAD("{\"type\":\"drain\",\"term\":1,\"id\":1}"), "'group'"},
+    {HEAD("{\"type\":\"drain\",\"group\":0,\"id\":1}"), "'term'"},
+    {HEAD("{\"type\":\"drain\",\"group\":0,\"term\":1}"), "'id'"},
+    {HEAD("{\"type\":\"drain\",\"group\":0,\"term\":1,\"id\":-1}"), "'id'"},
+    {HEAD("{\"type\":\"drain\",\"group\":0,\"term\":1,\"id\":1.0}"), "'id'"},
+    {HEAD("{\"type\":\"drain\",\"group\":0,\"term\":1,\"id\":9223372036854775808}"), "no JSON"},
+    {HEAD("{\"type\":\"vote\",\"group\":0,\"term\":1,\"pre\":1,\"last_index\":1,\"last_term\":1}"),
+     "'pre'"},
+    {HEAD("{\"type\":\"forward\",\"group\":0,\"term\":1,\"len\":131073}"), "131073"},
+    {HEAD("{\"type\":\"forward\",\"group\":0,\"term\":1,\"len\":1}"), "a body of 1"},
+    {HEAD("{\"type\":\"read\",\"group\":0,\"term\":1,\"id\":1,\"op\":6,\"len\":256}"), "'len'"},
+    {HEAD("{\"type\":\"read\",\"group\":0,\"term\":1,\"id\":1,\"op\":0,\"len\":0}"), "'op'"},
+    {HEAD("{\"type\":\"read\",\"group\":0,\"term\":1,\"id\":1,\"op\":8,\"len\":0}"), "'op'"},
+    {HEAD("{\"type\":\"answer\",\"group\":0,\"term\":1,\"to\":3,\"session\":1,\"id\":1,"
+          "\"queued\":false,\"len\":0}"),
+     "'to'"},
+    {APPEND("7"), "'index'"},
+    {APPEND("{\"index\":5,\"term\":1,\"time\":1,\"wall\":1,\"kind\":3,\"len\":0}"), "'kind'"},
+    {APPEND("{\"index\":6,\"term\":1,\"time\":1,\"wall\":1,\"kind\":2,\"len\":0}"), "follow"},
+    {APPEND("{\"index\":5,\"term\":1,\"time\":1,\"wall\":1,\"kind\":2,\"len\":9}"), "a body of 9"},
+    {HEAD("{\"type\":\"collect_reply\",\"group\":0,\"term\":1,\"id\":1,\"session\":1,"
+          "\"stuck\":[{\"handle\":1,\"waits\":[1,\"2\"]}]}"),
+     "'waits'"},
+    {HEAD("{\"type\":\"collect_reply\",\"group\":0,\"term\":1,\"id\":1,\"session\":1,"
+          "\"stuck\":[{\"waits\":[]}]}"),
+     "'handle'"},
+};
+
+static void what_is_wrong_is_named(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++) {
+        const struct refusal *r = &refusals[i];
+        struct cfs_batch batch;
+        char why[256];
+
+        assert_int_equal(decode(&batch, r->head, strlen(r->head), why), -1);
+        if (!strstr(why, r->why))
+            fail_msg("%s: said '%s', not '%s'", r->head, why, r->why);
+    }
+}
+
+static void a_name_with_a_zero_byte_is_refused(void **state)
+{
+    static const char head[] =
+        HEAD("{\"type\":\"read\",\"group\":0,\"term\":1,\"id\":1,\"op\":6,\"len\":3}") "a\0b";
+    struct cfs_batch batch;
+    char why[256];
+
+    (void)state;
+    assert_int_equal(decode(&batch, head, sizeof head - 1, why), -1);
+    assert_string_equal(why, "a name with a zero byte");
+}
+
+static void unknown_fields_are_passed_over(void **state)
+{
+    static const char head[] = "{\"v\":1,\"from\":2,\"to\":1,\"since\":3,\"messages\":[{\"type\":"
+                               "\"drain\",\"group\":0,\"term\":1,\"id\":4,\"mood\":\"good\"}]}\n";
+    struct cfs_batch batch;
+    char why[256];
+
+    (void)state;
+    assert_int_equal(decode(&batch, head, sizeof head - 1, why), 0);
+    assert_int_equal(batch.messages[0].drain.id, 4);
+    cfs_batch_clear(&batch);
+}
+
+static void numbers_beyond_the_format_are_not_sent(void **state)
+{
+    struct cfs_message m;
+    uint8_t *out;
+    size_t len;
+
+    (void)state;
+    fill(&m, CFS_MSG_KEEPALIVE);
+    m.keepalive.sent = BIG + 1;
+    assert_int_equal(cfs_wire_encode(&out, &len, 2, 1, &m, 1), -1);
+    fill(&m, CFS_MSG_APPEND);
+    m.append.entries[2]->time = CFS_NEVER;
+    assert_int_equal(cfs_wire_encode(&out, &len, 2, 1, &m, 1), -1);
+    cfs_message_clear(&m);
+    fill(&m, CFS_MSG_COLLECT_REPLY);
+    m.collect_reply.stuck[1].waits[2] = CFS_NEVER;
+    assert_int_equal(cfs_wire_encode(&out, &len, 2, 1, &m, 1), -1);
+    cfs_message_clear(&m);
+}
+
+/* `count` entries of `len` bytes each, with the result of decoding them. */
+static int decode_entries_of(uint32_t count, uint32_t len, char why[256])
+{
+    struct cfs_message m;
+    struct cfs_batch batch;
+    int result;
+
+    memset(&m, 0, sizeof m);
+    m.type = CFS_MSG_APPEND;
+    m.append.entries = cfs_alloc(count * sizeof *m.append.entries);
+    m.append.entry_count = count;
+    uint8_t *zeros = cfs_alloc_zeroed(len, 1);
+    for (uint32_t i = 0; i < count; i++)
+        m.append.entries[i] =
+            cfs_entry_new(CFS_ENTRY_COMMAND, m.append.prev_index + 1 + i, 1, zeros, len);
+    struct bytes b = encode(&m, 1);
+    result = decode(&batch, b.data, b.len, why);
+    cfs_batch_clear(&batch);
+    cfs_message_clear(&m);
+    free(zeros);
+    free(b.data);
+    return result;
+}
+
+static void the_limits_are_kept(void **state)
+{
+    char why[256];
+
+    (void)state;
+    assert_int_equal(decode_entries_of(CFS_APPEND_ENTRIES_MAX, 10, why), 0);
+    assert_int_equal(decode_entries_of(CFS_APPEND_ENTRIES_MAX + 1, 10, why), -1);
+    assert_int_equal(decode_entries_of(2, CFS_COMMAND_MAX, why), 0);
+    assert_int_equal(decode_entries_of(1, CFS_COMMAND_MAX + 1, why), -1);
+    assert_int_equal(decode_entries_of(3, CFS_COMMAND_MAX, why), -1);
+    assert_non_null(strstr(why, "262144"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_type_comes_back_as_it_went),
+        cmocka_unit_test(many_messages_share_a_batch_and_none_is_a_batch_too),
+        cmocka_unit_test(the_format_is_the_documented_one),
+        cmocka_unit_test(cut_anywhere_it_is_refused),
+        cmocka_unit_test(a_byte_too_many_is_refused),
+        cmocka_unit_test(garbage_does_no_harm),
+        cmocka_unit_test(what_is_wrong_is_named),
+        cmocka_unit_test(a_name_with_a_zero_byte_is_refused),
+        cmocka_unit_test(unknown_fields_are_passed_over),
+        cmocka_unit_test(numbers_beyond_the_format_are_not_sent),
+        cmocka_unit_test(the_limits_are_kept),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
