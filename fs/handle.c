@@ -170,8 +170,8 @@ void cfs_handles_lose(struct cfs_handles *handles)
     struct cfs_handle *handle;
 
     DL_FOREACH (handles->open, handle)
-        if (handle->may_hold || handle->lockfile)
-            lose(handle);
+        if (handle->mode || handle->lockfile)
+            lose(handle); /* who only waits has lost nothing: the engine asks for him anew */
 }
 
 bool cfs_handles_releasing(const struct cfs_handles *handles, uint64_t number)

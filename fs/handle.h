@@ -87,7 +87,7 @@ void cfs_handle_close(struct cfs_handle *handle);
 /* An acquire through it has been answered. */
 void cfs_handle_acquired(struct cfs_handle *handle, bool granted);
 
-/* The session ended: all that hold or wait are lost, pollers learn of it. */
+/* The session ended: all that hold are lost, pollers learn of it. */
 void cfs_handles_lose(struct cfs_handles *handles);
 
 /* Whether a close that came as number `number` or earlier is still to be answered. */

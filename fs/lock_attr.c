@@ -72,8 +72,8 @@ static void got_attr(struct cfs_pending *pending, const struct cfs_answer *answe
         reply_attr(pending, &answer->lock);
     else if (answer->error && answer->error != CFS_ERR_NOT_HELD)
         cfs_pending_reply_error(pending, answer->error);
-    else if (node->handles)
-        reply_attr(pending, NULL); /* open, and not to be seen in the directory */
+    else if (S_ISREG(node->mode))
+        reply_attr(pending, NULL); /* open(2) asks between LOOKUP and OPEN, and must not fail */
     else
         cfs_pending_reply_error(pending, CFS_ERR_NOT_HELD);
     if (held) { /* what a later lock through this file inherits */

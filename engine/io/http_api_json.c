@@ -39,7 +39,7 @@ void cfs_http_respond_bad(struct cfs_http_request *request, const char *field, c
 static bool unreserved(uint8_t byte)
 {
     return (byte >= '0' && byte <= '9') || (byte >= 'A' && byte <= 'Z') ||
-           (byte >= 'a' && byte <= 'z') || memchr("-._~", byte, 4);
+           (byte >= 'a' && byte <= 'z') || byte == '-' || byte == '.' || byte == '_' || byte == '~';
 }
 
 static json_t *percent_encoded(const uint8_t *bytes, size_t len)

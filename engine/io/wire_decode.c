@@ -49,7 +49,7 @@ static int get_number(struct decoder *d, const json_t *object, const char *key, 
 static int get_u32(struct decoder *d, const json_t *object, const char *key, uint32_t max,
                    uint32_t *out)
 {
-    uint64_t value;
+    uint64_t value = 0;
 
     if (get_number(d, object, key, max, &value) < 0)
         return -1;
@@ -135,7 +135,7 @@ static int decode_entry(struct decoder *d, const json_t *object, struct cfs_entr
 static int decode_entries(struct decoder *d, const json_t *object, struct cfs_msg_append *append)
 {
     size_t before = d->left;
-    uint32_t count;
+    uint32_t count = 0;
     json_t *list;
 
     if (get_list(d, object, "entries", CFS_APPEND_ENTRIES_MAX, &list, &count) < 0)
@@ -157,7 +157,7 @@ static int decode_entries(struct decoder *d, const json_t *object, struct cfs_ms
 static int decode_waits(struct decoder *d, const json_t *object, struct cfs_stuck *stuck,
                         uint32_t max)
 {
-    uint32_t count;
+    uint32_t count = 0;
     json_t *list;
 
     if (get_list(d, object, "waits", max, &list, &count) < 0)
@@ -176,7 +176,7 @@ static int decode_waits(struct decoder *d, const json_t *object, struct cfs_stuc
 static int decode_stuck(struct decoder *d, const json_t *object,
                         struct cfs_msg_collect_reply *reply)
 {
-    uint32_t count, waits_max = CFS_REQUESTS_MAX; /* of all handles together */
+    uint32_t count = 0, waits_max = CFS_REQUESTS_MAX; /* of all handles together */
     json_t *list;
 
     if (get_list(d, object, "stuck", CFS_REQUESTS_MAX, &list, &count) < 0)
@@ -199,7 +199,7 @@ static int decode_stuck(struct decoder *d, const json_t *object,
 static int decode_name(struct decoder *d, const json_t *object, struct cfs_msg_read *read)
 {
     const uint8_t *name;
-    uint32_t len;
+    uint32_t len = 0;
 
     if (read->op < CFS_OP_ACQUIRE || read->op > CFS_OP_LIST)
         return refuse(d, "'op' %u is no operation", (unsigned)read->op);
@@ -276,7 +276,7 @@ static int decode_message(struct decoder *d, const json_t *object, struct cfs_me
 
 static int decode_messages(struct decoder *d, const json_t *head, struct cfs_batch *batch)
 {
-    uint32_t count;
+    uint32_t count = 0;
     json_t *list;
 
     if (get_list(d, head, "messages", CFS_WIRE_MESSAGES_MAX, &list, &count) < 0)
@@ -296,7 +296,7 @@ static int decode_messages(struct decoder *d, const json_t *head, struct cfs_bat
 
 static int decode_head(struct decoder *d, const json_t *head, struct cfs_batch *batch)
 {
-    uint64_t version;
+    uint64_t version = 0;
 
     if (get_number(d, head, "v", INT64_MAX, &version) < 0)
         return -1;

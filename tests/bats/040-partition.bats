@@ -49,7 +49,7 @@ setup() {
     cluster heal "$cut"
     wait_until 10 mkdir "$D/$cut/locks/healed"
     succeeds rmdir "$D/$rest/locks/healed"
-    refuses 'No such file' stat "$D/$rest/locks/minority"
+    wait_until 5 is_free "$D/$rest/locks/minority"
 }
 
 @test "a blocking flock on the cut node can be interrupted before timeout" {
@@ -113,6 +113,7 @@ has_line() { grep -q "$2" "$1"; } # FILE PATTERN
     for i in 1 2 3; do
         wait_until 15 mkdir "$D/$i/locks/again$i"
     done
+    wait_until 5 is_free "$A/locks/nobody"
     is "$(ls "$C/locks" | paste -sd ' ')" 'again1 again2 again3' 'what is held'
     succeeds rmdir "$A"/locks/again{1,2,3}
 }

@@ -250,7 +250,7 @@ static int compare(const void *a, const void *b)
 static int report(const struct shared *shared, int clients, double seconds)
 {
     size_t total = 0;
-    uint32_t *all;
+    uint32_t *all, middle, high;
 
     for (int i = 0; i < clients; i++)
         total += shared->counts[i];
@@ -266,8 +266,9 @@ static int report(const struct shared *shared, int clients, double seconds)
         total += shared->counts[i];
     }
     qsort(all, total, sizeof(*all), compare);
-    printf("%.0f %.1f %.1f\n", (double)total / seconds, all[total / 2] / 1e3,
-           all[total * 99 / 100] / 1e3);
+    middle = all[total / 2];
+    high = all[total * 99 / 100];
+    printf("%.0f %.1f %.1f\n", (double)total / seconds, middle / 1e3, high / 1e3);
     free(all);
     return 0;
 }

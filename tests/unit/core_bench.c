@@ -278,6 +278,15 @@ void client_bench_tick(struct client_bench *cb, cfs_time duration)
     cfs_client_tick(&cb->client);
 }
 
+void client_bench_run(struct client_bench *cb, cfs_time duration)
+{
+    cfs_time until = cb->bench.env.now + duration, due;
+
+    while ((due = cfs_client_deadline(&cb->client)) <= until)
+        client_bench_tick(cb, due > cb->bench.env.now ? due - cb->bench.env.now : 0);
+    bench_pass(&cb->bench, until - cb->bench.env.now);
+}
+
 uint64_t client_bench_request(struct client_bench *cb, struct cfs_request request)
 {
     cfs_client_request(&cb->client, ++cb->last_id, &request);

@@ -110,6 +110,9 @@ void client_bench_no_leader(struct client_bench *cb);
 /* Time passes; then what a step does with a tick. */
 void client_bench_tick(struct client_bench *cb, cfs_time duration);
 
+/* Time passes with a tick whenever one is due, as in the daemon. */
+void client_bench_run(struct client_bench *cb, cfs_time duration);
+
 uint64_t client_bench_request(struct client_bench *cb, struct cfs_request request);
 
 /* The leader's answers: to a command, to the opening of the session, "you wait in the queue". */

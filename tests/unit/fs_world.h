@@ -1,6 +1,7 @@
-/* A world for stories about one mount without a kernel and without a cluster: requests are structs that
- * note what was replied to them, and the engine notes what it is asked and answers when it is told to.
- * It takes the place of libfuse's and the engine's functions, so one file of a program includes it. */
+/* A world for stories about one mount without a kernel and without a cluster: requests are structs
+ * that note what was replied to them, and the engine notes what it is asked and answers when it is
+ * told to. It takes the place of libfuse's and the engine's functions, so one file of a program
+ * includes it. */
 #ifndef TESTS_UNIT_FS_WORLD_H
 #define TESTS_UNIT_FS_WORLD_H
 
@@ -20,19 +21,21 @@
 
 #define ASKED_MAX 64
 
-/* --- the kernel's side --------------------------------------------------------------------------- */
+/* --- the kernel's side ---------------------------------------------------------------------------
+ */
 
 struct fuse_req {
     struct fuse_ctx ctx;
     struct cfs_fs *fs;
     int replies;
-    int error;     /* of the last reply, 0: success */
-    int result;    /* what the reply functions return: -ENOENT when the caller is gone */
-    size_t len;    /* bytes replied */
+    int error;      /* of the last reply, 0: success */
+    int result;     /* what the reply functions return: -ENOENT when the caller is gone */
+    size_t len;     /* bytes replied */
     char data[256]; /* their beginning */
     struct stat attr;
     struct fuse_entry_param entry;
     uint64_t fh;
+    bool interrupted; /* before it could be said to anybody */
     fuse_interrupt_func_t interrupt;
     void *interrupt_data;
 };
@@ -118,6 +121,8 @@ void fuse_req_interrupt_func(fuse_req_t req, fuse_interrupt_func_t func, void *d
 {
     req->interrupt = func;
     req->interrupt_data = data;
+    if (req->interrupted && func)
+        func(req, data);
 }
 
 static inline void interrupt(fuse_req_t req)
@@ -126,7 +131,8 @@ static inline void interrupt(fuse_req_t req)
     req->interrupt(req, req->interrupt_data);
 }
 
-/* --- the engine's side ----------------------------------------------------------------------------- */
+/* --- the engine's side
+ * ----------------------------------------------------------------------------- */
 
 struct asked {
     struct cfs_request request;
@@ -203,7 +209,8 @@ static inline void answer_token(cfs_token token)
     answer_last(&(struct cfs_answer){.token = token});
 }
 
-/* --- the mount ---------------------------------------------------------------------------------------- */
+/* --- the mount
+ * ---------------------------------------------------------------------------------------- */
 
 struct world {
     struct cfs_fs fs;

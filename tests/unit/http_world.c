@@ -70,7 +70,7 @@ void turn_until(struct http_world *w, bool (*until)(struct http_world *w))
 
 static bool at_once(struct http_world *w)
 {
-    (void)f;
+    (void)w;
     return true;
 }
 

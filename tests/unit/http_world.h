@@ -1,5 +1,5 @@
-/* A server in a loop, and a client of it in the same process: the client writes, the loop turns until
- * the answer is there, and nothing ever sleeps for a fixed time. */
+/* A server in a loop, and a client of it in the same process: the client writes, the loop turns
+ * until the answer is there, and nothing ever sleeps for a fixed time. */
 #ifndef CFS_TEST_HTTP_WORLD_H
 #define CFS_TEST_HTTP_WORLD_H
 
@@ -34,7 +34,8 @@ struct http_world {
 void world_open(struct http_world *w);
 void world_close(struct http_world *w);
 
-/* Turns the loop until `until` says so, asked at the end of each turn; fails the test after a while. */
+/* Turns the loop until `until` says so, asked at the end of each turn; fails the test after a
+ * while. */
 void turn_until(struct http_world *w, bool (*until)(struct http_world *w));
 
 /* Serves what is ready, without waiting for anything. */

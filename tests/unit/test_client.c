@@ -131,6 +131,25 @@ static void a_session_is_renewed_several_times_within_its_term(void **state)
     assert_int_equal(bench_sent_count(&cb.bench, CFS_MSG_KEEPALIVE, BENCH_LEADER), 2);
 }
 
+static void the_next_renewal_is_due_a_period_after_the_last(void **state)
+{
+    cfs_time period = cb.bench.config.session / 3;
+
+    (void)state;
+    assert_int_equal(cfs_client_deadline(&cb.client), cb.bench.env.now + period);
+    client_bench_tick(&cb, period);
+    client_bench_kept_alive(&cb, cb.bench.env.now, true);
+    assert_int_equal(cfs_client_deadline(&cb.client), cb.bench.env.now + period);
+}
+
+static void without_a_leader_the_node_wakes_up_for_the_end_of_its_session(void **state)
+{
+    (void)state;
+    client_bench_no_leader(&cb);
+    client_bench_tick(&cb, CFS_SECONDS(3));
+    assert_int_equal(cfs_client_deadline(&cb.client), cb.client.renewed + term());
+}
+
 static void a_renewal_counts_from_its_sending(void **state)
 {
     cfs_time sent = cb.bench.env.now + CFS_SECONDS(1);
@@ -165,6 +184,8 @@ static void a_cluster_that_does_not_know_the_session_ends_it(void **state)
     client_bench_kept_alive(&cb, cb.bench.env.now, false);
     assert_int_equal(changes(CFS_SESSION_LOST), 1);
     assert_int_equal(cb.client.state, CFS_SESSION_OPENING);
+    assert_int_equal(cb.client.session, 0);
+    assert_int_equal(cfs_client_deadline(&cb.client), cb.bench.env.now); /* for another one */
 }
 
 static void news_of_another_session_are_ignored(void **state)
@@ -256,6 +277,8 @@ int main(void)
         T(only_the_first_session_of_a_daemon_resumes),
         T(each_opening_of_a_node_has_a_larger_nonce),
         T(a_session_is_renewed_several_times_within_its_term),
+        T(the_next_renewal_is_due_a_period_after_the_last),
+        T(without_a_leader_the_node_wakes_up_for_the_end_of_its_session),
         T(a_renewal_counts_from_its_sending),
         T(a_session_ends_here_strictly_before_the_leader_lets_it),
         T(a_cluster_that_does_not_know_the_session_ends_it),

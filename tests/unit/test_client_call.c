@@ -189,6 +189,35 @@ static void a_read_is_answered_with_what_was_read(void **state)
     assert_int_equal(client_bench_said(&cb, id)->lock.holders[0].node, 3);
 }
 
+static void an_unanswered_read_is_sent_again_now_and_then(void **state)
+{
+    (void)state;
+    client_bench_request(&cb, bench_get("x"));
+    client_bench_run(&cb, CFS_MS(299));
+    assert_int_equal(bench_sent_count(&cb.bench, CFS_MSG_READ, 0), 1);
+    client_bench_run(&cb, CFS_MS(12));
+    assert_int_equal(bench_sent_count(&cb.bench, CFS_MSG_READ, 0), 2);
+}
+
+/* Thousands that wait are due at thousands of moments. */
+static void all_calls_are_looked_at_a_hundred_times_a_second_at_most(void **state)
+{
+    uint32_t ticks = 0;
+
+    (void)state;
+    for (uint64_t i = 1; i <= 500; i++) {
+        flock(i);
+        client_bench_queued(&cb, i);
+        client_bench_tick(&cb, 777);
+    }
+    client_bench_kept_alive(&cb, cb.bench.env.now, true);
+    for (cfs_time until = cb.bench.env.now + CFS_SECONDS(1); cb.bench.env.now < until; ticks++) {
+        cfs_time due = cfs_client_deadline(&cb.client);
+        client_bench_tick(&cb, due > cb.bench.env.now ? due - cb.bench.env.now : 0);
+    }
+    assert_true(ticks <= 110);
+}
+
 static void nonsense_is_refused_at_once_and_sent_to_nobody(void **state)
 {
     struct cfs_request write = bench_get("x");
@@ -202,6 +231,38 @@ static void nonsense_is_refused_at_once_and_sent_to_nobody(void **state)
     assert_int_equal(said(size), CFS_ERR_TOO_BIG);
     assert_int_equal(bench_effect_count(&cb.bench, CFS_FX_SEND), 0);
     assert_int_equal(cb.client.call_count, 0);
+}
+
+static void a_content_may_be_as_large_as_its_limit(void **state)
+{
+    static uint8_t content[CFS_CONTENT_MAX];
+    struct cfs_request write = bench_get("x");
+
+    (void)state;
+    write.op = CFS_OP_WRITE;
+    write.write = (struct cfs_write){.token = 1, .data = content, .len = sizeof content};
+    assert_null(client_bench_said(&cb, client_bench_request(&cb, write)));
+    assert_int_equal(client_bench_sent(&cb).request.write.len, sizeof content);
+}
+
+/* By its key it is recognised when it has to be asked again in another session, with which a hold
+ * of this kind does not end. */
+static void an_acquire_over_http_has_a_key(void **state)
+{
+    struct cfs_request lease = bench_flock("x", 0, CFS_EXCLUSIVE, true);
+    uint64_t key;
+
+    (void)state;
+    lease.acquire.kind = CFS_LEASED;
+    lease.acquire.ttl_ms = 1000;
+    client_bench_request(&cb, lease);
+    key = client_bench_sent(&cb).request.acquire.key;
+    assert_int_not_equal(key, 0);
+    client_bench_request(&cb, lease);
+    assert_int_not_equal(client_bench_sent(&cb).request.acquire.key, key);
+    lease.acquire.key = 33;
+    client_bench_request(&cb, lease);
+    assert_int_equal(client_bench_sent(&cb).request.acquire.key, 33);
 }
 
 /* The leader would drop it without a word, and the node take that for a lost majority. */
@@ -308,6 +369,15 @@ static void a_wait_nobody_told_this_node_of_is_acknowledged_too(void **state)
     assert_int_equal(client_bench_sent(&cb).acks[0], 1);
 }
 
+static void only_waits_are_acknowledged(void **state)
+{
+    (void)state;
+    client_bench_request(&cb, bench_unflock("x", 7));
+    client_bench_answer(&cb, 1, (struct cfs_answer){0});
+    flock(7);
+    assert_int_equal(client_bench_sent(&cb).ack_count, 0);
+}
+
 /* The leader refuses it without a word to the log, and the acknowledgements would be lost. */
 static void an_acquire_that_does_not_wait_carries_no_acknowledgements(void **state)
 {
@@ -375,6 +445,11 @@ int main(void)
         T(a_late_answer_of_the_leader_before_is_not_believed),
         T(reads_of_another_life_have_other_names),
         T(a_read_is_answered_with_what_was_read),
+        T(an_unanswered_read_is_sent_again_now_and_then),
+        T(all_calls_are_looked_at_a_hundred_times_a_second_at_most),
+        T(a_content_may_be_as_large_as_its_limit),
+        T(an_acquire_over_http_has_a_key),
+        T(only_waits_are_acknowledged),
         T(nonsense_is_refused_at_once_and_sent_to_nobody),
         T(what_is_no_command_is_refused_at_once),
         T(the_data_of_a_write_is_copied),

@@ -61,9 +61,9 @@ static void a_request_is_held_for_the_timeout_and_then_answered(void **state)
     cb.bench.config.session = CFS_SECONDS(60);
     client_bench_no_leader(&cb);
     id = client_bench_request(&cb, bench_get("x"));
-    client_bench_tick(&cb, CFS_SECONDS(5) - 1);
+    client_bench_run(&cb, CFS_SECONDS(5) - 1);
     assert_null(client_bench_said(&cb, id));
-    client_bench_tick(&cb, 1);
+    client_bench_run(&cb, 1);
     assert_int_equal(said(id), CFS_ERR_TIMED_OUT);
 }
 
@@ -150,6 +150,35 @@ static void an_interrupted_acquire_gets_a_moment_to_learn_whether_it_was_granted
     assert_int_equal(cb.client.call_count, 0);
 }
 
+static void an_acquire_interrupted_before_it_was_sent_ends_at_once(void **state)
+{
+    uint64_t id;
+
+    (void)state;
+    client_bench_no_leader(&cb);
+    id = flock(7);
+    cfs_client_cancel(&cb.client, id);
+    assert_int_equal(said(id), CFS_ERR_INTERRUPTED);
+    assert_int_equal(cb.client.call_count, 0);
+}
+
+/* Its own answer was lost, but whoever knows that it is settled knows that it has ended. */
+static void a_wait_whose_cancel_is_settled_is_acknowledged(void **state)
+{
+    uint64_t id = flock(7), acquire = sequence();
+
+    (void)state;
+    client_bench_queued(&cb, acquire);
+    cfs_client_cancel(&cb.client, id);
+    client_bench_run(&cb, CFS_MS(70));
+    client_bench_answer(&cb, acquire + 1, (struct cfs_answer){0});
+    client_bench_answer(&cb, acquire + 2, (struct cfs_answer){0});
+    assert_int_equal(cb.client.call_count, 0);
+    flock(8);
+    assert_int_equal(client_bench_sent(&cb).ack_count, 1);
+    assert_int_equal(client_bench_sent(&cb).acks[0], acquire);
+}
+
 static void an_interrupted_wait_ends_with_its_ticket(void **state)
 {
     uint64_t id = flock(7), acquire = sequence();
@@ -170,9 +199,9 @@ static void an_interrupted_acquire_is_let_go_soon_and_undone(void **state)
     (void)state;
     client_bench_queued(&cb, acquire);
     cfs_client_cancel(&cb.client, id);
-    client_bench_tick(&cb, CFS_MS(49));
+    client_bench_run(&cb, CFS_MS(49));
     assert_null(client_bench_said(&cb, id));
-    client_bench_tick(&cb, CFS_MS(1));
+    client_bench_run(&cb, CFS_MS(1));
     assert_int_equal(said(id), CFS_ERR_INTERRUPTED);
     assert_int_equal(client_bench_sent(&cb).target, acquire);
     assert_true(client_bench_sent(&cb).undo);
@@ -262,9 +291,9 @@ static void a_wait_out_of_contact_ends_after_the_timeout(void **state)
     id = flock(7);
     client_bench_queued(&cb, sequence());
     client_bench_no_leader(&cb);
-    client_bench_tick(&cb, CFS_SECONDS(5) - 1);
+    client_bench_run(&cb, CFS_SECONDS(5) - 1);
     assert_null(client_bench_said(&cb, id));
-    client_bench_tick(&cb, CFS_MS(10)); /* it looks at all calls now and then */
+    client_bench_run(&cb, CFS_MS(10)); /* it looks at all calls now and then */
     assert_int_equal(said(id), CFS_ERR_TIMED_OUT);
 }
 
@@ -293,6 +322,7 @@ static void an_acquire_that_a_session_left_unanswered_is_asked_anew_in_the_next(
     lose_session();
     assert_null(client_bench_said(&cb, waiting));
     assert_null(client_bench_said(&cb, sent));
+    assert_int_equal(cfs_client_wait_sequence(&cb.client, waiting), 0);
     open_next_session();
     assert_int_equal(client_bench_sent(&cb).session, BENCH_SESSION + 1);
     assert_int_equal(client_bench_sent(&cb).request.op, CFS_OP_ACQUIRE);
@@ -306,12 +336,59 @@ static void an_acquire_that_finds_no_other_session_times_out(void **state)
     (void)state;
     client_bench_queued(&cb, sequence());
     client_bench_no_leader(&cb);
-    client_bench_tick(&cb, CFS_SECONDS(5) - CFS_MS(100)); /* the session's end */
+    client_bench_run(&cb, CFS_SECONDS(5) - CFS_MS(100)); /* the session's end */
     assert_int_equal(cb.client.state, CFS_SESSION_OPENING);
     assert_null(client_bench_said(&cb, waiting));
-    client_bench_tick(&cb, CFS_MS(110));
+    client_bench_run(&cb, CFS_MS(110));
     assert_int_equal(said(waiting), CFS_ERR_TIMED_OUT);
     assert_int_equal(cb.client.call_count, 0);
+}
+
+/* There its sequences may name others. */
+static void the_next_session_hears_nothing_of_the_waits_of_the_last(void **state)
+{
+    (void)state;
+    flock(7);
+    granted(sequence(), 5);
+    lose_session();
+    open_next_session();
+    flock(8);
+    assert_int_equal(client_bench_sent(&cb).ack_count, 0);
+}
+
+static void a_cancel_that_was_not_sent_yet_ends_with_the_session(void **state)
+{
+    uint64_t id = flock(7);
+
+    (void)state;
+    client_bench_no_leader(&cb);
+    cfs_client_cancel(&cb.client, id);
+    client_bench_run(&cb, CFS_MS(70));
+    assert_int_equal(said(id), CFS_ERR_INTERRUPTED);
+    client_bench_run(&cb, CFS_SECONDS(6));
+    assert_int_equal(cb.client.state, CFS_SESSION_OPENING);
+    assert_int_equal(cb.client.call_count, 0);
+}
+
+/* Whoever closes a file does not wait for long; what the file takes after that must not be given
+ * back by the release that comes late. */
+static void an_acquire_waits_for_a_late_release_of_its_open_file(void **state)
+{
+    uint64_t release;
+
+    (void)state;
+    cb.bench.config.session = CFS_SECONDS(60);
+    client_bench_request(&cb, bench_unflock("x", 7));
+    release = sequence();
+    client_bench_run(&cb, CFS_SECONDS(5) + CFS_MS(10));
+    client_bench_kept_alive(&cb, cb.bench.env.now, true);
+    flock(8); /* another file's is not held up */
+    assert_int_equal(client_bench_sent(&cb).request.acquire.handle, 8);
+    flock(7);
+    assert_int_not_equal(client_bench_sent(&cb).request.acquire.handle, 7);
+    client_bench_answer(&cb, release, (struct cfs_answer){0});
+    client_bench_run(&cb, CFS_MS(20));
+    assert_int_equal(client_bench_sent(&cb).request.acquire.handle, 7);
 }
 
 static void an_acquire_that_is_being_interrupted_ends_with_the_session(void **state)
@@ -408,6 +485,8 @@ int main(void)
         T(a_cancel_is_sent_until_it_is_answered),
         T(what_was_never_sent_is_simply_dropped),
         T(an_interrupted_acquire_gets_a_moment_to_learn_whether_it_was_granted),
+        T(an_acquire_interrupted_before_it_was_sent_ends_at_once),
+        T(a_wait_whose_cancel_is_settled_is_acknowledged),
         T(an_interrupted_wait_ends_with_its_ticket),
         T(an_interrupted_acquire_is_let_go_soon_and_undone),
         T(an_interrupted_read_or_write_ends_at_once),
@@ -418,6 +497,9 @@ int main(void)
         T(a_wait_out_of_contact_ends_after_the_timeout),
         T(an_acquire_that_a_session_left_unanswered_is_asked_anew_in_the_next),
         T(an_acquire_that_finds_no_other_session_times_out),
+        T(the_next_session_hears_nothing_of_the_waits_of_the_last),
+        T(a_cancel_that_was_not_sent_yet_ends_with_the_session),
+        T(an_acquire_waits_for_a_late_release_of_its_open_file),
         T(an_acquire_that_is_being_interrupted_ends_with_the_session),
         T(another_change_that_a_session_left_unanswered_is_not_repeated),
         T(a_release_is_done_when_the_session_ends),

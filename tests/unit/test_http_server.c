@@ -1,4 +1,5 @@
-/* The HTTP server: what a handler sees, answers now and later, clients that go away, limits, secrets. */
+/* The HTTP server: what a handler sees, answers now and later, clients that go away, limits,
+ * secrets. */
 #include "http_world.h"
 
 #include <arpa/inet.h>
@@ -54,6 +55,7 @@ static const char *or_none(const char *text)
 
 static void tell_all(struct http_world *w, struct cfs_http_request *r)
 {
+    struct fixture *f = fixture_of(w);
     size_t len;
     const char *body = (const char *)cfs_http_body(r, &len);
 
@@ -74,12 +76,15 @@ static void count_gone(void *arg)
 
 static void keep_waiting(struct http_world *w, struct cfs_http_request *request)
 {
+    struct fixture *f = fixture_of(w);
+
     f->waiting[f->waiting_count++] = request;
     cfs_http_on_gone(request, count_gone, f);
 }
 
 static void note_length(struct http_world *w, struct cfs_http_request *request)
 {
+    struct fixture *f = fixture_of(w);
     size_t len;
 
     cfs_http_body(request, &len);
@@ -92,7 +97,7 @@ static void refuse(struct http_world *w, struct cfs_http_request *request)
 {
     const char *path = cfs_http_path(request);
 
-    (void)f;
+    (void)w;
     if (strcmp(path, "/405") == 0)
         cfs_http_respond_method(request, "GET, PUT");
     else
@@ -108,7 +113,7 @@ static void the_handler_sees_the_request_and_the_client_the_answer(void **state)
     f->w.handle = tell_all;
     open_client(&f->w);
     ask(&f->w, "POST /lock/a%2Fb%20c?a=1%2f2+3%C3%A9&b HTTP/1.1\r\nHost: x\r\n" AUTHORIZED
-           "Idempotency-Key: k 1\r\nContent-Length: 5\r\n\r\nhello");
+               "Idempotency-Key: k 1\r\nContent-Length: 5\r\n\r\nhello");
     assert_string_equal(f->seen,
                         "POST /lock/a%2Fb%20c a=1/2 3\xc3\xa9 b= none=- key=k 1 body=hello");
     assert_status(&f->w, "200");
@@ -294,7 +299,7 @@ static void a_chunked_body_over_the_limit_is_refused_at_its_end(void **state)
     f->w.handle = note_length;
     open_client(&f->w);
     write_text(&f->w, "POST /lock/x HTTP/1.1\r\nHost: x\r\n" AUTHORIZED
-                  "Transfer-Encoding: chunked\r\n\r\n");
+                      "Transfer-Encoding: chunked\r\n\r\n");
     snprintf(size, sizeof size, "%x\r\n", CFS_MESSAGE_MAX + 1);
     write_text(&f->w, size);
     pour(f, CFS_MESSAGE_MAX + 1);
@@ -312,7 +317,7 @@ static void an_endless_body_ends_the_connection(void **state)
     f->w.handle = note_length;
     open_client(&f->w);
     write_text(&f->w, "POST /lock/x HTTP/1.1\r\nHost: x\r\n" AUTHORIZED
-                  "Transfer-Encoding: chunked\r\n\r\n7fffffff\r\n");
+                      "Transfer-Encoding: chunked\r\n\r\n7fffffff\r\n");
     pour(f, 16 * 1024 * 1024);
     static const char more[65536];
     while (!f->w.closed) {
@@ -431,13 +436,20 @@ static void freeing_the_server_closes_what_waits(void **state)
     close_client(&f->w);
 }
 
+static void never_called(void *arg, struct cfs_http_request *request)
+{
+    (void)arg;
+    (void)request;
+    fail();
+}
+
 static void an_address_in_use_is_told(void **state)
 {
     struct fixture *f = *state;
 
-    assert_null(cfs_http_server_new(f->w.loop, &f->w.config, on_request, f));
+    assert_null(cfs_http_server_new(f->w.loop, &f->w.config, never_called, NULL));
     strcpy(f->w.config.listen_host, "no such host");
-    assert_null(cfs_http_server_new(f->w.loop, &f->w.config, on_request, f));
+    assert_null(cfs_http_server_new(f->w.loop, &f->w.config, never_called, NULL));
 }
 
 static void names_and_ipv6_will_do(void **state)
@@ -452,7 +464,8 @@ static void names_and_ipv6_will_do(void **state)
     for (size_t i = 0; i < (ipv6 ? 3 : 1); i++) {
         strcpy(f->w.config.listen_host, hosts[i]);
         f->w.config.listen_port = free_port();
-        struct cfs_http_server *server = cfs_http_server_new(f->w.loop, &f->w.config, on_request, f);
+        struct cfs_http_server *server =
+            cfs_http_server_new(f->w.loop, &f->w.config, never_called, NULL);
         assert_non_null(server);
         cfs_http_server_free(server);
     }

@@ -186,6 +186,33 @@ static void an_acquire_that_timed_out_is_not_granted_by_a_late_copy(void **state
     assert_false(world_held(&w, leader, "x"));
 }
 
+static bool first_commands_of_the_follower(const struct cfs_message *message)
+{
+    return commands_of_the_follower(message) && bench_command(message).sequence <= 3;
+}
+
+/* A signal ends the first attempt; the second is granted; then the first one arrives, and its cancels
+ * behind it. Two messages on one slow connection, overtaken on another. */
+static void an_acquire_given_up_does_not_touch_what_the_same_file_took_since(void **state)
+{
+    uint64_t first, second;
+
+    (void)state;
+    world_hold(&w, first_commands_of_the_follower);
+    first = world_request(&w, follower, bench_flock("x", 1, CFS_SHARED, true));
+    world_cancel(&w, follower, first);
+    assert_int_equal(world_wait(&w, follower, first), CFS_ERR_INTERRUPTED);
+    second = world_request(&w, follower, flock("x", 1));
+    world_run(&w, CFS_MS(100));
+    world_hold(&w, NULL);
+    world_release(&w);
+    assert_int_equal(world_wait(&w, follower, second), CFS_OK);
+    world_run(&w, CFS_SECONDS(1));
+    assert_true(world_held(&w, leader, "x"));
+    assert_int_equal(world_ask(&w, other, bench_flock("x", 1, CFS_SHARED, false)),
+                     CFS_ERR_WOULD_BLOCK);
+}
+
 static void a_node_that_is_cut_off_knows_of_its_loss_before_others_are_granted(void **state)
 {
     uint64_t next;
@@ -351,6 +378,7 @@ int main(void)
         T(a_node_without_a_majority_holds_calls_for_the_timeout_then_turns_them_away),
         T(an_acquire_that_timed_out_is_given_back_when_there_is_contact_again),
         T(an_acquire_that_timed_out_is_not_granted_by_a_late_copy),
+        T(an_acquire_given_up_does_not_touch_what_the_same_file_took_since),
         T(a_node_that_is_cut_off_knows_of_its_loss_before_others_are_granted),
         T(a_daemon_restarted_in_time_keeps_its_lockfiles_only),
         T(a_node_that_stays_away_gives_back_all_it_held),

@@ -714,8 +714,8 @@ static void answers_that_are_no_batch_are_failures(void **state)
         "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
         "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n",
         "HTTP/1.1 200 OK\r\nContent-Length: 9999999\r\n\r\n{}",
-        "HTTP/1.1 200 OK\r\nContent-Length: 53\r\n\r\n"
-        "{\"v\":1,\"from\":3,\"to\":1,\"messages\":[]}\n               ",
+        ("HTTP/1.1 200 OK\r\nContent-Length: 38\r\n\r\n"
+         "{\"v\":1,\"from\":3,\"to\":1,\"messages\":[]}\n"),
         "SSH-2.0-OpenSSH_9.2p1\r\n",
     };
     struct fixture *f = *state;

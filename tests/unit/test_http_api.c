@@ -1,0 +1,541 @@
+/* The routes for clients, with an engine that only notes what it is asked and answers when told to.
+ */
+#include "http_world.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <xxhash.h>
+
+#include "coordfs/engine.h"
+#include "io/http_api.h"
+
+/* ---- the engine's double ---- */
+
+enum { CALLS_MAX = 16 };
+
+static struct double_engine {
+    struct {
+        struct cfs_request request;
+        cfs_answer_fn answer; /* NULL: answered */
+        void *arg;
+        bool cancelled;
+    } calls[CALLS_MAX];
+    uint64_t count;
+    enum cfs_error at_once; /* answered within submit, unless CFS_OK */
+    bool available;
+} engine;
+
+uint64_t cfs_engine_submit(struct cfs_engine *e, const struct cfs_request *request,
+                           cfs_answer_fn answer, void *arg)
+{
+    (void)e;
+    assert_true(engine.count < CALLS_MAX);
+    engine.calls[engine.count].request = *request;
+    if (engine.at_once)
+        answer(arg, &(struct cfs_answer){.error = engine.at_once});
+    else
+        engine.calls[engine.count].answer = answer;
+    engine.calls[engine.count].arg = arg;
+    return ++engine.count;
+}
+
+void cfs_engine_cancel(struct cfs_engine *e, uint64_t id)
+{
+    (void)e;
+    assert_in_range(id, 1, engine.count);
+    engine.calls[id - 1].cancelled = true;
+}
+
+bool cfs_engine_available(const struct cfs_engine *e)
+{
+    (void)e;
+    return engine.available;
+}
+
+char *cfs_engine_page(struct cfs_engine *e, const char *page, bool json)
+{
+    (void)e;
+    return strcmp(page, "status") == 0 && json ? strdup("{\"node\":1}") : NULL;
+}
+
+/* ---- the fixture ---- */
+
+static struct cfs_http_api *api;
+
+static void handle(struct http_world *w, struct cfs_http_request *request)
+{
+    (void)w;
+    cfs_http_api_handle(api, request);
+}
+
+static int set_up(void **state)
+{
+    struct http_world *w = calloc(1, sizeof *w);
+
+    *state = w;
+    memset(&engine, 0, sizeof engine);
+    engine.available = true;
+    world_open(w);
+    w->handle = handle;
+    api = cfs_http_api_new(NULL, w->loop, &w->config);
+    open_client(w);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct http_world *w = *state;
+
+    cfs_http_api_free(api);
+    world_close(w);
+    free(w);
+    return 0;
+}
+
+/* Writes a request with the secret. */
+static void request_text(struct http_world *w, const char *line, const char *headers)
+{
+    char text[2048];
+
+    snprintf(text, sizeof text, "%s HTTP/1.1\r\nHost: x\r\n" AUTHORIZED "%s\r\n", line, headers);
+    w->len = 0;
+    w->reply[0] = 0;
+    w->handled = 0;
+    write_text(w, text);
+}
+
+/* One that the engine is to answer: afterwards it has been asked. */
+static void begin(struct http_world *w, const char *line)
+{
+    request_text(w, line, "");
+    turn_until(w, handled_one);
+}
+
+/* One that needs no engine. */
+static void get(struct http_world *w, const char *line)
+{
+    request_text(w, line, "");
+    turn_until(w, replied);
+}
+
+static const struct cfs_request *asked(uint64_t id)
+{
+    assert_true(id <= engine.count);
+    return &engine.calls[id - 1].request;
+}
+
+static void answer(uint64_t id, const struct cfs_answer *a)
+{
+    cfs_answer_fn fn = engine.calls[id - 1].answer;
+
+    assert_non_null(fn);
+    engine.calls[id - 1].answer = NULL;
+    fn(engine.calls[id - 1].arg, a);
+}
+
+static void answer_error(uint64_t id, enum cfs_error error)
+{
+    answer(id, &(struct cfs_answer){.error = error});
+}
+
+static bool first_cancelled(struct http_world *w)
+{
+    (void)w;
+    return engine.calls[0].cancelled;
+}
+
+/* ---- acquire ---- */
+
+static void post_acquires(void **state)
+{
+    struct http_world *w = *state;
+    const struct cfs_acquire *acquire;
+
+    begin(w, "POST /lock/my%20job?lock_type=shared&owner=alice&ttl=2.5");
+    acquire = &asked(1)->acquire;
+    assert_int_equal(asked(1)->op, CFS_OP_ACQUIRE);
+    assert_string_equal(asked(1)->name, "my job");
+    assert_true(acquire->mode == CFS_SHARED && acquire->kind == CFS_LEASED && !acquire->wait);
+    assert_true(acquire->form == CFS_FORM_FILE && acquire->ttl_ms == 2500);
+    assert_true(acquire->key == 0 && acquire->renew == 0);
+    assert_string_equal(acquire->owner, "alice");
+    answer(1, &(struct cfs_answer){.token = 77});
+    turn_until(w, replied);
+    assert_status(w, "200");
+    assert_has(w, "{\"name\":\"my job\",\"token\":77,\"ttl\":2.5,\"holder\":\"alice\","
+                  "\"lock_type\":\"shared\"}");
+}
+
+static void a_ttl_is_thirty_seconds_unless_said(void **state)
+{
+    struct http_world *w = *state;
+
+    begin(w, "POST /lock/x?lock_type=exclusive");
+    assert_int_equal(asked(1)->acquire.ttl_ms, 30000);
+    assert_int_equal(asked(1)->acquire.mode, CFS_EXCLUSIVE);
+    answer(1, &(struct cfs_answer){.token = 1});
+    turn_until(w, replied);
+    assert_has(w, "\"ttl\":30,\"holder\":\"http\"");
+}
+
+static void a_token_renews(void **state)
+{
+    struct http_world *w = *state;
+
+    begin(w, "POST /lock/x?token=9007199254740993&ttl=3");
+    assert_true(asked(1)->acquire.renew == 9007199254740993);
+    answer(1, &(struct cfs_answer){.token = 9007199254740993});
+    turn_until(w, replied);
+    assert_status(w, "200");
+    assert_has(w, "{\"name\":\"x\",\"token\":9007199254740993,\"ttl\":3}");
+}
+
+static void an_idempotency_key_is_passed_on(void **state)
+{
+    struct http_world *w = *state;
+
+    request_text(w, "POST /lock/x?lock_type=exclusive", "Idempotency-Key: 7c1e\r\n");
+    turn_until(w, handled_one);
+    assert_true(asked(1)->acquire.key == XXH3_64bits("7c1e", 4));
+    answer_error(1, CFS_ERR_DEADLOCK);
+    turn_until(w, replied);
+    assert_status(w, "409");
+    assert_has(w, "\"code\":\"deadlock\"");
+}
+
+static void errors_have_their_status(void **state)
+{
+    static const struct {
+        enum cfs_error error;
+        const char *status, *code;
+    } cases[] = {
+        {CFS_ERR_WOULD_BLOCK, "423", "locked"},      {CFS_ERR_EXISTS, "423", "held"},
+        {CFS_ERR_DEADLOCK, "409", "deadlock"},       {CFS_ERR_TIMED_OUT, "503", "no_quorum"},
+        {CFS_ERR_NOT_HOLDER, "403", "not_holder"},   {CFS_ERR_TOO_MANY, "503", "too_many"},
+        {CFS_ERR_INTERRUPTED, "408", "interrupted"},
+    };
+    struct http_world *w = *state;
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        begin(w, "POST /lock/x?lock_type=exclusive");
+        answer_error(i + 1, cases[i].error);
+        turn_until(w, replied);
+        assert_status(w, cases[i].status);
+        assert_has(w, cases[i].code);
+        if (strcmp(cases[i].status, "503") == 0)
+            assert_has(w, "Retry-After: 1\r\n");
+    }
+}
+
+static void an_error_within_submit_will_do(void **state)
+{
+    struct http_world *w = *state;
+
+    engine.at_once = CFS_ERR_TIMED_OUT;
+    get(w, "POST /lock/x?lock_type=exclusive&wait=5");
+    assert_status(w, "503");
+}
+
+/* ---- waiting ---- */
+
+static void a_wait_ends_with_its_time(void **state)
+{
+    struct http_world *w = *state;
+
+    begin(w, "POST /lock/x?lock_type=exclusive&wait=0.02");
+    assert_true(asked(1)->acquire.wait);
+    turn_until(w, first_cancelled);
+    answer_error(1, CFS_ERR_INTERRUPTED);
+    turn_until(w, replied);
+    assert_status(w, "423");
+    assert_has(w, "\"code\":\"locked\"");
+}
+
+static void a_grant_that_overtakes_the_end_of_the_wait_counts(void **state)
+{
+    struct http_world *w = *state;
+
+    begin(w, "POST /lock/x?lock_type=exclusive&wait=0.02");
+    turn_until(w, first_cancelled);
+    answer(1, &(struct cfs_answer){.token = 5});
+    turn_until(w, replied);
+    assert_status(w, "200");
+    assert_int_equal(engine.count, 1);
+}
+
+static void a_client_that_goes_away_stops_waiting(void **state)
+{
+    struct http_world *w = *state;
+
+    begin(w, "POST /lock/x?lock_type=exclusive&wait=60");
+    close_client(w);
+    turn_until(w, first_cancelled);
+    answer_error(1, CFS_ERR_INTERRUPTED);
+    assert_int_equal(engine.count, 1);
+}
+
+static void what_a_client_that_is_gone_was_granted_is_given_back(void **state)
+{
+    struct http_world *w = *state;
+
+    begin(w, "POST /lock/x?lock_type=exclusive&wait=60");
+    close_client(w);
+    turn_until(w, first_cancelled);
+    answer(1, &(struct cfs_answer){.token = 5});
+    assert_int_equal(asked(2)->op, CFS_OP_RELEASE);
+    assert_string_equal(asked(2)->name, "x");
+    assert_true(asked(2)->release.token == 5 && asked(2)->release.kind == CFS_LEASED);
+    answer_error(2, CFS_OK);
+}
+
+/* A renewal or a release goes on without its client: neither is to be undone. */
+static void a_renewal_is_not_cancelled(void **state)
+{
+    struct http_world *w = *state;
+
+    begin(w, "POST /lock/x?token=5");
+    close_client(w);
+    for (int i = 0; i < 4; i++)
+        turn_once(w);
+    assert_false(engine.calls[0].cancelled);
+    answer(1, &(struct cfs_answer){.token = 5});
+    assert_int_equal(engine.count, 1);
+}
+
+static void closing_answers_those_who_wait(void **state)
+{
+    struct http_world *w = *state;
+
+    begin(w, "POST /lock/x?lock_type=exclusive&wait=60");
+    cfs_http_api_free(api);
+    api = NULL;
+    turn_until(w, replied);
+    assert_status(w, "503");
+}
+
+/* ---- release and look ---- */
+
+static void delete_releases(void **state)
+{
+    struct http_world *w = *state;
+
+    begin(w, "DELETE /lock/x?token=42");
+    assert_int_equal(asked(1)->op, CFS_OP_RELEASE);
+    assert_true(asked(1)->release.token == 42 && asked(1)->release.kind == CFS_LEASED);
+    answer_error(1, CFS_OK);
+    turn_until(w, replied);
+    assert_status(w, "200");
+    begin(w, "DELETE /lock/x?token=42");
+    answer_error(2, CFS_ERR_NOT_HELD);
+    turn_until(w, replied);
+    assert_status(w, "404");
+    assert_has(w, "\"code\":\"not_held\"");
+}
+
+static struct cfs_answer held_by(const struct cfs_holder_info *holders, uint32_t count)
+{
+    return (struct cfs_answer){.lock = {.mode = CFS_SHARED,
+                                        .token = 8,
+                                        .since = 1712345678901234,
+                                        .waiters = 3,
+                                        .holders = holders,
+                                        .holder_count = count}};
+}
+
+static void get_shows_the_lock(void **state)
+{
+    static const struct cfs_holder_info holders[] = {
+        {.node = 2, .kind = CFS_FLOCK, .process = {.pid = 4711}},
+        {.kind = CFS_LEASED, .owner = "alice"},
+        {.kind = CFS_LEASED},
+    };
+    struct cfs_answer a = held_by(holders, 3);
+    struct http_world *w = *state;
+
+    begin(w, "GET /lock/x");
+    assert_int_equal(asked(1)->op, CFS_OP_GET);
+    answer(1, &a);
+    turn_until(w, replied);
+    assert_status(w, "200");
+    assert_has(w,
+               "{\"name\":\"x\",\"mode\":\"shared\",\"token\":8,\"holder\":\"2:4711,alice,http\","
+               "\"since\":\"2024-04-05T19:34:38.901Z\",\"waiters\":3}");
+}
+
+static void get_shows_the_content(void **state)
+{
+    static const struct {
+        const char *bytes, *json;
+    } cases[] = {
+        {"12\n", "\"content\":\"12\\n\""},
+        {"\xff", "\"content_base64\":\"/w==\""},
+        {"\xff\xfe", "\"content_base64\":\"//4=\""},
+        {"\xff\xfe\x41", "\"content_base64\":\"//5B\""},
+        {"\xff\xfe\x41zz", "\"content_base64\":\"//5Beno=\""},
+    };
+    struct http_world *w = *state;
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct cfs_answer a = held_by(NULL, 0);
+        a.lock.content = (const uint8_t *)cases[i].bytes;
+        a.lock.content_len = (uint32_t)strlen(cases[i].bytes);
+        begin(w, "GET /lock/x");
+        answer(i + 1, &a);
+        turn_until(w, replied);
+        assert_has(w, cases[i].json);
+    }
+}
+
+static void a_name_need_not_be_utf8(void **state)
+{
+    struct cfs_answer a = held_by(NULL, 0);
+    struct http_world *w = *state;
+
+    begin(w, "GET /lock/a%ff%20");
+    assert_string_equal(asked(1)->name, "a\xff ");
+    answer(1, &a);
+    turn_until(w, replied);
+    assert_has(w, "\"name\":\"a%FF%20\"");
+}
+
+/* ---- what is refused ---- */
+
+static void bad_parameters_are_named(void **state)
+{
+    static const struct {
+        const char *line, *field;
+    } cases[] = {
+        {"POST /lock/x", "'lock_type'"},
+        {"POST /lock/x?lock_type=", "'lock_type'"},
+        {"POST /lock/x?lock_type=both", "'lock_type'"},
+        {"POST /lock/x?lock_type=shared&ttl=soon", "'ttl'"},
+        {"POST /lock/x?lock_type=shared&ttl=", "'ttl'"},
+        {"POST /lock/x?lock_type=shared&ttl=0", "'ttl'"},
+        {"POST /lock/x?lock_type=shared&ttl=-1", "'ttl'"},
+        {"POST /lock/x?lock_type=shared&ttl=1e3", "'ttl'"},
+        {"POST /lock/x?lock_type=shared&ttl=inf", "'ttl'"},
+        {"POST /lock/x?lock_type=shared&ttl=1.2.3", "'ttl'"},
+        {"POST /lock/x?lock_type=shared&ttl=86401", "'ttl'"},
+        {"POST /lock/x?lock_type=shared&wait=-1", "'wait'"},
+        {"POST /lock/x?lock_type=shared&wait=99999999999999999999", "'wait'"},
+        {"POST /lock/x?lock_type=shared&owner=a,b", "'owner'"},
+        {"POST /lock/x?lock_type=shared&owner=a%0a", "'owner'"},
+        {"POST /lock/x?lock_type=shared&owner=%ff", "'owner'"},
+        {"POST /lock/x?lock_type=shared&owner=0123456789012345678901234567890123456789012345678901"
+         "23456789abcde",
+         "'owner'"},
+        {"POST /lock/x?lock_type=shared&token=0", "'token'"},
+        {"POST /lock/x?lock_type=shared&token=-5", "'token'"},
+        {"POST /lock/x?lock_type=shared&token=9223372036854775808", "'token'"},
+        {"POST /lock/x?lock_type=shared&token=99999999999999999999", "'token'"},
+        {"DELETE /lock/x", "'token'"},
+        {"DELETE /lock/x?token=abc", "'token'"},
+        {"GET /lock/", "'name'"},
+        {"GET /lock/a%2Fb", "'name'"},
+        {"GET /lock/a/b", "'name'"},
+        {"GET /lock/a%00b", "'name'"},
+        {"GET /lock/%", "'name'"},
+        {"GET /lock/..", "'name'"},
+    };
+    struct http_world *w = *state;
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        get(w, cases[i].line);
+        assert_status(w, "400");
+        assert_has(w, cases[i].field);
+        assert_has(w, "\"code\":\"invalid\"");
+    }
+    assert_int_equal(engine.count, 0);
+}
+
+static void a_long_name_is_told_so(void **state)
+{
+    struct http_world *w = *state;
+    char line[1024];
+
+    snprintf(line, sizeof line, "GET /lock/%0256d", 0);
+    get(w, line);
+    assert_status(w, "400");
+    assert_has(w, "name_too_long");
+}
+
+static void paths_and_methods_are_told_apart(void **state)
+{
+    struct http_world *w = *state;
+
+    get(w, "GET /nothing");
+    assert_status(w, "404");
+    assert_has(w, "\"code\":\"not_found\"");
+    get(w, "GET /lock");
+    assert_status(w, "404");
+    get(w, "PUT /lock/x");
+    assert_status(w, "405");
+    assert_has(w, "Allow: GET, HEAD, POST, DELETE\r\n");
+    get(w, "POST /status");
+    assert_status(w, "405");
+    assert_has(w, "Allow: GET, HEAD\r\n");
+}
+
+static void the_secret_is_needed_but_for_health(void **state)
+{
+    static const char *const lines[] = {"GET /status", "GET /lock/x", "DELETE /lock/x?token=1",
+                                        "PUT /lock/x", "GET /nothing"};
+    struct http_world *w = *state;
+    char text[256];
+
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+        snprintf(text, sizeof text, "%s HTTP/1.1\r\nHost: x\r\n\r\n", lines[i]);
+        ask(w, text);
+        assert_status(w, "401");
+        assert_has(w, "\"code\":\"unauthorized\"");
+    }
+    ask(w, "GET /health HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert_status(w, "200");
+    w->config.http_open = true;
+    ask(w, "GET /status HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert_status(w, "200");
+    assert_has(w, "{\"node\":1}");
+}
+
+static void health_follows_the_engine(void **state)
+{
+    struct http_world *w = *state;
+
+    get(w, "GET /health");
+    assert_status(w, "200");
+    assert_has(w, "{\"status\":\"ok\"}");
+    engine.available = false;
+    get(w, "GET /health");
+    assert_status(w, "503");
+    assert_has(w, "Retry-After: 1\r\n");
+    assert_has(w, "no_quorum");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define T(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
+        T(post_acquires),
+        T(a_ttl_is_thirty_seconds_unless_said),
+        T(a_token_renews),
+        T(an_idempotency_key_is_passed_on),
+        T(errors_have_their_status),
+        T(an_error_within_submit_will_do),
+        T(a_wait_ends_with_its_time),
+        T(a_grant_that_overtakes_the_end_of_the_wait_counts),
+        T(a_client_that_goes_away_stops_waiting),
+        T(what_a_client_that_is_gone_was_granted_is_given_back),
+        T(a_renewal_is_not_cancelled),
+        T(closing_answers_those_who_wait),
+        T(delete_releases),
+        T(get_shows_the_lock),
+        T(get_shows_the_content),
+        T(a_name_need_not_be_utf8),
+        T(bad_parameters_are_named),
+        T(a_long_name_is_told_so),
+        T(paths_and_methods_are_told_apart),
+        T(the_secret_is_needed_but_for_health),
+        T(health_follows_the_engine),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

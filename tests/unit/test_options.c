@@ -1,0 +1,185 @@
+/* The command line: whose option is whose, and that every mistake is named. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "fs/options.h"
+
+#define WORDS_MAX 16
+
+struct world {
+    char config[64];
+    char secret[64];
+    struct cfs_options options;
+    char why[1024];
+};
+
+static void write_file(char *path, const char *name, const char *text)
+{
+    FILE *file;
+
+    snprintf(path, 64, "/tmp/coordfs-test-%d-%s", (int)getpid(), name);
+    file = fopen(path, "w");
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+    assert_int_equal(chmod(path, 0600), 0);
+}
+
+static int setup(void **state)
+{
+    struct world *w = calloc(1, sizeof *w);
+    char text[256];
+
+    write_file(w->secret, "secret", "0123456789abcdef0123456789abcdef\n");
+    snprintf(text, sizeof text,
+             "node = 1\nmember = 1@127.0.0.1:9001\ndata = /var/lib/x\nsecret_file = %s\n"
+             "timeout = 7\n",
+             w->secret);
+    write_file(w->config, "config", text);
+    *state = w;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct world *w = *state;
+
+    unlink(w->config);
+    unlink(w->secret);
+    cfs_options_close(&w->options);
+    free(w);
+    return 0;
+}
+
+/* Parses `line`, words separated by blanks; CONFIG becomes the file's name. */
+static int parse(struct world *w, const char *line)
+{
+    char text[1024], joined[900] = "", *words[WORDS_MAX + 1] = {0}, *at;
+    const char *config = strstr(line, "CONFIG");
+    int count = 0, result;
+
+    if (config)
+        snprintf(joined, sizeof joined, "%.*s%s%s", (int)(config - line), line, w->config,
+                 config + strlen("CONFIG"));
+    snprintf(text, sizeof text, "coordfs %.900s", config ? joined : line);
+    for (at = strtok(text, " "); at && count < WORDS_MAX; at = strtok(NULL, " "))
+        words[count++] = at;
+    cfs_options_close(&w->options);
+    w->why[0] = '\0';
+    result = cfs_options_parse(&w->options, count, words, w->why, sizeof w->why);
+    return result;
+}
+
+static void accept(struct world *w, const char *line)
+{
+    if (parse(w, line) != 0)
+        fail_msg("\"%s\" should be accepted, but: %s", line, w->why);
+}
+
+static void refuse(struct world *w, const char *line, const char *words)
+{
+    if (parse(w, line) == 0)
+        fail_msg("\"%s\" should be refused", line);
+    if (!strstr(w->why, words))
+        fail_msg("expected \"%s\" in: %s", words, w->why);
+}
+
+static void a_file_says_it_all(void **state)
+{
+    struct world *w = *state;
+
+    accept(w, "-o config=CONFIG /mnt");
+    assert_int_equal(w->options.command, CFS_COMMAND_MOUNT);
+    assert_string_equal(w->options.directory, "/mnt");
+    assert_int_equal(w->options.config.node, 1);
+    assert_int_equal(w->options.config.timeout_ms, 7000);
+    assert_false(w->options.config.foreground);
+    assert_string_equal(w->options.mount_options, "nosuid,nodev");
+}
+
+static void options_override_the_file_wherever_they_stand(void **state)
+{
+    struct world *w = *state;
+
+    accept(w, "-f /mnt -otimeout=3,config=CONFIG");
+    assert_int_equal(w->options.config.timeout_ms, 3000);
+    assert_true(w->options.config.foreground);
+    accept(w, "-o timeout=3 -o config=CONFIG -o timeout=4 /mnt");
+    assert_int_equal(w->options.config.timeout_ms, 4000);
+}
+
+static void what_is_for_mount_is_passed_on_or_ignored(void **state)
+{
+    struct world *w = *state;
+
+    accept(w,
+           "-o config=CONFIG,rw,noauto,_netdev,x-systemd.automount,user=joe,nofail,defaults /mnt");
+    assert_string_equal(w->options.mount_options, "nosuid,nodev");
+    accept(w, "-o config=CONFIG,ro,noexec,suid,fsname=one /mnt");
+    assert_string_equal(w->options.mount_options, "nosuid,nodev,ro,noexec,suid,fsname=one");
+}
+
+static void a_backslash_protects_a_comma(void **state)
+{
+    struct world *w = *state;
+
+    accept(w, "-o config=CONFIG,data=/a\\,b,timeout=2 /mnt");
+    assert_string_equal(w->options.config.data, "/a,b");
+    assert_int_equal(w->options.config.timeout_ms, 2000);
+}
+
+static void mistakes_are_named(void **state)
+{
+    struct world *w = *state;
+
+    refuse(w, "", "directory");
+    refuse(w, "-o config=CONFIG", "directory");
+    refuse(w, "-o config=CONFIG /mnt /too", "/too");
+    refuse(w, "-o config=CONFIG,nonsense /mnt", "nonsense");
+    refuse(w, "-o config=CONFIG,timeout=soon /mnt", "timeout=soon");
+    refuse(w, "-o config=/no/such/file /mnt", "/no/such/file");
+    refuse(w, "-x /mnt", "-x");
+    refuse(w, "/mnt -o", "-o");
+    refuse(w, "umount", "directory");
+    refuse(w, "umount -f /mnt", "-f");
+    refuse(w, "umount /mnt /too", "/too");
+}
+
+static void the_other_commands(void **state)
+{
+    struct world *w = *state;
+
+    accept(w, "--help");
+    assert_int_equal(w->options.command, CFS_COMMAND_HELP);
+    accept(w, "-V");
+    assert_int_equal(w->options.command, CFS_COMMAND_VERSION);
+    accept(w, "umount -l /mnt");
+    assert_int_equal(w->options.command, CFS_COMMAND_UMOUNT);
+    assert_true(w->options.lazy);
+    assert_string_equal(w->options.directory, "/mnt");
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_file_says_it_all),
+        TEST(options_override_the_file_wherever_they_stand),
+        TEST(what_is_for_mount_is_passed_on_or_ignored),
+        TEST(a_backslash_protects_a_comma),
+        TEST(mistakes_are_named),
+        TEST(the_other_commands),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
