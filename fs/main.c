@@ -1,11 +1,9 @@
 /* coordfs: the command, and the life of a node.
  *
- *     command line -> engine (recovers its log, listens) -> mount -> run -> unmount -> leave ->
- * close
+ *     command line -> engine: recover, listen -> mount -> run -> unmount -> leave -> close
  *
  * Without -f a child does all of it, and its parent returns once the mount answers; not once the
- * cluster does, for the first node of a cluster finds no majority. Engine and files share one
- * thread. */
+ * cluster does, for the first node of a cluster finds no majority. Engine and files share a thread. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -32,7 +30,8 @@
 struct life {
     const struct cfs_options *options;
     int parent; /* pipe to who waits for the mount; -1: nobody */
-    bool ready;
+    bool ready;   /* the mount answers */
+    bool serving; /* the cluster does */
 };
 
 /* For the signal handler, which has no other way to it. */
@@ -76,7 +75,8 @@ static void on_ready(void *arg)
     struct life *life = arg;
 
     life->ready = true;
-    sd_notifyf(0, "READY=1\nMAINPID=%d\nSTATUS=mounted, looking for the cluster", (int)getpid());
+    sd_notifyf(0, "READY=1\nMAINPID=%d\nSTATUS=%s", (int)getpid(),
+               life->serving ? "serving" : "mounted, looking for the cluster");
     if (life->parent < 0)
         return;
     leave_terminal(&life->options->config);
@@ -88,7 +88,9 @@ static void on_ready(void *arg)
 
 static void on_session(void *arg, bool opened)
 {
-    (void)arg;
+    struct life *life = arg;
+
+    life->serving = opened;
     sd_notify(0, opened ? "STATUS=serving" : "STATUS=cut off from the cluster");
 }
 
@@ -120,7 +122,8 @@ static int serve(const struct cfs_options *options, const char *mountpoint, int 
 
 cleanup:
     install_signals(NULL);
-    cfs_engine_close(engine);
+    if (engine)
+        cfs_engine_close(engine);
     if (fs)
         cfs_fs_free(fs);
     return result;

@@ -71,24 +71,23 @@ cleanup:
 /* --- unmounting
  * ---------------------------------------------------------------------------------------- */
 
-/* Who is not root needs the set-uid helper. 0 or -errno; the helper says on stderr what else is
- * wrong. */
+/* Who is not root needs the set-uid helper. 0 or -errno; on stderr it says itself what is wrong. */
 static int run_fusermount(const char *path, bool lazy)
 {
-    char *const args[] = {(char[]){"fusermount3"}, (char[]){"-u"},
-                          lazy ? (char[]){"-z"} : (char[]){"--"}, cfs_fs_strdup(path), NULL};
     pid_t child = fork();
-    int status = -1;
+    int status = 0;
 
+    if (child < 0)
+        return -errno;
     if (child == 0) {
-        execvp(args[0], args);
+        execlp("fusermount3", "fusermount3", "-u", lazy ? "-z" : "--", path, (char *)NULL);
         _exit(127);
     }
-    if (child > 0)
-        while (waitpid(child, &status, 0) < 0 && errno == EINTR)
-            continue;
-    free(args[3]);
-    return status == 0 ? 0 : WIFEXITED(status) && WEXITSTATUS(status) == 127 ? -ENOENT : -EBUSY;
+    while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+        continue;
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
+        return -ENOENT;
+    return status == 0 ? 0 : -EBUSY;
 }
 
 static int unmount(const char *path, bool lazy)

@@ -40,9 +40,8 @@ void cfs_client_close(struct cfs_client *client)
 
 static cfs_time keepalive_period(const struct cfs_client *client)
 {
-    cfs_time shorter = client->config->session < client->config->timeout
-                           ? client->config->session
-                           : client->config->timeout;
+    cfs_time shorter = client->config->session < client->config->timeout ? client->config->session
+                                                                         : client->config->timeout;
 
     return shorter / 3;
 }
@@ -51,8 +50,8 @@ static void begin_session(struct cfs_client *client)
 {
     client->state = CFS_SESSION_OPENING;
     client->session = 0;
-    /* Ascending over all lives of the node, so that a late copy of an opening is known by its age. If
-     * the wall clock was set back, the cluster lets the session before run out first. */
+    /* Ascending over all lives of the node, so that a late copy of an opening is known by its age.
+     * If the wall clock was set back, the cluster lets the session before run out first. */
     client->nonce = client->env->wall > client->nonce ? client->env->wall : client->nonce + 1;
     client->open_sent = 0;
     client->next_sequence = 1;

@@ -1,9 +1,11 @@
-/* The asking side of a node: its session with the cluster, and its requests until they are answered.
+/* The asking side of a node: its session with the cluster, and its requests until they are
+ * answered.
  *
- * A change gets a sequence number when it is first sent; after that it is resent, with the same bytes,
- * until it is answered. A request given up (timeout, interrupt) is never merely forgotten: a CANCEL makes
- * its sequence inapplicable, or takes back what it was granted. Leases run from the sending of the
- * request that renewed them, and end on this side strictly before the cluster's (env.h, clock guard). */
+ * A change gets a sequence number when it is first sent; after that it is resent, with the same
+ * bytes, until it is answered. A request given up (timeout, interrupt) is never merely forgotten: a
+ * CANCEL makes its sequence inapplicable, or takes back what it was granted. Leases run from the
+ * sending of the request that renewed them, and end on this side strictly before the cluster's
+ * (env.h, clock guard). */
 #ifndef CFS_CORE_CLIENT_H
 #define CFS_CORE_CLIENT_H
 
@@ -25,15 +27,15 @@ struct cfs_client {
 
     enum cfs_session_state state;
     cfs_session_id session;
-    uint64_t nonce;         /* of the newest opening */
-    bool resume;            /* the daemon has just started: it may find its old session alive */
-    bool leaving;           /* asked to close: opens no other */
-    cfs_time open_sent;     /* OPENING: first sending */
-    cfs_time renewed;       /* OPEN: sending time of what last renewed it */
-    cfs_time session_due;   /* next keepalive or resend of OPEN_SESSION */
+    uint64_t nonce;       /* of the newest opening */
+    bool resume;          /* the daemon has just started: it may find its old session alive */
+    bool leaving;         /* asked to close: opens no other */
+    cfs_time open_sent;   /* OPENING: first sending */
+    cfs_time renewed;     /* OPEN: sending time of what last renewed it */
+    cfs_time session_due; /* next keepalive or resend of OPEN_SESSION */
 
-    bool available;         /* false: a call has timed out and no leader has answered since */
-    cfs_time contact;       /* when a leader last answered, dated back to the sending if known */
+    bool available;   /* false: a call has timed out and no leader has answered since */
+    cfs_time contact; /* when a leader last answered, dated back to the sending if known */
 
     uint64_t next_sequence, next_read;
     struct cfs_call *by_id, *by_sequence, *by_read;
@@ -42,9 +44,9 @@ struct cfs_client {
     struct cfs_call *queued; /* acquires that wait in a lock's queue */
     struct cfs_call *reads;  /* reads that were sent */
     uint32_t call_count;
-    cfs_time calls_due;      /* next look at all calls */
+    cfs_time calls_due;     /* next look at all calls */
     uint32_t late_releases; /* calls that are `late` */
-    uint64_t *acks;          /* sequences whose end of wait is to be acknowledged */
+    uint64_t *acks;         /* sequences whose end of wait is to be acknowledged */
     size_t ack_count, ack_capacity;
 };
 
@@ -67,7 +69,8 @@ void cfs_client_unreachable(struct cfs_client *client, cfs_node_id peer);
 
 void cfs_client_answer(struct cfs_client *client, struct cfs_message *message);
 void cfs_client_kept_alive(struct cfs_client *client, const struct cfs_message *message);
-/* Before anything else is done with an event: a session that has lapsed is lost, whatever arrives. */
+/* Before anything else is done with an event: a session that has lapsed is lost, whatever arrives.
+ */
 void cfs_client_check_session(struct cfs_client *client);
 void cfs_client_tick(struct cfs_client *client);
 cfs_time cfs_client_deadline(const struct cfs_client *client);
@@ -83,15 +86,16 @@ struct cfs_call {
     bool is_queued;
     bool cancelling; /* a CANCEL is on its way; the answer may still be a grant */
     bool late;       /* a release whose caller was let go */
-    bool abandoned;  /* not to be sent (again): waits for its CANCEL, or for a session to end it in */
+    bool
+        abandoned; /* not to be sent (again): waits for its CANCEL, or for a session to end it in */
     enum cfs_command_kind kind;
     struct cfs_request request;
-    uint8_t *data;        /* owned: what request.write.data points to */
-    uint64_t target;      /* CANCEL */
-    bool undo;            /* CANCEL */
+    uint8_t *data;           /* owned: what request.write.data points to */
+    uint64_t target;         /* CANCEL */
+    bool undo;               /* CANCEL */
     struct cfs_writer bytes; /* encoded at the first sending */
-    cfs_time deadline;    /* answered TIMED_OUT then; CFS_NEVER: sent until answered */
-    cfs_time give_up;     /* answered INTERRUPTED then, if the cancel is not settled before */
+    cfs_time deadline;       /* answered TIMED_OUT then; CFS_NEVER: sent until answered */
+    cfs_time give_up;        /* answered INTERRUPTED then, if the cancel is not settled before */
     cfs_time resend;
     struct cfs_call **list;
     struct cfs_call *prev, *next;

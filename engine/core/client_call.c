@@ -121,9 +121,8 @@ static void identify(struct cfs_client *client, struct cfs_call *call)
 
 static void send_change(struct cfs_client *client, struct cfs_call *call)
 {
-    struct cfs_message message = {.type = CFS_MSG_FORWARD,
-                                  .to = client->leader,
-                                  .term = client->leader_term};
+    struct cfs_message message = {
+        .type = CFS_MSG_FORWARD, .to = client->leader, .term = client->leader_term};
 
     if (!call->sequence)
         identify(client, call);
@@ -174,8 +173,7 @@ void cfs_client_send(struct cfs_client *client, struct cfs_call *call)
     if (!client->leader || call->abandoned || (!call->read && client->state != CFS_SESSION_OPEN) ||
         must_wait_for_release(client, call))
         return;
-    call->resend =
-        client->env->now + (call->is_queued ? RESEND_QUEUED_AFTER : RESEND_AFTER);
+    call->resend = client->env->now + (call->is_queued ? RESEND_QUEUED_AFTER : RESEND_AFTER);
     cfs_client_look_at(client, call->resend);
     if (call->read)
         send_read(client, call);
@@ -287,8 +285,8 @@ static void cancel_target(struct cfs_client *client, struct cfs_call *target, bo
     cfs_client_send(client, cancel);
 }
 
-/* The caller is let go; what it asked for must not happen later. A release is the exception: whoever
- * could not say "released" in time still wants it to be. */
+/* The caller is let go; what it asked for must not happen later. A release is the exception:
+ * whoever could not say "released" in time still wants it to be. */
 void cfs_client_give_up(struct cfs_client *client, struct cfs_call *call, enum cfs_error error)
 {
     bool release = call->request.op == CFS_OP_RELEASE && call->kind == CFS_CMD_REQUEST;
@@ -328,8 +326,8 @@ void cfs_client_cancel(struct cfs_client *client, uint64_t id)
 /* The wait's end is known here: the cluster may forget it. */
 static void acknowledge(struct cfs_client *client, uint64_t sequence)
 {
-    client->acks =
-        cfs_array_room(client->acks, client->ack_count, &client->ack_capacity, sizeof *client->acks);
+    client->acks = cfs_array_room(client->acks, client->ack_count, &client->ack_capacity,
+                                  sizeof *client->acks);
     client->acks[client->ack_count++] = sequence;
 }
 
@@ -425,8 +423,8 @@ static void ask_anew(struct cfs_client *client, struct cfs_call *call)
     cfs_client_look_at(client, call->deadline);
 }
 
-/* Whether a change that was sent in a lost session has happened can no longer be asked: its caller is
- * told "timed out" as soon as the next session opens, at the latest at its deadline. */
+/* Whether a change that was sent in a lost session has happened can no longer be asked: its caller
+ * is told "timed out" as soon as the next session opens, at the latest at its deadline. */
 static void leave_open(struct cfs_client *client, struct cfs_call *call)
 {
     ask_anew(client, call);
@@ -436,8 +434,8 @@ static void leave_open(struct cfs_client *client, struct cfs_call *call)
 static void end_call(struct cfs_client *client, struct cfs_call *call)
 {
     const struct cfs_request *request = &call->request;
-    bool released =
-        request->op == CFS_OP_RELEASE && request->release.kind != CFS_LEASED; /* by the end itself */
+    bool released = request->op == CFS_OP_RELEASE &&
+                    request->release.kind != CFS_LEASED; /* by the end itself */
 
     if (call->id && !call->cancelling && request->op == CFS_OP_ACQUIRE) {
         ask_anew(client, call);

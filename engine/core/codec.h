@@ -1,5 +1,5 @@
-/* Little-endian integers and counted bytes in a row: the form commands and answers have in the log and
- * beside the JSON on the wire. Reading never trusts a length. */
+/* Little-endian integers and counted bytes in a row: the form commands and answers have in the log
+ * and beside the JSON on the wire. Reading never trusts a length. */
 #ifndef CFS_CORE_CODEC_H
 #define CFS_CORE_CODEC_H
 
@@ -14,8 +14,9 @@ struct cfs_writer {
 void cfs_put_u8(struct cfs_writer *writer, uint8_t value);
 void cfs_put_u32(struct cfs_writer *writer, uint32_t value);
 void cfs_put_u64(struct cfs_writer *writer, uint64_t value);
-void cfs_put_bytes(struct cfs_writer *writer, const void *data, uint32_t len); /* u32 length first */
-void cfs_put_string(struct cfs_writer *writer, const char *string);            /* as bytes, no NUL */
+void cfs_put_bytes(struct cfs_writer *writer, const void *data,
+                   uint32_t len);                                   /* u32 length first */
+void cfs_put_string(struct cfs_writer *writer, const char *string); /* as bytes, no NUL */
 
 /* Once it has run over the end or met a length too large, `failed` is set and all reads give 0. */
 struct cfs_reader {
@@ -27,7 +28,8 @@ struct cfs_reader {
 uint8_t cfs_get_u8(struct cfs_reader *reader);
 uint32_t cfs_get_u32(struct cfs_reader *reader);
 uint64_t cfs_get_u64(struct cfs_reader *reader);
-const uint8_t *cfs_get_bytes(struct cfs_reader *reader, uint32_t *len); /* borrowed from the input */
+const uint8_t *cfs_get_bytes(struct cfs_reader *reader,
+                             uint32_t *len); /* borrowed from the input */
 
 /* Into `out` of `size` bytes, NUL added; fails when it does not fit or contains a NUL. */
 void cfs_get_string(struct cfs_reader *reader, char *out, size_t size);

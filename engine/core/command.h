@@ -2,8 +2,8 @@
 #ifndef CFS_CORE_COMMAND_H
 #define CFS_CORE_COMMAND_H
 
-#include "core/codec.h"
 #include "coordfs/request.h"
+#include "core/codec.h"
 
 enum cfs_command_kind {
     CFS_CMD_REQUEST = 1,    /* a client's change */
@@ -25,24 +25,26 @@ struct cfs_command {
                                     their answer by now */
     uint32_t ack_count;
     struct cfs_request request; /* REQUEST */
-    uint64_t target;            /* CANCEL, REFUSE: the sequence meant; EXPIRE_SESSION: the session */
+    uint64_t target; /* CANCEL, REFUSE: the sequence meant; EXPIRE_SESSION: the session */
     cfs_session_id target_session; /* REFUSE */
-    bool undo;      /* CANCEL: also give back what `target` was granted */
-    uint64_t nonce; /* OPEN_SESSION: grows with every opening of the node; asking twice is asking once */
-    bool resume;    /* OPEN_SESSION: keep the lockfiles of the node's session before, if it lives */
+    bool undo;                     /* CANCEL: also give back what `target` was granted */
+    uint64_t
+        nonce; /* OPEN_SESSION: grows with every opening of the node; asking twice is asking once */
+    bool resume; /* OPEN_SESSION: keep the lockfiles of the node's session before, if it lives */
 };
 
 /* Appends the command to `writer`. */
 void cfs_command_encode(struct cfs_writer *writer, const struct cfs_command *command);
 
-/* 0, or -1 if the bytes are no command of this version. request.write.data is borrowed from `data`. */
+/* 0, or -1 if the bytes are no command of this version. request.write.data is borrowed from `data`.
+ */
 int cfs_command_decode(struct cfs_command *command, const uint8_t *data, size_t len);
 
 void cfs_answer_encode(struct cfs_writer *writer, const struct cfs_answer *answer);
 
-/* 0 or -1. Pointers in the answer are borrowed from `data`, but lock.holders, which `holders` receives
- * and the caller frees. */
-int cfs_answer_decode(struct cfs_answer *answer, struct cfs_holder_info **holders, const uint8_t *data,
-                      size_t len);
+/* 0 or -1. Pointers in the answer are borrowed from `data`, but lock.holders, which `holders`
+ * receives and the caller frees. */
+int cfs_answer_decode(struct cfs_answer *answer, struct cfs_holder_info **holders,
+                      const uint8_t *data, size_t len);
 
 #endif

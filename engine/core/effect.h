@@ -1,28 +1,31 @@
-/* Everything the core may order. The shell performs effects in the order given and needs no rule but
- * that: a message or an answer that promises something durable is ordered only after the event
- * CFS_EV_PERSISTED for it has come in, so persist comes before send comes before answer by itself. */
+/* Everything the core may order. The shell performs effects in the order given and needs no rule
+ * but that: a message or an answer that promises something durable is ordered only after the event
+ * CFS_EV_PERSISTED for it has come in, so persist comes before send comes before answer by itself.
+ */
 #ifndef CFS_CORE_EFFECT_H
 #define CFS_CORE_EFFECT_H
 
 #include "core/message.h"
 
 enum cfs_effect_type {
-    CFS_FX_PERSIST = 1, /* append `record` to the WAL; report its lsn by CFS_EV_PERSISTED when durable */
-    CFS_FX_SEND,        /* hand `message` to the transport, which may lose, repeat or reorder it */
-    CFS_FX_ANSWER,      /* the local request `id` is answered; said once */
-    CFS_FX_DRAIN,       /* finish queued releases of handles, then CFS_EV_DRAINED with `id` */
-    CFS_FX_COLLECT,     /* look which handles are stuck, then CFS_EV_STUCK with `id` */
-    CFS_FX_SESSION,     /* the node's session opened, was lost, or was closed by CFS_EV_LEAVE */
+    CFS_FX_PERSIST =
+        1,         /* append `record` to the WAL; report its lsn by CFS_EV_PERSISTED when durable */
+    CFS_FX_SEND,   /* hand `message` to the transport, which may lose, repeat or reorder it */
+    CFS_FX_ANSWER, /* the local request `id` is answered; said once */
+    CFS_FX_DRAIN,  /* finish queued releases of handles, then CFS_EV_DRAINED with `id` */
+    CFS_FX_COLLECT, /* look which handles are stuck, then CFS_EV_STUCK with `id` */
+    CFS_FX_SESSION, /* the node's session opened, was lost, or was closed by CFS_EV_LEAVE */
 };
 
 enum cfs_record_type { CFS_RECORD_HARD_STATE = 1, CFS_RECORD_ENTRY = 2 };
 
-/* What a node must not forget. An entry record replaces all entries of its group from its index on. */
+/* What a node must not forget. An entry record replaces all entries of its group from its index on.
+ */
 struct cfs_record {
     cfs_group_id group;
     enum cfs_record_type type;
-    uint64_t term;     /* HARD_STATE: current term */
-    cfs_node_id vote;  /* HARD_STATE: candidate voted for in it; 0: none */
+    uint64_t term;           /* HARD_STATE: current term */
+    cfs_node_id vote;        /* HARD_STATE: candidate voted for in it; 0: none */
     struct cfs_entry *entry; /* ENTRY: a reference */
 };
 
@@ -51,7 +54,8 @@ struct cfs_effects {
 /* Appends a zeroed effect of `type`. The pointer is valid until the next one. */
 struct cfs_effect *cfs_effects_add(struct cfs_effects *effects, enum cfs_effect_type type);
 
-/* Frees what the effects own and empties the list; what a performer took over it has set to zero. */
+/* Frees what the effects own and empties the list; what a performer took over it has set to zero.
+ */
 void cfs_effects_clear(struct cfs_effects *effects);
 
 /* Clears, and frees the list's own memory. */

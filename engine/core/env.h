@@ -1,13 +1,13 @@
-/* What every part of a node's core shares during a step: the time, the list of effects, the rule that
- * promises wait for the disk, chance, and the trace. */
+/* What every part of a node's core shares during a step: the time, the list of effects, the rule
+ * that promises wait for the disk, chance, and the trace. */
 #ifndef CFS_CORE_ENV_H
 #define CFS_CORE_ENV_H
 
 #include "core/effect.h"
 #include "core/node_core.h"
 
-/* Whoever relies on a lease ends it by this fraction (1/50, 2 percent) early: clocks may run apart by
- * up to 1 percent each way. */
+/* Whoever relies on a lease ends it by this fraction (1/50, 2 percent) early: clocks may run apart
+ * by up to 1 percent each way. */
 #define CFS_CLOCK_GUARD(duration) ((duration) / 50)
 
 struct cfs_deferred;
@@ -16,11 +16,11 @@ struct cfs_env {
     cfs_node_id self;
     cfs_time now;
     cfs_wall_time wall;
-    struct cfs_effects *effects; /* of the step under way */
-    uint64_t lsn;                /* of the newest ordered record */
-    uint64_t durable;            /* newest lsn reported durable */
-    struct cfs_deferred *deferred; /* messages that wait for an lsn, oldest first */
-    struct cfs_message *inbox;   /* messages to oneself, oldest first */
+    struct cfs_effects *effects;                  /* of the step under way */
+    uint64_t lsn;                                 /* of the newest ordered record */
+    uint64_t durable;                             /* newest lsn reported durable */
+    struct cfs_deferred *deferred;                /* messages that wait for an lsn, oldest first */
+    struct cfs_message *inbox;                    /* messages to oneself, oldest first */
     size_t inbox_at, inbox_count, inbox_capacity; /* inbox_at: the next to be taken */
     uint64_t random;
     cfs_trace_fn trace;

@@ -5,9 +5,9 @@
 #include "core/message.h"
 
 enum cfs_event_type {
-    CFS_EV_TICK = 1,    /* time has passed: due when cfs_core_deadline says so, harmless at any time */
-    CFS_EV_FLUSH,       /* the last events of a batch were delivered: replicate what they proposed */
-    CFS_EV_MESSAGE,     /* a peer's message; the core takes what it owns and leaves it empty */
+    CFS_EV_TICK = 1, /* time has passed: due when cfs_core_deadline says so, harmless at any time */
+    CFS_EV_FLUSH,    /* the last events of a batch were delivered: replicate what they proposed */
+    CFS_EV_MESSAGE,  /* a peer's message; the core takes what it owns and leaves it empty */
     CFS_EV_PERSISTED,   /* every CFS_FX_PERSIST up to and including `lsn` is on stable storage */
     CFS_EV_REFUSED,     /* `peer` refused a connection: no process serves there */
     CFS_EV_UNREACHABLE, /* a message to `peer` may be lost */
@@ -34,9 +34,10 @@ struct cfs_event {
         uint64_t lsn;
         cfs_node_id peer;
         struct {
-            uint64_t id; /* REQUEST and CANCEL: the shell's, never 0, never reused; DRAINED, STUCK: echoed */
-            const struct cfs_request *request;    /* borrowed during the step */
-            const struct cfs_event_stuck *stuck;  /* borrowed during the step */
+            uint64_t id; /* REQUEST and CANCEL: the shell's, never 0, never reused; DRAINED, STUCK:
+                            echoed */
+            const struct cfs_request *request;   /* borrowed during the step */
+            const struct cfs_event_stuck *stuck; /* borrowed during the step */
             uint32_t stuck_count;
         };
     };

@@ -21,7 +21,7 @@ struct cfs_renewal {
     cfs_session_id session; /* key */
     cfs_time renewed;
     uint64_t oldest; /* sequences below it are answered: late copies are dropped */
-    bool doomed; /* its expiry is in the log: too late to renew */
+    bool doomed;     /* its expiry is in the log: too late to renew */
     struct refusal *refusals;
     size_t refusal_count, refusal_capacity;
     struct proposal *proposals; /* in the log and not applied, by index */
@@ -209,8 +209,8 @@ static bool is_proposed(const struct cfs_home *home, struct cfs_renewal *renewal
     return found;
 }
 
-/* A copy of what was answered: it is answered again, or dropped when the asker must have the answer or
- * will get it. */
+/* A copy of what was answered: it is answered again, or dropped when the asker must have the answer
+ * or will get it. */
 static bool answered_before(struct cfs_home *home, struct cfs_asker asker, uint64_t oldest)
 {
     struct cfs_renewal *renewal = find_renewal(home, asker.session);
@@ -221,7 +221,8 @@ static bool answered_before(struct cfs_home *home, struct cfs_asker asker, uint6
            (renewal && (asker.sequence < renewal->oldest || is_proposed(home, renewal, asker)));
 }
 
-void cfs_home_log(struct cfs_home *home, struct cfs_asker asker, const struct cfs_msg_forward *forward)
+void cfs_home_log(struct cfs_home *home, struct cfs_asker asker,
+                  const struct cfs_msg_forward *forward)
 {
     uint64_t index =
         cfs_raft_propose(home->raft, CFS_ENTRY_COMMAND, forward->command, forward->len);
@@ -271,12 +272,12 @@ static void receive_keepalive(struct cfs_home *home, const struct cfs_message *m
     const struct cfs_msg_keepalive *keepalive = &message->keepalive;
     const struct cfs_session *session =
         cfs_sessions_find(&home->machine->sessions, keepalive->session);
-    struct cfs_message reply = {.type = CFS_MSG_KEEPALIVE_REPLY,
-                                .group = home->raft->group,
-                                .to = message->from,
-                                .term = home->raft->term,
-                                .keepalive_reply = {.session = keepalive->session,
-                                                    .sent = keepalive->sent}};
+    struct cfs_message reply = {
+        .type = CFS_MSG_KEEPALIVE_REPLY,
+        .group = home->raft->group,
+        .to = message->from,
+        .term = home->raft->term,
+        .keepalive_reply = {.session = keepalive->session, .sent = keepalive->sent}};
 
     if (!cfs_home_lease_valid(home))
         return;
@@ -361,8 +362,8 @@ static void check_leased(struct cfs_home *home)
 {
     if (home->env->now < leased_due(home))
         return;
-    cfs_home_propose(
-        home, &(struct cfs_command){.kind = CFS_CMD_EXPIRE_LEASED, .node = home->env->self});
+    cfs_home_propose(home,
+                     &(struct cfs_command){.kind = CFS_CMD_EXPIRE_LEASED, .node = home->env->self});
     home->expiry_index = cfs_log_last_index(&home->raft->log);
 }
 

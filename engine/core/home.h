@@ -1,9 +1,9 @@
 /* The leader's side of service: commands into the log, linearizable reads, session terms, and the
  * wait-for graph. All of it is soft state that a new leader builds anew.
  *
- * close(2) returns before the kernel's RELEASE is answered, so "held through an open file" is believed
- * only after the holder's node has finished the releases it had queued (DRAIN): reads and acquires that
- * do not wait ask for that before they answer "held". */
+ * close(2) returns before the kernel's RELEASE is answered, so "held through an open file" is
+ * believed only after the holder's node has finished the releases it had queued (DRAIN): reads and
+ * acquires that do not wait ask for that before they answer "held". */
 #ifndef CFS_CORE_HOME_H
 #define CFS_CORE_HOME_H
 
@@ -32,11 +32,11 @@ struct cfs_home {
     struct cfs_machine *machine;
     const struct cfs_core_config *config;
     bool serving;
-    struct cfs_renewal *renewals;    /* by session */
-    struct cfs_question *questions;  /* unanswered, oldest first */
+    struct cfs_renewal *renewals;   /* by session */
+    struct cfs_question *questions; /* unanswered, oldest first */
     uint64_t drain_id;
-    cfs_time check_due;              /* of session terms */
-    uint64_t expiry_index;           /* of the newest EXPIRE_LEASED in the log */
+    cfs_time check_due;    /* of session terms */
+    uint64_t expiry_index; /* of the newest EXPIRE_LEASED in the log */
     struct cfs_collection collection;
 };
 
@@ -62,7 +62,8 @@ void cfs_home_tick(struct cfs_home *home);
 cfs_time cfs_home_deadline(const struct cfs_home *home);
 
 /* Parts with files of their own. */
-void cfs_home_ask(struct cfs_home *home, struct cfs_message *message, const struct cfs_command *try);
+void cfs_home_ask(struct cfs_home *home, struct cfs_message *message,
+                  const struct cfs_command *try);
 void cfs_home_drop_questions(struct cfs_home *home);
 void cfs_home_drained(struct cfs_home *home, const struct cfs_message *message);
 cfs_time cfs_home_question_deadline(const struct cfs_home *home);

@@ -1,7 +1,7 @@
 /* Looking for deadlocks: some milliseconds after a request began to wait, the leader asks all nodes
- * which of their open files are stuck behind which waits, and judges the wait-for graph. A cycle that
- * two collections in a row find, the second begun after the first had ended, is real: what was stuck in
- * between can have got no nearer. */
+ * which of their open files are stuck behind which waits, and judges the wait-for graph. A cycle
+ * that two collections in a row find, the second begun after the first had ended, is real: what was
+ * stuck in between can have got no nearer. */
 #include "core/home.h"
 #include "core/wait_graph.h"
 

@@ -1,16 +1,17 @@
-/* Questions to the leader: linearizable reads (thesis 6.4), and acquires that do not wait, which are
- * first put as a question so that a refusal costs no disk write.
+/* Questions to the leader: linearizable reads (thesis 6.4), and acquires that do not wait, which
+ * are first put as a question so that a refusal costs no disk write.
  *
- * A question is answered from the applied state when the lease is valid and everything that was in the
- * log when the question came has been applied: then it sees all that was answered before it was asked,
- * and all that its own node had sent before it. */
+ * A question is answered from the applied state when the lease is valid and everything that was in
+ * the log when the question came has been applied: then it sees all that was answered before it was
+ * asked, and all that its own node had sent before it. */
 #include <stdlib.h>
 #include <utlist.h>
 
 #include "core/alloc.h"
 #include "core/home.h"
 
-/* How long a holder's node may take to finish its releases before "held" is believed all the same. */
+/* How long a holder's node may take to finish its releases before "held" is believed all the same.
+ */
 #define DRAIN_MAX CFS_MS(250)
 
 struct cfs_question {
@@ -19,7 +20,7 @@ struct cfs_question {
     uint64_t after;             /* applied index it has to see */
     bool drained;               /* the holders' nodes were asked */
     uint64_t drain_id;
-    uint32_t awaited;           /* bit set by member position: have not finished yet */
+    uint32_t awaited; /* bit set by member position: have not finished yet */
     cfs_time deadline;
     struct cfs_question *prev, *next;
 };
@@ -69,8 +70,8 @@ void cfs_home_drop_questions(struct cfs_home *home)
         drop(home, home->questions);
 }
 
-/* Asks the nodes that hold through open files to finish what they have queued; true when it has to be
- * waited for. */
+/* Asks the nodes that hold through open files to finish what they have queued; true when it has to
+ * be waited for. */
 static bool drain(struct cfs_home *home, struct cfs_question *question, const char *name)
 {
     uint64_t nodes = cfs_lock_table_flock_nodes(home->machine->locks, name);
@@ -140,7 +141,8 @@ static bool progress_try(struct cfs_home *home, struct cfs_question *question)
 
     if (cfs_home_known(home, asker))
         return true;
-    /* A conversion goes to the log in any case: what has been closed must be out of its way by then. */
+    /* A conversion goes to the log in any case: what has been closed must be out of its way by
+     * then. */
     if (cfs_lock_table_converts(home->machine->locks, try->session, try->request.name, acquire) &&
         drain(home, question, try->request.name))
         return false;

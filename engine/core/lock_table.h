@@ -1,9 +1,9 @@
-/* The locks of the cluster: who holds what, who waits in which order. Part of the replicated machine,
- * so every decision follows from the commands alone.
+/* The locks of the cluster: who holds what, who waits in which order. Part of the replicated
+ * machine, so every decision follows from the commands alone.
  *
- * Fairness: per name first come, first served; nobody overtakes a waiter that conflicts with him, be it
- * a shared request or one that would not wait. Compatibility is shared with shared; and holds of
- * different kinds by one process do not conflict (mail programs take two kinds on one file). */
+ * Fairness: per name first come, first served; nobody overtakes a waiter that conflicts with him,
+ * be it a shared request or one that would not wait. Compatibility is shared with shared; and holds
+ * of different kinds by one process do not conflict (mail programs take two kinds on one file). */
 #ifndef CFS_CORE_LOCK_TABLE_H
 #define CFS_CORE_LOCK_TABLE_H
 
@@ -25,8 +25,8 @@ struct cfs_moment {
     cfs_wall_time wall; /* for people */
 };
 
-/* A waiter's end: granted (CFS_OK and token), or another error. Called while the table changes: must
- * not call back into it. */
+/* A waiter's end: granted (CFS_OK and token), or another error. Called while the table changes:
+ * must not call back into it. */
 typedef void (*cfs_settled_fn)(void *arg, struct cfs_asker asker, const struct cfs_answer *answer);
 
 /* `settled` is called whenever one who waited is granted or sent away. */
@@ -35,19 +35,21 @@ void cfs_lock_table_free(struct cfs_lock_table *table);
 
 enum cfs_outcome { CFS_ANSWERED, CFS_QUEUED };
 
-/* Takes the lock, or queues up. ANSWERED: `answer` holds error (OK, EXISTS, WOULD_BLOCK, NOT_HOLDER,
- * IS_DIRECTORY: flock on a directory lock) and token.
- * Asking again for what one holds in the same mode keeps token and content. A FLOCK conversion lets go
- * first, then asks, and is a new acquisition with a new token. */
+/* Takes the lock, or queues up. ANSWERED: `answer` holds error (OK, EXISTS, WOULD_BLOCK,
+ * NOT_HOLDER, IS_DIRECTORY: flock on a directory lock) and token. Asking again for what one holds
+ * in the same mode keeps token and content. A FLOCK conversion lets go first, then asks, and is a
+ * new acquisition with a new token. */
 enum cfs_outcome cfs_lock_table_acquire(struct cfs_lock_table *table, struct cfs_asker asker,
                                         struct cfs_moment moment, const char *name,
-                                        const struct cfs_acquire *acquire, struct cfs_answer *answer);
+                                        const struct cfs_acquire *acquire,
+                                        struct cfs_answer *answer);
 
 enum cfs_error cfs_lock_table_release(struct cfs_lock_table *table, cfs_session_id session,
                                       struct cfs_moment moment, const char *name,
                                       const struct cfs_release *release);
 
-/* unlink, rmdir: NOT_HELD, BUSY (flock or HTTP holds it), NOT_PERMITTED, IS_DIRECTORY, NOT_DIRECTORY. */
+/* unlink, rmdir: NOT_HELD, BUSY (flock or HTTP holds it), NOT_PERMITTED, IS_DIRECTORY,
+ * NOT_DIRECTORY. */
 enum cfs_error cfs_lock_table_remove(struct cfs_lock_table *table, struct cfs_moment moment,
                                      const char *name, const struct cfs_remove *remove);
 
@@ -68,13 +70,15 @@ bool cfs_lock_table_dismiss(struct cfs_lock_table *table, cfs_session_id session
 void cfs_lock_table_undo(struct cfs_lock_table *table, cfs_session_id session, uint64_t sequence,
                          struct cfs_moment moment);
 
-/* The end of a session: all its holds are given back and its waiters dropped without being settled. */
+/* The end of a session: all its holds are given back and its waiters dropped without being settled.
+ */
 void cfs_lock_table_end_session(struct cfs_lock_table *table, cfs_session_id session,
                                 struct cfs_moment moment);
 
-/* A node came back within its session: its lockfiles pass to the new session, the rest ends as above. */
-void cfs_lock_table_move_session(struct cfs_lock_table *table, cfs_session_id from, cfs_session_id to,
-                                 struct cfs_moment moment);
+/* A node came back within its session: its lockfiles pass to the new session, the rest ends as
+ * above. */
+void cfs_lock_table_move_session(struct cfs_lock_table *table, cfs_session_id from,
+                                 cfs_session_id to, struct cfs_moment moment);
 
 /* Ends every LEASED hold whose time has come at moment.time. */
 void cfs_lock_table_expire(struct cfs_lock_table *table, struct cfs_moment moment);
@@ -82,13 +86,14 @@ void cfs_lock_table_expire(struct cfs_lock_table *table, struct cfs_moment momen
 /* The group time at which the next LEASED hold expires; CFS_NEVER if none. */
 cfs_time cfs_lock_table_next_expiry(const struct cfs_lock_table *table);
 
-/* What CFS_OP_GET answers: false if not held. `info`'s pointers are borrowed until the next change. */
+/* What CFS_OP_GET answers: false if not held. `info`'s pointers are borrowed until the next change.
+ */
 bool cfs_lock_table_get(struct cfs_lock_table *table, const char *name, struct cfs_lock_info *info);
 
-/* Whether an acquire that does not wait would conflict now, and nothing would change by it. A conversion
- * lets go first, so it never answers here: false. */
-bool cfs_lock_table_conflicts(const struct cfs_lock_table *table, cfs_session_id session, const char *name,
-                              const struct cfs_acquire *acquire);
+/* Whether an acquire that does not wait would conflict now, and nothing would change by it. A
+ * conversion lets go first, so it never answers here: false. */
+bool cfs_lock_table_conflicts(const struct cfs_lock_table *table, cfs_session_id session,
+                              const char *name, const struct cfs_acquire *acquire);
 
 /* Whether the acquire asks another mode for what the same open file holds. */
 bool cfs_lock_table_converts(const struct cfs_lock_table *table, cfs_session_id session,
@@ -106,9 +111,9 @@ uint32_t cfs_lock_table_waiter_count(const struct cfs_lock_table *table);
 /* A request that waits, and a hold, as vertices of the wait-for graph. */
 struct cfs_wait_vertex {
     struct cfs_asker asker;
-    uint64_t ticket;      /* its place; larger is newer */
+    uint64_t ticket; /* its place; larger is newer */
     bool leased;
-    const char *owner;    /* LEASED: the client's name; "" unknown */
+    const char *owner; /* LEASED: the client's name; "" unknown */
 };
 
 struct cfs_hold_vertex {
@@ -119,8 +124,8 @@ struct cfs_hold_vertex {
     const char *owner; /* LEASED */
 };
 
-/* Calls `wait` for every waiter with the holds and the earlier waiters that keep it from being granted.
- * Pointers are borrowed during the call. */
+/* Calls `wait` for every waiter with the holds and the earlier waiters that keep it from being
+ * granted. Pointers are borrowed during the call. */
 typedef void (*cfs_wait_fn)(void *arg, const struct cfs_wait_vertex *waiter,
                             const struct cfs_hold_vertex *holds, uint32_t hold_count,
                             const struct cfs_asker *ahead, uint32_t ahead_count);

@@ -1,5 +1,5 @@
-/* The window of a group's log that is in memory. Indices begin at 1; index 0 is the empty log's, with
- * term 0 (thesis 3.5). */
+/* The window of a group's log that is in memory. Indices begin at 1; index 0 is the empty log's,
+ * with term 0 (thesis 3.5). */
 #ifndef CFS_CORE_LOG_H
 #define CFS_CORE_LOG_H
 

@@ -1,5 +1,5 @@
-/* The replicated state machine of group 0: applies committed commands to sessions and locks. The same
- * commands in the same order give the same state on every replica. */
+/* The replicated state machine of group 0: applies committed commands to sessions and locks. The
+ * same commands in the same order give the same state on every replica. */
 #ifndef CFS_CORE_MACHINE_H
 #define CFS_CORE_MACHINE_H
 
@@ -8,8 +8,8 @@
 #include "core/lock_table.h"
 #include "core/session.h"
 
-/* A command is answered, or (`queued`, no answer) waits in a lock's queue. OPEN_SESSION is answered to
- * session 0 with its nonce as the sequence and the new session's id as the token. */
+/* A command is answered, or (`queued`, no answer) waits in a lock's queue. OPEN_SESSION is answered
+ * to session 0 with its nonce as the sequence and the new session's id as the token. */
 typedef void (*cfs_machine_answer_fn)(void *arg, struct cfs_asker asker, bool queued,
                                       const struct cfs_answer *answer);
 

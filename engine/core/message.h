@@ -1,5 +1,5 @@
-/* What nodes say to each other. One-way values: a reply is a message too. How they travel (requests,
- * responses, batches) is the transport's affair. */
+/* What nodes say to each other. One-way values: a reply is a message too. How they travel
+ * (requests, responses, batches) is the transport's affair. */
 #ifndef CFS_CORE_MESSAGE_H
 #define CFS_CORE_MESSAGE_H
 
@@ -7,18 +7,18 @@
 #include "core/entry.h"
 
 enum cfs_message_type {
-    CFS_MSG_VOTE = 1,      /* RequestVote, or its dry run (thesis 3.4, 9.6) */
+    CFS_MSG_VOTE = 1, /* RequestVote, or its dry run (thesis 3.4, 9.6) */
     CFS_MSG_VOTE_REPLY,
-    CFS_MSG_APPEND,        /* AppendEntries, also as heartbeat (3.5) */
+    CFS_MSG_APPEND, /* AppendEntries, also as heartbeat (3.5) */
     CFS_MSG_APPEND_REPLY,
-    CFS_MSG_FORWARD,       /* a command, from the node that was asked to the leader */
-    CFS_MSG_READ,          /* a linearizable read, likewise */
-    CFS_MSG_ANSWER,        /* the leader's answer to either */
-    CFS_MSG_KEEPALIVE,     /* renews the sender's session */
+    CFS_MSG_FORWARD,   /* a command, from the node that was asked to the leader */
+    CFS_MSG_READ,      /* a linearizable read, likewise */
+    CFS_MSG_ANSWER,    /* the leader's answer to either */
+    CFS_MSG_KEEPALIVE, /* renews the sender's session */
     CFS_MSG_KEEPALIVE_REPLY,
-    CFS_MSG_DRAIN,         /* leader to a holder's node: finish the releases you have queued */
+    CFS_MSG_DRAIN, /* leader to a holder's node: finish the releases you have queued */
     CFS_MSG_DRAIN_REPLY,
-    CFS_MSG_COLLECT,       /* leader to a node: which of your handles are stuck behind which waits? */
+    CFS_MSG_COLLECT, /* leader to a node: which of your handles are stuck behind which waits? */
     CFS_MSG_COLLECT_REPLY,
     CFS_MSG_TYPE_COUNT
 };
@@ -35,16 +35,17 @@ struct cfs_msg_vote_reply {
 
 struct cfs_msg_append {
     uint64_t prev_index, prev_term, commit;
-    cfs_time sent;  /* leader's clock, echoed: renews the lease from the moment of sending */
-    bool serving;   /* the leader takes commands and reads */
+    cfs_time sent; /* leader's clock, echoed: renews the lease from the moment of sending */
+    bool serving;  /* the leader takes commands and reads */
     uint32_t entry_count;
     struct cfs_entry **entries; /* owned array of references */
 };
 
 struct cfs_msg_append_reply {
     bool success;
-    uint64_t match; /* success: durable and equal up to here; else: a hint, the follower's last index */
-    cfs_time sent;  /* echo */
+    uint64_t
+        match; /* success: durable and equal up to here; else: a hint, the follower's last index */
+    cfs_time sent; /* echo */
 };
 
 struct cfs_msg_forward {

@@ -1,6 +1,6 @@
-/* A whole node as a pure state machine: step(event) -> effects. No clock, thread, descriptor, system call
- * or randomness but the seed it is given, so the daemon, the scenarios and the simulator run the same
- * code. The caller serialises all calls. */
+/* A whole node as a pure state machine: step(event) -> effects. No clock, thread, descriptor,
+ * system call or randomness but the seed it is given, so the daemon, the scenarios and the
+ * simulator run the same code. The caller serialises all calls. */
 #ifndef CFS_CORE_NODE_CORE_H
 #define CFS_CORE_NODE_CORE_H
 
@@ -18,13 +18,13 @@ struct cfs_core_config {
     cfs_node_id node;
     cfs_node_id members[CFS_MEMBERS_MAX]; /* sorted; contains node */
     uint32_t member_count;
-    cfs_time heartbeat;    /* between heartbeats of an idle leader */
-    cfs_time lease;        /* the leader's, from the sending of an acknowledged heartbeat */
-    cfs_time election;     /* shortest election timeout; the longest is twice it */
-    cfs_time session;      /* a node's session */
-    cfs_time timeout;      /* how long a request waits for a majority */
-    uint64_t seed;         /* for election timeouts and the session's nonce */
-    cfs_trace_fn trace;    /* NULL: silent */
+    cfs_time heartbeat; /* between heartbeats of an idle leader */
+    cfs_time lease;     /* the leader's, from the sending of an acknowledged heartbeat */
+    cfs_time election;  /* shortest election timeout; the longest is twice it */
+    cfs_time session;   /* a node's session */
+    cfs_time timeout;   /* how long a request waits for a majority */
+    uint64_t seed;      /* for election timeouts and the session's nonce */
+    cfs_trace_fn trace; /* NULL: silent */
     void *trace_arg;
 };
 
@@ -36,7 +36,8 @@ void cfs_core_free(struct cfs_core *core);
 void cfs_core_restore(struct cfs_core *core, const struct cfs_record *record);
 
 /* Lets one event happen; appends what is to be done to `effects`. */
-void cfs_core_step(struct cfs_core *core, const struct cfs_event *event, struct cfs_effects *effects);
+void cfs_core_step(struct cfs_core *core, const struct cfs_event *event,
+                   struct cfs_effects *effects);
 
 /* When the core wants a CFS_EV_TICK at the latest, as node time. */
 cfs_time cfs_core_deadline(const struct cfs_core *core);
@@ -46,27 +47,28 @@ bool cfs_core_wants_flush(const struct cfs_core *core);
 
 /* What pages and checkers may look at. */
 struct cfs_core_view {
-    const char *role; /* "leader", "follower", "candidate", "pre-candidate" */
-    cfs_node_id leader;      /* 0: unknown */
+    const char *role;   /* "leader", "follower", "candidate", "pre-candidate" */
+    cfs_node_id leader; /* 0: unknown */
     uint64_t term, commit, applied, last_index, durable_index;
-    bool serving;            /* leader: takes commands and reads */
-    cfs_time lease_until;    /* leader: node time */
-    cfs_session_id session;  /* this node's; 0: none */
-    bool available;          /* false: calls are answered TIMED_OUT at once */
-    uint32_t held, waiting;  /* locks */
-    uint32_t outstanding;    /* this node's requests without an answer */
+    bool serving;           /* leader: takes commands and reads */
+    cfs_time lease_until;   /* leader: node time */
+    cfs_session_id session; /* this node's; 0: none */
+    bool available;         /* false: calls are answered TIMED_OUT at once */
+    uint32_t held, waiting; /* locks */
+    uint32_t outstanding;   /* this node's requests without an answer */
     uint32_t session_count;
     struct {
         cfs_node_id node;
-        uint64_t match;      /* leader: durable on that member up to here */
-        cfs_time heard;      /* leader: when it last acknowledged; else 0 */
+        uint64_t match;         /* leader: durable on that member up to here */
+        cfs_time heard;         /* leader: when it last acknowledged; else 0 */
         cfs_session_id session; /* as applied here; 0: none */
     } members[CFS_MEMBERS_MAX];
     uint32_t member_count;
 };
 void cfs_core_view(const struct cfs_core *core, struct cfs_core_view *view);
 
-/* For checkers: the log as it stands (NULL when there is no such index) and the applied lock table. */
+/* For checkers: the log as it stands (NULL when there is no such index) and the applied lock table.
+ */
 const struct cfs_entry *cfs_core_entry(const struct cfs_core *core, uint64_t index);
 const struct cfs_lock_table *cfs_core_locks(const struct cfs_core *core);
 

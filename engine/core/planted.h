@@ -1,6 +1,6 @@
-/* Bugs on purpose. A checker that cannot fail proves nothing: each rule named here can be broken in a
- * build with CFS_PLANTED_BUGS, and the simulator must notice. In every other build the condition is the
- * constant false and the compiler removes it. */
+/* Bugs on purpose. A checker that cannot fail proves nothing: each rule named here can be broken in
+ * a build with CFS_PLANTED_BUGS, and the simulator must notice. In every other build the condition
+ * is the constant false and the compiler removes it. */
 #ifndef CFS_CORE_PLANTED_H
 #define CFS_CORE_PLANTED_H
 
@@ -8,14 +8,18 @@
     X(BUG_VOTE_TWICE, "vote-twice", "grants its vote to two candidates of one term")               \
     X(BUG_FORGET_VOTE, "forget-vote", "does not persist term and vote")                            \
     X(BUG_STALE_LOG_VOTE, "stale-log-vote", "votes for a candidate whose log is behind")           \
-    X(BUG_COMMIT_OLD_TERM, "commit-old-term", "commits an older term's entry by counting replicas") \
-    X(BUG_COMMIT_MINORITY, "commit-minority", "commits what half of the members have")          \
-    X(BUG_ACK_BEFORE_DURABLE, "ack-before-durable", "acknowledges entries before they are durable") \
+    X(BUG_COMMIT_OLD_TERM, "commit-old-term",                                                      \
+      "commits an older term's entry by counting replicas")                                        \
+    X(BUG_COMMIT_MINORITY, "commit-minority", "commits what half of the members have")             \
+    X(BUG_ACK_BEFORE_DURABLE, "ack-before-durable",                                                \
+      "acknowledges entries before they are durable")                                              \
     X(BUG_SKIP_LOG_CHECK, "skip-log-check", "appends without comparing the previous entry's term") \
     X(BUG_APPLY_UNCOMMITTED, "apply-uncommitted", "applies an entry before it is committed")       \
     X(BUG_STALE_READ, "stale-read", "answers reads without a valid lease")                         \
-    X(BUG_IGNORE_PROMISE, "ignore-promise", "a new leader serves while the old one's lease may run") \
-    X(BUG_TWO_HOLDERS, "two-holders", "grants an exclusive lock without looking at shared holders") \
+    X(BUG_IGNORE_PROMISE, "ignore-promise",                                                        \
+      "a new leader serves while the old one's lease may run")                                     \
+    X(BUG_TWO_HOLDERS, "two-holders",                                                              \
+      "grants an exclusive lock without looking at shared holders")                                \
     X(BUG_FORGET_CANCEL, "forget-cancel", "applies a command that was cancelled before")           \
     X(BUG_EARLY_EXPIRY, "early-expiry", "expires sessions at half their term")                     \
     X(BUG_TOKEN_REUSE, "token-reuse", "a lock's next holder gets the token of the last")
@@ -25,7 +29,7 @@ enum cfs_planted {
 #define X(id, word, sentence) CFS_##id,
     CFS_PLANTED_MAP(X)
 #undef X
-    CFS_BUG_COUNT
+        CFS_BUG_COUNT
 };
 
 #ifdef CFS_PLANTED_BUGS

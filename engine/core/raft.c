@@ -1,4 +1,5 @@
-/* Roles, time and the lease of one Raft group. Elections and replication have files of their own. */
+/* Roles, time and the lease of one Raft group. Elections and replication have files of their own.
+ */
 #include "core/raft.h"
 
 #include <assert.h>
@@ -149,8 +150,8 @@ static cfs_time quorum_acked(const struct cfs_raft *raft)
     uint32_t count = raft->config->member_count;
 
     for (uint32_t i = 0; i < count; i++) {
-        cfs_time at = raft->progress[i].node == raft->env->self ? raft->env->now
-                                                                : raft->progress[i].acked;
+        cfs_time at =
+            raft->progress[i].node == raft->env->self ? raft->env->now : raft->progress[i].acked;
         uint32_t slot = i;
         for (; slot > 0 && acked[slot - 1] < at; slot--)
             acked[slot] = acked[slot - 1];
@@ -254,8 +255,7 @@ void cfs_raft_refused(struct cfs_raft *raft, cfs_node_id peer)
     cfs_trace(raft->env, "leader %u refuses connections: it is gone", peer);
     raft->leader_gone = true;
     /* Who stands first wins; a small spread keeps two followers from splitting the vote. */
-    raft->election_due =
-        raft->env->now + cfs_env_random(raft->env, raft->config->election / 8 + 1);
+    raft->election_due = raft->env->now + cfs_env_random(raft->env, raft->config->election / 8 + 1);
 }
 
 void cfs_raft_unreachable(struct cfs_raft *raft, cfs_node_id peer)

@@ -1,15 +1,17 @@
-/* One Raft group on one node (Ongaro, "Consensus: Bridging Theory and Practice", 2014): elections with
- * PreVote (9.6) and CheckQuorum (6.2), replication with batching and pipelining (10.2), leader leases
- * (6.4.1).
+/* One Raft group on one node (Ongaro, "Consensus: Bridging Theory and Practice", 2014): elections
+ * with PreVote (9.6) and CheckQuorum (6.2), replication with batching and pipelining (10.2), leader
+ * leases (6.4.1).
  *
- * One departure from the thesis. There a voter that heard from a leader within the shortest election
- * timeout ignores RequestVote, which protects the lease. Here a voter may vote at any time, but its
- * reply carries what is left of its promise to the old leader, and the new leader serves nobody before
- * the longest promise of its quorum has passed. So a follower that knows its leader's process to be
- * gone (connection refused) can stand at once, and if it was wrong the lease is still honoured.
+ * One departure from the thesis. There a voter that heard from a leader within the shortest
+ * election timeout ignores RequestVote, which protects the lease. Here a voter may vote at any
+ * time, but its reply carries what is left of its promise to the old leader, and the new leader
+ * serves nobody before the longest promise of its quorum has passed. So a follower that knows its
+ * leader's process to be gone (connection refused) can stand at once, and if it was wrong the lease
+ * is still honoured.
  *
- * Clocks: the lease runs on the leader from the moment an acknowledged heartbeat was SENT, the promise
- * on the follower from the moment it was RECEIVED. CFS_CLOCK_GUARD (env.h) covers their drift. */
+ * Clocks: the lease runs on the leader from the moment an acknowledged heartbeat was SENT, the
+ * promise on the follower from the moment it was RECEIVED. CFS_CLOCK_GUARD (env.h) covers their
+ * drift. */
 #ifndef CFS_CORE_RAFT_H
 #define CFS_CORE_RAFT_H
 
@@ -21,9 +23,9 @@ enum cfs_role { CFS_FOLLOWER, CFS_PRE_CANDIDATE, CFS_CANDIDATE, CFS_LEADER };
 /* What a leader knows of a follower (thesis 3.5, 10.2.1). */
 struct cfs_progress {
     cfs_node_id node;
-    uint64_t match; /* durable there up to here */
-    uint64_t next;  /* to be sent next; match < next */
-    bool probing;   /* its log's end is not known: one message at a time */
+    uint64_t match;                      /* durable there up to here */
+    uint64_t next;                       /* to be sent next; match < next */
+    bool probing;                        /* its log's end is not known: one message at a time */
     uint64_t inflight[CFS_INFLIGHT_MAX]; /* last indices of the messages under way, ascending */
     uint32_t inflight_count;
     cfs_time acked; /* sending time of the newest message it acknowledged in this term; 0: none */
@@ -50,22 +52,22 @@ struct cfs_raft {
     size_t mark_count, mark_capacity;
 
     enum cfs_role role;
-    cfs_node_id leader;    /* of this term; 0: unknown */
-    bool leader_serving;   /* as it says in its heartbeats */
-    bool leader_gone;      /* its process refused a connection */
-    cfs_time heard;        /* from the leader, last */
-    cfs_time promise;      /* the old leader's lease may run until then */
-    cfs_time election_due; /* follower and candidates */
+    cfs_node_id leader;         /* of this term; 0: unknown */
+    bool leader_serving;        /* as it says in its heartbeats */
+    bool leader_gone;           /* its process refused a connection */
+    cfs_time heard;             /* from the leader, last */
+    cfs_time promise;           /* the old leader's lease may run until then */
+    cfs_time election_due;      /* follower and candidates */
     uint32_t granted, answered; /* votes of this round: bit sets by member position */
 
     /* Leader. */
     struct cfs_progress progress[CFS_MEMBERS_MAX]; /* by member position; one's own is unused */
     cfs_time leader_since;
-    cfs_time quiet_until;  /* serves nobody before: the voters' promises */
+    cfs_time quiet_until; /* serves nobody before: the voters' promises */
     cfs_time heartbeat_due;
-    uint64_t noop_index;   /* of this leadership */
-    bool dirty;            /* something to replicate */
-    cfs_time clock_base;   /* group time = time_base + (now - clock_base) */
+    uint64_t noop_index; /* of this leadership */
+    bool dirty;          /* something to replicate */
+    cfs_time clock_base; /* group time = time_base + (now - clock_base) */
     cfs_time time_base;
 };
 

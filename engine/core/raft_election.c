@@ -1,19 +1,18 @@
-/* Elections: a dry run first (PreVote, thesis 9.6), then the vote (3.4), its replies carrying what the
- * voter still owes the old leader. */
+/* Elections: a dry run first (PreVote, thesis 9.6), then the vote (3.4), its replies carrying what
+ * the voter still owes the old leader. */
 #include "core/planted.h"
 #include "core/raft.h"
 
 static void ask_for_votes(struct cfs_raft *raft, bool pre)
 {
     for (uint32_t i = 0; i < raft->config->member_count; i++) {
-        struct cfs_message message = {
-            .type = CFS_MSG_VOTE,
-            .group = raft->group,
-            .to = raft->config->members[i],
-            .term = pre ? raft->term + 1 : raft->term,
-            .vote = {.pre = pre,
-                     .last_index = cfs_log_last_index(&raft->log),
-                     .last_term = cfs_log_last_term(&raft->log)}};
+        struct cfs_message message = {.type = CFS_MSG_VOTE,
+                                      .group = raft->group,
+                                      .to = raft->config->members[i],
+                                      .term = pre ? raft->term + 1 : raft->term,
+                                      .vote = {.pre = pre,
+                                               .last_index = cfs_log_last_index(&raft->log),
+                                               .last_term = cfs_log_last_term(&raft->log)}};
         if (message.to != raft->env->self)
             cfs_env_send(raft->env, &message);
     }

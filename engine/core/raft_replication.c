@@ -22,16 +22,16 @@ void cfs_raft_append_local(struct cfs_raft *raft, struct cfs_entry *entry)
 static struct cfs_message append_message(const struct cfs_raft *raft,
                                          const struct cfs_progress *progress)
 {
-    return (struct cfs_message){.type = CFS_MSG_APPEND,
-                                .group = raft->group,
-                                .to = progress->node,
-                                .term = raft->term,
-                                .append = {.prev_index = progress->next - 1,
-                                           .prev_term = cfs_log_term_at(&raft->log,
-                                                                        progress->next - 1),
-                                           .commit = raft->commit,
-                                           .sent = raft->env->now,
-                                           .serving = cfs_raft_serving(raft)}};
+    return (struct cfs_message){
+        .type = CFS_MSG_APPEND,
+        .group = raft->group,
+        .to = progress->node,
+        .term = raft->term,
+        .append = {.prev_index = progress->next - 1,
+                   .prev_term = cfs_log_term_at(&raft->log, progress->next - 1),
+                   .commit = raft->commit,
+                   .sent = raft->env->now,
+                   .serving = cfs_raft_serving(raft)}};
 }
 
 void cfs_raft_broadcast_heartbeat(struct cfs_raft *raft)
@@ -194,8 +194,8 @@ void cfs_raft_handle_append(struct cfs_raft *raft, struct cfs_message *message)
     if (append->entry_count)
         reply_to_append(raft, message, true, last, true);
     else
-        reply_to_append(raft, message, true, last < raft->durable_index ? last : raft->durable_index,
-                        false);
+        reply_to_append(raft, message, true,
+                        last < raft->durable_index ? last : raft->durable_index, false);
 }
 
 static void note_match(struct cfs_progress *progress, uint64_t match)
@@ -231,8 +231,7 @@ void cfs_raft_handle_append_reply(struct cfs_raft *raft, const struct cfs_messag
         note_match(progress, reply->match);
         cfs_raft_advance_commit(raft);
     } else if (reply->match + 1 < progress->next) {
-        progress->next =
-            reply->match > progress->match ? reply->match + 1 : progress->match + 1;
+        progress->next = reply->match > progress->match ? reply->match + 1 : progress->match + 1;
         progress->inflight_count = 0;
         progress->probing = true;
     }
@@ -240,8 +239,8 @@ void cfs_raft_handle_append_reply(struct cfs_raft *raft, const struct cfs_messag
         raft->dirty = true;
 }
 
-/* The largest index durable on a majority, if it is of this term (3.6.2): an older entry counts only
- * through a newer one on top of it. */
+/* The largest index durable on a majority, if it is of this term (3.6.2): an older entry counts
+ * only through a newer one on top of it. */
 void cfs_raft_advance_commit(struct cfs_raft *raft)
 {
     uint64_t match[CFS_MEMBERS_MAX];
@@ -256,7 +255,7 @@ void cfs_raft_advance_commit(struct cfs_raft *raft)
         match[slot] = at;
     }
     uint64_t index = match[cfs_raft_quorum(raft) - 1];
-    if (index > raft->commit && (cfs_log_term_at(&raft->log, index) == raft->term ||
-                                 CFS_PLANTED(BUG_COMMIT_OLD_TERM)))
+    if (index > raft->commit &&
+        (cfs_log_term_at(&raft->log, index) == raft->term || CFS_PLANTED(BUG_COMMIT_OLD_TERM)))
         raft->commit = index;
 }

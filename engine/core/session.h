@@ -1,9 +1,11 @@
-/* The sessions of the cluster and the answers they may still ask for. Part of the replicated machine.
+/* The sessions of the cluster and the answers they may still ask for. Part of the replicated
+ * machine.
  *
- * A command is known by (session, sequence). What it was answered is remembered until the session says,
- * by the `oldest` of a later command, that it has the answer. An acquire that waits in a lock's queue
- * may do so for days and must not hold that mark back: it is acknowledged by name. So a command that arrives twice, or again
- * after a change of leader, happens once (Raft thesis 6.3). */
+ * A command is known by (session, sequence). What it was answered is remembered until the session
+ * says, by the `oldest` of a later command, that it has the answer. An acquire that waits in a
+ * lock's queue may do so for days and must not hold that mark back: it is acknowledged by name. So
+ * a command that arrives twice, or again after a change of leader, happens once (Raft thesis 6.3).
+ */
 #ifndef CFS_CORE_SESSION_H
 #define CFS_CORE_SESSION_H
 
@@ -25,8 +27,8 @@ struct cfs_remembered {
 struct cfs_session {
     cfs_session_id id; /* key: the log index of its OPEN_SESSION */
     cfs_node_id node;
-    uint64_t nonce;  /* of the opening: a node's later openings have larger ones */
-    uint64_t oldest; /* sequences below it are answered and forgotten */
+    uint64_t nonce;                 /* of the opening: a node's later openings have larger ones */
+    uint64_t oldest;                /* sequences below it are answered and forgotten */
     struct cfs_remembered *answers; /* of commands that were answered at once, about in order */
     struct cfs_remembered *waits;   /* of acquires that waited: kept until acknowledged by name */
     UT_hash_handle hh;

@@ -147,7 +147,8 @@ static const char *set_members(const struct key *key, struct cfs_config *config,
 
 /* X(key, setter, offset, min, max, what is accepted, --help) */
 #define KEYS(X)                                                                                    \
-    X("node", set_number, AT(node), 1, CFS_NODE_MAX, "expected this node's id, a number from 1 to 63", \
+    X("node", set_number, AT(node), 1, CFS_NODE_MAX,                                               \
+      "expected this node's id, a number from 1 to 63",                                            \
       "node=ID              this node's id among the members")                                     \
     X("member", set_members, 0, 0, 0,                                                              \
       "expected ID@HOST:PORT, an IPv6 address in brackets, several joined by '+'",                 \

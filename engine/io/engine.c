@@ -6,8 +6,8 @@
  *     messages to the peers           (replication is on its way ...)
  *     the WAL batch to its writer     (... before the local fdatasync starts)
  *
- * Answers, session changes, drains and collections are kept until the step that ordered them is over:
- * their callbacks may submit, and steps do not nest. */
+ * Answers, session changes, drains and collections are kept until the step that ordered them is
+ * over: their callbacks may submit, and steps do not nest. */
 #include "coordfs/engine.h"
 
 #include <stdlib.h>
@@ -28,7 +28,8 @@
 #include "io/transport.h"
 #include "io/wal.h"
 
-/* Turns that feed on their own output end after this many rounds; the rest waits for the next turn. */
+/* Turns that feed on their own output end after this many rounds; the rest waits for the next turn.
+ */
 #define ROUNDS_MAX 8
 
 struct call {
@@ -94,8 +95,8 @@ static void perform(struct cfs_engine *engine, struct cfs_effect *effect)
     }
 }
 
-/* The clock is read for each event, after it has come in: a node that was stopped in the middle of a
- * turn must not judge what arrived since by a lease of before. */
+/* The clock is read for each event, after it has come in: a node that was stopped in the middle of
+ * a turn must not judge what arrived since by a lease of before. */
 static void step(struct cfs_engine *engine, struct cfs_event *event)
 {
     event->now = cfs_clock_now();
@@ -152,8 +153,8 @@ static void deliver_collection(struct cfs_engine *engine, uint64_t id)
         event.stuck_count = engine->files.stuck_handles(engine->files.arg, &handles);
     stuck = cfs_alloc(event.stuck_count * sizeof *stuck);
     for (uint32_t i = 0; i < event.stuck_count; i++)
-        stuck[i] = (struct cfs_event_stuck){handles[i].handle, handles[i].waits,
-                                            handles[i].wait_count};
+        stuck[i] =
+            (struct cfs_event_stuck){handles[i].handle, handles[i].waits, handles[i].wait_count};
     event.stuck = stuck;
     step(engine, &event);
     free(stuck);
@@ -300,10 +301,8 @@ static struct cfs_core *new_core(const struct cfs_config *config)
 static int open_parts(struct cfs_engine *engine)
 {
     const struct cfs_config *config = engine->config;
-    struct cfs_transport_events events = {.arg = engine,
-                                          .message = on_message,
-                                          .refused = on_refused,
-                                          .unreachable = on_unreachable};
+    struct cfs_transport_events events = {
+        .arg = engine, .message = on_message, .refused = on_refused, .unreachable = on_unreachable};
 
     engine->loop = cfs_loop_new();
     engine->core = new_core(config);

@@ -9,9 +9,9 @@
  *
  * The choice, for each batch (deliver): a node with no POST of its own open with the peer posts, so
  * that the peer can answer; one that has answers the oldest POST the peer left here; failing that
- * it posts, up to POSTS_MAX; beyond that messages queue up, up to QUEUE_BYTES_MAX, and then the
- * oldest are lost. A node whose POSTs were all answered and that has nothing to say posts an empty
- * batch (LINE_MS later: there mostly is something to say, an fsync away).
+ * it posts, up to POSTS_MAX; beyond that messages queue up (io/outbox.h). A node whose POSTs were
+ * all answered and that has nothing to say posts an empty batch (LINE_MS later: there mostly is
+ * something to say, an fsync away).
  *
  * At most CFS_HELD_MAX POSTs of a peer are held, each HELD_MS at most; the oldest is answered
  * empty.
@@ -304,6 +304,9 @@ static void on_failure(struct peer *peer, const struct post *post,
 {
     const struct cfs_transport_events *events = &peer->transport->events;
 
+    if (result->outcome == CFS_HTTP_BROKEN && post->since > peer->failed &&
+        post->since + CFS_MS(RETRY_MS) < now_of(peer))
+        peer->failures = 0; /* it had been held: the peer did serve */
     count_failure(peer, post, result->why);
     if (result->outcome == CFS_HTTP_BROKEN)
         broke_off(peer);

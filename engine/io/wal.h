@@ -1,6 +1,6 @@
-/* The write-ahead log: records of all groups in one sequence of segments, one fdatasync for all that
- * arrived while the one before ran. A thread of its own writes and syncs, so that a slow disk never
- * holds up the loop; it shares nothing with the loop but two buffers and a durable mark. */
+/* The write-ahead log: records of all groups in one sequence of segments, one fdatasync for all
+ * that arrived while the one before ran. A thread of its own writes and syncs, so that a slow disk
+ * never holds up the loop; it shares nothing with the loop but two buffers and a durable mark. */
 #ifndef CFS_IO_WAL_H
 #define CFS_IO_WAL_H
 
@@ -8,14 +8,15 @@
 
 struct cfs_wal;
 
-/* One recovered record, in the order written; it (and a reference to its entry) is the caller's only
- * during the call. */
+/* One recovered record, in the order written; it (and a reference to its entry) is the caller's
+ * only during the call. */
 typedef void (*cfs_wal_record_fn)(void *arg, const struct cfs_record *record);
 
-/* Opens or creates the log in directory `dir` (made with mode 0700 when missing) for node `node`, locks
- * it against a second daemon, calls `record` for all that it holds. A torn tail (a batch whose
- * fdatasync never returned) is cut and logged; a bad batch before the tail, another node's directory, an
- * unknown format, or a directory in use fails: 0 or -1, and the log names file and offset. */
+/* Opens or creates the log in directory `dir` (made with mode 0700 when missing) for node `node`,
+ * locks it against a second daemon, calls `record` for all that it holds. A torn tail (a batch
+ * whose fdatasync never returned) is cut and logged; a bad batch before the tail, another node's
+ * directory, an unknown format, or a directory in use fails: 0 or -1, and the log names file and
+ * offset. */
 int cfs_wal_open(struct cfs_wal **out, const char *dir, cfs_node_id node, cfs_wal_record_fn record,
                  void *arg);
 
@@ -28,8 +29,8 @@ void cfs_wal_submit(struct cfs_wal *wal);
 /* Readable (eventfd(2)) when the durable mark moved or the log failed. */
 int cfs_wal_fd(const struct cfs_wal *wal);
 
-/* Resets the fd; `lsn` receives the durable mark. 0, or -1 once a write or fdatasync failed: the node
- * must stop, for what the disk then holds is unknown (LWN "PostgreSQL's fsync() surprise"). */
+/* Resets the fd; `lsn` receives the durable mark. 0, or -1 once a write or fdatasync failed: the
+ * node must stop, for what the disk then holds is unknown (LWN "PostgreSQL's fsync() surprise"). */
 int cfs_wal_durable(struct cfs_wal *wal, uint64_t *lsn);
 
 struct cfs_wal_stats {

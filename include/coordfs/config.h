@@ -14,12 +14,12 @@ struct cfs_member {
 enum cfs_log_level { CFS_LOG_ERROR, CFS_LOG_WARNING, CFS_LOG_INFO, CFS_LOG_DEBUG };
 
 struct cfs_config {
-    cfs_node_id node;                            /* this node's id among the members */
-    struct cfs_member members[CFS_MEMBERS_MAX];  /* sorted by id */
+    cfs_node_id node;                           /* this node's id among the members */
+    struct cfs_member members[CFS_MEMBERS_MAX]; /* sorted by id */
     uint32_t member_count;
-    char listen_host[256]; /* default: this member's host */
-    uint16_t listen_port;  /* default: this member's port */
-    char data[4096];       /* directory of the log; made with mode 0700 if missing */
+    char listen_host[256];  /* default: this member's host */
+    uint16_t listen_port;   /* default: this member's port */
+    char data[4096];        /* directory of the log; made with mode 0700 if missing */
     char secret_file[4096]; /* holds the cluster's secret, mode 0600; at least 16 characters */
     char secret[257];
     uint32_t timeout_ms;   /* how long a call waits for a majority: default 5000 */
@@ -31,18 +31,20 @@ struct cfs_config {
     bool http_open;        /* client routes need no secret */
     bool allow_other;      /* default: true for root */
     bool foreground;
-    bool use_syslog;       /* default: stderr */
+    bool use_syslog;              /* default: stderr */
     enum cfs_log_level log_level; /* default: info */
 };
 
 /* Sets every default. */
 void cfs_config_init(struct cfs_config *config);
 
-/* Sets one `key` to `value`; the keys are those of coordfs --help. 0, or -1 with a sentence that names
- * key and value in `why`. */
-int cfs_config_set(struct cfs_config *config, const char *key, const char *value, char *why, size_t size);
+/* Sets one `key` to `value`; the keys are those of coordfs --help. 0, or -1 with a sentence that
+ * names key and value in `why`. */
+int cfs_config_set(struct cfs_config *config, const char *key, const char *value, char *why,
+                   size_t size);
 
-/* Reads `key = value` lines from `path`; '#' begins a comment. 0, or -1 with file and line in `why`. */
+/* Reads `key = value` lines from `path`; '#' begins a comment. 0, or -1 with file and line in
+ * `why`. */
 int cfs_config_read(struct cfs_config *config, const char *path, char *why, size_t size);
 
 /* Fills in what follows from the rest, reads the secret, checks all of it together. 0 or -1. */

@@ -13,7 +13,8 @@ struct cfs_engine;
 /* Called exactly once for each submitted request. `answer` is the callee's only during the call. */
 typedef void (*cfs_answer_fn)(void *arg, const struct cfs_answer *answer);
 
-/* A file descriptor became readable. Reads a bounded amount; true: there may be more to read now. */
+/* A file descriptor became readable. Reads a bounded amount; true: there may be more to read now.
+ */
 typedef bool (*cfs_readable_fn)(void *arg);
 
 /* What one open file that holds a lock waits for: it is given up only after one of `waits` (ids of
@@ -32,7 +33,8 @@ struct cfs_files {
     /* The node can serve: called each time a session opens, the first time for readiness. */
     void (*session_opened)(void *arg);
     /* Whether releases of handles are under way: reads all that the kernel has queued, and returns
-     * true once no release that was queued before the call is unanswered. Called again until true. */
+     * true once no release that was queued before the call is unanswered. Called again until true.
+     */
     bool (*drained)(void *arg);
     /* Lists the handles that hold and are stuck; the list is the callee's until the next call. */
     uint32_t (*stuck_handles)(void *arg, const struct cfs_stuck_handle **out);
@@ -49,19 +51,21 @@ void cfs_engine_set_files(struct cfs_engine *engine, const struct cfs_files *fil
 int cfs_engine_watch(struct cfs_engine *engine, int fd, cfs_readable_fn fn, void *arg);
 void cfs_engine_unwatch(struct cfs_engine *engine, int fd);
 
-/* Runs until cfs_engine_stop; 0 after a clean stop, -1 when the node had to stop (the log says why). */
+/* Runs until cfs_engine_stop; 0 after a clean stop, -1 when the node had to stop (the log says
+ * why). */
 int cfs_engine_run(struct cfs_engine *engine);
 
 /* Ends cfs_engine_run; safe from a signal handler and from any thread. */
 void cfs_engine_stop(struct cfs_engine *engine);
 
-/* Releases everything the node holds by closing its session: what a clean unmount does. Waits at most
- * `timeout_ms`; not from within a callback, nor while cfs_engine_run runs. 0, or -1 on no majority. */
+/* Releases everything the node holds by closing its session: what a clean unmount does. Waits at
+ * most `timeout_ms`; not from within a callback, nor while cfs_engine_run runs. 0, or -1 on no
+ * majority. */
 int cfs_engine_leave(struct cfs_engine *engine, uint32_t timeout_ms);
 
-/* Asks. `answer` may be called before this returns only with errors of the request itself. Returns an
- * id for cancel, never 0. `request` is copied. Requests are held for the configured timeout when no
- * majority answers; then CFS_ERR_TIMED_OUT. */
+/* Asks. `answer` may be called before this returns only with errors of the request itself. Returns
+ * an id for cancel, never 0. `request` is copied. Requests are held for the configured timeout when
+ * no majority answers; then CFS_ERR_TIMED_OUT. */
 uint64_t cfs_engine_submit(struct cfs_engine *engine, const struct cfs_request *request,
                            cfs_answer_fn answer, void *arg);
 

@@ -7,9 +7,12 @@
 #define CFS_ERROR_MAP(X)                                                                           \
     X(CFS_OK, 0, 200, "ok", "success")                                                             \
     X(CFS_ERR_EXISTS, EEXIST, 423, "held", "the lock is held")                                     \
-    X(CFS_ERR_WOULD_BLOCK, EWOULDBLOCK, 423, "locked", "the lock is held and waiting was not asked for") \
-    X(CFS_ERR_DEADLOCK, EDEADLK, 409, "deadlock", "waiting would never end: each waits for the other")  \
-    X(CFS_ERR_TIMED_OUT, ETIMEDOUT, 503, "no_quorum", "no majority of the cluster could be reached in time") \
+    X(CFS_ERR_WOULD_BLOCK, EWOULDBLOCK, 423, "locked",                                             \
+      "the lock is held and waiting was not asked for")                                            \
+    X(CFS_ERR_DEADLOCK, EDEADLK, 409, "deadlock",                                                  \
+      "waiting would never end: each waits for the other")                                         \
+    X(CFS_ERR_TIMED_OUT, ETIMEDOUT, 503, "no_quorum",                                              \
+      "no majority of the cluster could be reached in time")                                       \
     X(CFS_ERR_INTERRUPTED, EINTR, 408, "interrupted", "the wait was given up")                     \
     X(CFS_ERR_LOST, EIO, 410, "lost", "the lock was lost with the node's session")                 \
     X(CFS_ERR_NOT_HELD, ENOENT, 404, "not_held", "the lock is not held")                           \
@@ -28,7 +31,7 @@ enum cfs_error {
 #define X(code, number, status, word, sentence) code,
     CFS_ERROR_MAP(X)
 #undef X
-    CFS_ERROR_COUNT
+        CFS_ERROR_COUNT
 };
 
 /* The errno(3) value of `error`, positive; 0 for CFS_OK. */

@@ -9,6 +9,7 @@ void cfs_log_open(enum cfs_log_level level, bool use_syslog);
 /* Whether a line of `level` would be written: to spare making it. */
 bool cfs_log_wants(enum cfs_log_level level);
 
-void cfs_log(enum cfs_log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void cfs_log(enum cfs_log_level level, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 #endif

@@ -1,5 +1,5 @@
-/* What may be asked of the cluster, and what it answers. Plain values: whoever fills a request or an
- * answer in owns every pointer in it; the callee copies what it keeps. */
+/* What may be asked of the cluster, and what it answers. Plain values: whoever fills a request or
+ * an answer in owns every pointer in it; the callee copies what it keeps. */
 #ifndef COORDFS_REQUEST_H
 #define COORDFS_REQUEST_H
 
@@ -35,14 +35,15 @@ struct cfs_acquire {
     enum cfs_lock_mode mode;
     enum cfs_lock_kind kind;
     enum cfs_lock_form form;
-    bool wait;                  /* false: a conflict answers EXISTS (lockfiles) or WOULD_BLOCK */
-    uint64_t handle;            /* FLOCK: the open file, unique within the session; else 0 */
-    struct cfs_process process; /* who asks; holds of other kinds by the same process do not conflict */
-    uint32_t uid, gid, perm;    /* of the file it becomes; perm: the lower 12 mode bits */
-    uint64_t ticket;            /* the place an interrupted wait had, to take it again; 0: the tail */
-    uint32_t ttl_ms;            /* LEASED: how long it lives without renewal */
-    uint64_t key;               /* LEASED: asking twice with the same key is asking once; 0: none */
-    cfs_token renew;            /* LEASED: prolong this hold instead; NOT_HOLDER if it is gone */
+    bool wait;       /* false: a conflict answers EXISTS (lockfiles) or WOULD_BLOCK */
+    uint64_t handle; /* FLOCK: the open file, unique within the session; else 0 */
+    struct cfs_process
+        process; /* who asks; holds of other kinds by the same process do not conflict */
+    uint32_t uid, gid, perm; /* of the file it becomes; perm: the lower 12 mode bits */
+    uint64_t ticket;         /* the place an interrupted wait had, to take it again; 0: the tail */
+    uint32_t ttl_ms;         /* LEASED: how long it lives without renewal */
+    uint64_t key;            /* LEASED: asking twice with the same key is asking once; 0: none */
+    cfs_token renew;         /* LEASED: prolong this hold instead; NOT_HOLDER if it is gone */
     char owner[CFS_OWNER_MAX + 1]; /* LEASED: the client's name for itself; "" if it gave none */
 };
 
@@ -58,7 +59,8 @@ struct cfs_remove {
 };
 
 struct cfs_write {
-    cfs_token token; /* the exclusive hold it writes under; NOT_HOLDER if that is not (or no longer) held */
+    cfs_token token; /* the exclusive hold it writes under; NOT_HOLDER if that is not (or no longer)
+                        held */
     uint64_t offset;
     const uint8_t *data; /* borrowed; a gap before offset reads as zeros */
     uint32_t len;
@@ -119,11 +121,11 @@ struct cfs_lock_info {
 
 struct cfs_answer {
     enum cfs_error error;
-    cfs_token token;    /* ACQUIRE: of the hold */
-    uint64_t ticket;    /* ACQUIRE that ended INTERRUPTED: the place it had in the queue; 0: none */
+    cfs_token token; /* ACQUIRE: of the hold */
+    uint64_t ticket; /* ACQUIRE that ended INTERRUPTED: the place it had in the queue; 0: none */
     struct cfs_lock_info lock; /* GET */
-    const char *names;  /* LIST: NUL-terminated names, one after the other */
-    uint32_t names_len; /* LIST: bytes, the NULs included */
+    const char *names;         /* LIST: NUL-terminated names, one after the other */
+    uint32_t names_len;        /* LIST: bytes, the NULs included */
 };
 
 /* 1 when `name` may name a lock: 1 to 255 bytes, no '/', and neither "." nor "..". */

@@ -20,7 +20,7 @@ static uint32_t any_name(struct sim *sim)
 static enum cfs_lock_mode any_mode(struct sim *sim)
 {
     return sim_random_chance(&sim->random_client, sim->swarm.exclusive_permille) ? CFS_EXCLUSIVE
-                                                                                : CFS_SHARED;
+                                                                                 : CFS_SHARED;
 }
 
 typedef bool (*handle_test)(const struct sim_handle *handle);
@@ -46,7 +46,8 @@ static bool is_idle(const struct sim_handle *handle)
 }
 
 /* One of the process' open files that passes the test, at random; NULL if there is none. */
-static struct sim_handle *pick_handle(struct sim *sim, struct sim_process *process, handle_test test)
+static struct sim_handle *pick_handle(struct sim *sim, struct sim_process *process,
+                                      handle_test test)
 {
     struct sim_handle *handles = process->node->kernel.handles, *picked = NULL;
     uint64_t seen = 0;
@@ -193,7 +194,8 @@ static bool remove_one(struct sim *sim, struct sim_process *process)
     return true;
 }
 
-static bool write_under(struct sim *sim, struct sim_process *process, uint32_t name, cfs_token token)
+static bool write_under(struct sim *sim, struct sim_process *process, uint32_t name,
+                        cfs_token token)
 {
     struct cfs_request request = request_of(CFS_OP_WRITE, name);
     char text[16];

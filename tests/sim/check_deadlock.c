@@ -1,6 +1,6 @@
-/* EDEADLK only for a real cycle. The judge knows the processes, not the order of the queues, and looks
- * at everything that was so at any time while the refused request waited: more edges than there ever
- * were at once. Where even they close no cycle there was none. */
+/* EDEADLK only for a real cycle. The judge knows the processes, not the order of the queues, and
+ * looks at everything that was so at any time while the refused request waited: more edges than
+ * there ever were at once. Where even they close no cycle there was none. */
 #include <inttypes.h>
 
 #include "sim.h"
@@ -38,8 +38,8 @@ static uint32_t waits_of(const struct search *search, uint32_t process)
 
 static void visit(struct search *search, uint32_t process);
 
-/* All who had the file open must have waited; then the hold leads to each of them. Who came to have it
- * open meanwhile may have done so before or after. */
+/* All who had the file open must have waited; then the hold leads to each of them. Who came to have
+ * it open meanwhile may have done so before or after. */
 static void follow_hold(struct search *search, const struct sim_hold *hold)
 {
     bool changed = hold->shared >= search->from;

@@ -38,8 +38,9 @@ static void check_requests(struct sim *sim, const struct sim_node *node)
         cfs_time began = wait_began(node, op);
         if (began == CFS_NEVER || sim->world.now <= began + allowed)
             continue;
-        sim_fail(sim, "answer-in-time", "node %u has not answered request %" PRIu64 " for %" PRIu64 " ms",
-                 node->id, op->id, (sim->world.now - began) / 1000);
+        sim_fail(sim, "answer-in-time",
+                 "node %u has not answered request %" PRIu64 " for %" PRIu64 " ms", node->id,
+                 op->id, (sim->world.now - began) / 1000);
     }
 }
 
@@ -68,7 +69,8 @@ static const char *disagreement(const struct sim *sim)
 
     for (uint32_t i = 0; i < sim->swarm.node_count; i++) {
         const struct sim_node *node = &sim->nodes[i];
-        if (node->view.applied != first->view.applied || node->view.applied != node->view.last_index)
+        if (node->view.applied != first->view.applied ||
+            node->view.applied != node->view.last_index)
             return "a replica is behind";
         if (cfs_core_digest(node->core) != cfs_core_digest(first->core))
             return "replicas differ";
@@ -84,8 +86,8 @@ static const char *locks_left(const struct sim *sim)
     return NULL;
 }
 
-/* A process of its own on each node sweeps lockfiles that their makers left behind, on which others may
- * wait, and then takes and removes every lock. */
+/* A process of its own on each node sweeps lockfiles that their makers left behind, on which others
+ * may wait, and then takes and removes every lock. */
 
 static void ask_probe(struct sim *sim)
 {
@@ -240,7 +242,8 @@ static void out_of_patience(struct sim *sim, const char *why)
     char oldest[400];
 
     describe_oldest(sim, oldest, sizeof oldest);
-    sim_fail(sim, "liveness", "stage %s does not end: %s%s", stage_names[sim->live.stage], why, oldest);
+    sim_fail(sim, "liveness", "stage %s does not end: %s%s", stage_names[sim->live.stage], why,
+             oldest);
 }
 
 static void look(struct sim *sim, void *arg, uint64_t value)

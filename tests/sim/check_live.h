@@ -1,6 +1,6 @@
-/* Liveness: every request is answered in time, and once nothing goes wrong any more the cluster comes to
- * rest: a leader serves, every node has a session, all waits end, every lock can be had from every node,
- * and all replicas agree. */
+/* Liveness: every request is answered in time, and once nothing goes wrong any more the cluster
+ * comes to rest: a leader serves, every node has a session, all waits end, every lock can be had
+ * from every node, and all replicas agree. */
 #ifndef SIM_CHECK_LIVE_H
 #define SIM_CHECK_LIVE_H
 

@@ -34,14 +34,14 @@ bool sim_hold_relied_on(const struct sim *sim, const struct sim_hold *hold)
 /* As above, and lockfiles whose daemon died: their makers rely on them to the end of the lease. */
 static bool excludes(const struct sim *sim, const struct sim_hold *hold)
 {
-    return sim_hold_relied_on(sim, hold) ||
-           (hold->state == SIM_RESIDUE && hold->token && !in_doubt(sim, hold) &&
-            sim->world.now < hold->until);
+    return sim_hold_relied_on(sim, hold) || (hold->state == SIM_RESIDUE && hold->token &&
+                                             !in_doubt(sim, hold) && sim->world.now < hold->until);
 }
 
 static struct sim_hold *put(struct sim_holds *holds, const struct sim_hold *hold)
 {
-    holds->items = cfs_array_room(holds->items, holds->count, &holds->capacity, sizeof *holds->items);
+    holds->items =
+        cfs_array_room(holds->items, holds->count, &holds->capacity, sizeof *holds->items);
     holds->items[holds->count] = *hold;
     return &holds->items[holds->count++];
 }
@@ -150,7 +150,8 @@ static cfs_time lease_end(const struct sim_op *op)
     return op->retried ? 0 : op->submitted + CFS_MS(op->request.acquire.ttl_ms) * 98 / 100;
 }
 
-static void submitted_acquire(struct sim_lock_name *name, struct sim_op *op, struct sim_hold *subject)
+static void submitted_acquire(struct sim_lock_name *name, struct sim_op *op,
+                              struct sim_hold *subject)
 {
     op->arrivals = ++name->arrivals;
     name->acquires++;
@@ -213,7 +214,8 @@ void sim_locks_unclear(struct sim *sim, const struct sim_op *op, bool undone)
 
 static bool compatible(const struct sim_hold *a, const struct sim_hold *b)
 {
-    bool same_process = a->node == b->node && a->identity.pid && a->identity.pid == b->identity.pid &&
+    bool same_process = a->node == b->node && a->identity.pid &&
+                        a->identity.pid == b->identity.pid &&
                         a->identity.start == b->identity.start;
 
     return (a->mode == CFS_SHARED && b->mode == CFS_SHARED) || (same_process && a->kind != b->kind);
@@ -224,16 +226,18 @@ static void check_exclusion(struct sim *sim, const struct sim_lock_name *name, u
 {
     for (size_t i = 0; i < name->live.count; i++) {
         const struct sim_hold *other = &name->live.items[i];
-        if (other == hold || !excludes(sim, other) || !excludes(sim, hold) || compatible(hold, other))
+        if (other == hold || !excludes(sim, other) || !excludes(sim, hold) ||
+            compatible(hold, other))
             continue;
         sim_fail(sim, "mutual-exclusion",
-                 "%s was granted to node %u with token %" PRIu64 " while node %u holds it with %" PRIu64,
+                 "%s was granted to node %u with token %" PRIu64
+                 " while node %u holds it with %" PRIu64,
                  sim_name(number), hold->node, hold->token, other->node, other->token);
     }
 }
 
-/* What the token has to exceed. An earlier request of the same handle that ended unclear may have been
- * granted then, and is only confirmed now. */
+/* What the token has to exceed. An earlier request of the same handle that ended unclear may have
+ * been granted then, and is only confirmed now. */
 static cfs_token floor_of(const struct sim_lock_name *name, const struct sim_op *op)
 {
     cfs_token floor = op->floor;
@@ -309,8 +313,8 @@ static void granted(struct sim *sim, const struct sim_op *op, const struct cfs_a
         sim_fail(sim, "session", "node %u was granted %s without a session", op->node->id,
                  sim_name(op->name));
     if (acquire->renew && answer->token != acquire->renew)
-        sim_fail(sim, "fencing-tokens", "%s: renewing %" PRIu64 " gave %" PRIu64, sim_name(op->name),
-                 acquire->renew, answer->token);
+        sim_fail(sim, "fencing-tokens", "%s: renewing %" PRIu64 " gave %" PRIu64,
+                 sim_name(op->name), acquire->renew, answer->token);
     if (!kept && !acquire->renew)
         check_token(sim, name, op, answer->token);
     if (kept) {
@@ -339,14 +343,15 @@ static void check_refusal(struct sim *sim, const struct sim_op *op, enum cfs_err
     const struct sim_lock_name *name = &sim->locks.names[op->name];
 
     if (op->request.acquire.wait)
-        sim_fail(sim, "refusal", "node %u would have waited for %s and was answered %s", op->node->id,
-                 sim_name(op->name), cfs_error_word(error));
+        sim_fail(sim, "refusal", "node %u would have waited for %s and was answered %s",
+                 op->node->id, sim_name(op->name), cfs_error_word(error));
     if (!op->others_busy && name->arrivals == op->arrivals)
         sim_fail(sim, "refusal", "node %u was answered %s for %s, which is free", op->node->id,
                  cfs_error_word(error), sim_name(op->name));
 }
 
-/* It lets go first, then asks. Only where the answer says nothing of the cluster may it have kept. */
+/* It lets go first, then asks. Only where the answer says nothing of the cluster may it have kept.
+ */
 static void conversion_failed(struct sim *sim, const struct sim_op *op, struct sim_hold *hold,
                               enum cfs_error error)
 {
@@ -464,7 +469,8 @@ static void check_ghost(struct sim *sim, const struct sim_op *op)
         return;
     for (size_t i = 0; i < name->live.count; i++) {
         const struct sim_hold *hold = &name->live.items[i];
-        if (hold->kind == CFS_LOCKFILE && (!hold->undone || op->submitted < hold->since + UNDO_TIME))
+        if (hold->kind == CFS_LOCKFILE &&
+            (!hold->undone || op->submitted < hold->since + UNDO_TIME))
             return;
     }
     sim_fail(sim, "ghost", "node %u removed the lockfile %s, which nobody was told to have made",
@@ -492,8 +498,9 @@ static void remove_answered(struct sim *sim, const struct sim_op *op, enum cfs_e
             removed(sim, op, hold);
         else if (error == CFS_ERR_NOT_HELD && sim_hold_relied_on(sim, hold) &&
                  hold->number <= op->holds_made)
-            sim_fail(sim, "forgotten", "node %u cannot remove %s, which node %u holds with %" PRIu64,
-                     op->node->id, sim_name(op->name), hold->node, hold->token);
+            sim_fail(sim, "forgotten",
+                     "node %u cannot remove %s, which node %u holds with %" PRIu64, op->node->id,
+                     sim_name(op->name), hold->node, hold->token);
     }
 }
 
@@ -504,7 +511,8 @@ static void write_answered(struct sim *sim, const struct sim_op *op, enum cfs_er
     struct sim_hold *past = find_token(&name->past, op->request.write.token);
 
     if (past && past->gone < op->submitted && error == CFS_OK)
-        sim_fail(sim, "fencing", "node %u wrote to %s under token %" PRIu64 ", which it had given back",
+        sim_fail(sim, "fencing",
+                 "node %u wrote to %s under token %" PRIu64 ", which it had given back",
                  op->node->id, sim_name(op->name), past->token);
     if (!hold)
         return;
@@ -567,10 +575,13 @@ void sim_locks_say(struct sim *sim)
                 name->removes, name->tainted ? ", tainted" : "");
         for (size_t i = 0; i < name->live.count; i++) {
             const struct sim_hold *hold = &name->live.items[i];
-            sim_say(sim, "judge:   n%u process %u token %" PRIu64 " mode %u kind %u handle %" PRIu64
-                    " owners %x since %.6f until %.6f %s", hold->node, hold->process, hold->token,
-                    hold->mode, hold->kind, hold->handle, hold->owners, (double)hold->since / 1e6,
-                    hold->until == CFS_NEVER ? -1.0 : (double)hold->until / 1e6, states[hold->state]);
+            sim_say(sim,
+                    "judge:   n%u process %u token %" PRIu64 " mode %u kind %u handle %" PRIu64
+                    " owners %x since %.6f until %.6f %s",
+                    hold->node, hold->process, hold->token, hold->mode, hold->kind, hold->handle,
+                    hold->owners, (double)hold->since / 1e6,
+                    hold->until == CFS_NEVER ? -1.0 : (double)hold->until / 1e6,
+                    states[hold->state]);
         }
     }
 }

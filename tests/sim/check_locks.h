@@ -1,15 +1,16 @@
 /* The locks as their users see them, judged on true time.
  *
- * A hold is relied on from the moment its acquire was ANSWERED until its release is SUBMITTED, or its
- * node says that the session is lost, or crashes; a node that stands still relies on its locks until its
- * lease ends by its own clock. No two conflicting holds are ever relied on at once. What an error
- * left unclear is kept as a residue: it may be held by the cluster, and nobody may rely on it. */
+ * A hold is relied on from the moment its acquire was ANSWERED until its release is SUBMITTED, or
+ * its node says that the session is lost, or crashes; a node that stands still relies on its locks
+ * until its lease ends by its own clock. No two conflicting holds are ever relied on at once. What
+ * an error left unclear is kept as a residue: it may be held by the cluster, and nobody may rely on
+ * it. */
 #ifndef SIM_CHECK_LOCKS_H
 #define SIM_CHECK_LOCKS_H
 
-#include "process.h"
 #include "core/entry.h"
 #include "kernel.h"
+#include "process.h"
 
 enum sim_hold_state {
     SIM_HELD,    /* relied on */
@@ -32,19 +33,19 @@ struct sim_hold {
     bool first; /* nobody else held the name then: it is owned by uid */
     uint64_t handle;
     cfs_session_id session; /* of the node, when it was answered */
-    cfs_token token; /* 0: unknown */
-    cfs_token floor; /* unknown: as its request had it */
-    cfs_time since;  /* answered */
-    cfs_time until;  /* not relied on from then on; CFS_NEVER: no bound */
+    cfs_token token;        /* 0: unknown */
+    cfs_token floor;        /* unknown: as its request had it */
+    cfs_time since;         /* answered */
+    cfs_time until;         /* not relied on from then on; CFS_NEVER: no bound */
     cfs_time gone;
-    uint64_t op;      /* ENDING: the request that ends it */
-    bool closed;      /* ENDING: by close(2), which has returned */
-    bool unsettled;   /* RESIDUE: the acquire may still be applied */
-    bool undone;      /* RESIDUE: its caller got an error: the node gives back what it may be granted */
-    uint32_t writes;  /* WRITE requests under way */
+    uint64_t op;    /* ENDING: the request that ends it */
+    bool closed;    /* ENDING: by close(2), which has returned */
+    bool unsettled; /* RESIDUE: the acquire may still be applied */
+    bool undone; /* RESIDUE: its caller got an error: the node gives back what it may be granted */
+    uint32_t writes; /* WRITE requests under way */
     bool content_unclear;
-    uint64_t content;  /* number of the newest content written; 0: empty */
-    cfs_time written;  /* when that was answered */
+    uint64_t content;               /* number of the newest content written; 0: empty */
+    cfs_time written;               /* when that was answered */
     uint32_t owners, owners_before; /* processes that have the handle open; before the last fork */
     cfs_time shared;                /* when that was */
 };
@@ -55,15 +56,15 @@ struct sim_holds {
 };
 
 struct sim_lock_name {
-    struct sim_holds live, past; /* past: GONE */
+    struct sim_holds live, past;        /* past: GONE */
     cfs_token newest, newest_exclusive; /* of answered acquires */
     cfs_token known;                    /* the largest that anyone saw */
-    cfs_token dead;    /* none up to it is held any more: somebody has seen so */
-    uint64_t arrivals; /* acquires submitted */
-    uint32_t acquires; /* under way */
-    bool tainted;      /* an acquire over HTTP ended without a clear answer */
-    cfs_time removed;  /* when a REMOVE last succeeded, or may have */
-    uint32_t removes;  /* REMOVE requests under way, or of unknown outcome: no lockfile is certain */
+    cfs_token dead;                     /* none up to it is held any more: somebody has seen so */
+    uint64_t arrivals;                  /* acquires submitted */
+    uint32_t acquires;                  /* under way */
+    bool tainted;                       /* an acquire over HTTP ended without a clear answer */
+    cfs_time removed;                   /* when a REMOVE last succeeded, or may have */
+    uint32_t removes; /* REMOVE requests under way, or of unknown outcome: no lockfile is certain */
     uint32_t unclear_removes[CFS_MEMBERS_MAX + 1]; /* those of unknown outcome, by node */
 };
 
@@ -94,7 +95,8 @@ void sim_locks_submitted(struct sim *sim, struct sim_op *op);
 void sim_locks_answered(struct sim *sim, const struct sim_op *op, const struct cfs_answer *answer);
 
 /* Who has the handle open has changed. */
-void sim_locks_owners(struct sim *sim, const struct sim_node *node, const struct sim_handle *handle);
+void sim_locks_owners(struct sim *sim, const struct sim_node *node,
+                      const struct sim_handle *handle);
 
 /* The fortunes of a node. */
 void sim_locks_node_lost(struct sim *sim, struct sim_node *node);

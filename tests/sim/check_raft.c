@@ -56,7 +56,8 @@ static struct sim_state *state_at(struct sim_raft_check *check, uint64_t index)
     return &check->states[index];
 }
 
-/* Log matching: by induction over the previous entry's term, equal index and term mean equal logs. */
+/* Log matching: by induction over the previous entry's term, equal index and term mean equal logs.
+ */
 
 static uint64_t digest_of(const struct cfs_entry *entry)
 {
@@ -115,13 +116,13 @@ static void check_log(struct sim *sim, struct sim_node *node, struct sim_shadow 
     for (uint64_t i = same + 1; i <= last; i++) {
         const struct cfs_entry *entry = cfs_core_entry(node->core, i);
         if (!entry || entry->index != i) {
-            sim_fail(sim, "log-matching", "node %u has no entry %" PRIu64 " below its end", node->id,
-                     i);
+            sim_fail(sim, "log-matching", "node %u has no entry %" PRIu64 " below its end",
+                     node->id, i);
             return;
         }
         check_entry(sim, node, entry, i > 1 ? shadow->terms[i - 2] : 0);
-        shadow->terms = cfs_array_room(shadow->terms, shadow->count, &shadow->capacity,
-                                       sizeof *shadow->terms);
+        shadow->terms =
+            cfs_array_room(shadow->terms, shadow->count, &shadow->capacity, sizeof *shadow->terms);
         shadow->terms[shadow->count++] = entry->term;
     }
 }
@@ -190,8 +191,8 @@ static void check_commit_rule(struct sim *sim, const struct sim_node *node,
     if (node->view.commit > shadow->commit && term_of(node, node->view.commit) != node->view.term)
         sim_fail(sim, "commit-rule",
                  "node %u, leader of term %" PRIu64 ", commits up to entry %" PRIu64
-                 " of term %" PRIu64, node->id, node->view.term, node->view.commit,
-                 term_of(node, node->view.commit));
+                 " of term %" PRIu64,
+                 node->id, node->view.term, node->view.commit, term_of(node, node->view.commit));
 }
 
 static void check_applied(struct sim *sim, const struct sim_node *node, struct sim_shadow *shadow)
@@ -208,8 +209,8 @@ static void check_applied(struct sim *sim, const struct sim_node *node, struct s
     digest = cfs_core_digest(node->core);
     if (state->node && state->digest != digest)
         sim_fail(sim, "state-machine-safety",
-                 "nodes %u and %u have different states after entry %" PRIu64, state->node, node->id,
-                 node->view.applied);
+                 "nodes %u and %u have different states after entry %" PRIu64, state->node,
+                 node->id, node->view.applied);
     *state = (struct sim_state){.digest = digest, .node = node->id};
 }
 
@@ -221,8 +222,8 @@ static void check_progress(struct sim *sim, const struct sim_node *node,
     if (view->term < shadow->term || view->commit < shadow->commit ||
         view->applied < shadow->applied)
         sim_fail(sim, "progress",
-                 "node %u went back: term %" PRIu64 " to %" PRIu64 ", commit %" PRIu64 " to %" PRIu64
-                 ", applied %" PRIu64 " to %" PRIu64,
+                 "node %u went back: term %" PRIu64 " to %" PRIu64 ", commit %" PRIu64
+                 " to %" PRIu64 ", applied %" PRIu64 " to %" PRIu64,
                  node->id, shadow->term, view->term, shadow->commit, view->commit, shadow->applied,
                  view->applied);
 }
@@ -262,7 +263,8 @@ void sim_raft_sent(struct sim *sim, const struct cfs_message *message)
 {
     cfs_node_id *vote;
 
-    if (message->type != CFS_MSG_VOTE_REPLY || message->vote_reply.pre || !message->vote_reply.granted)
+    if (message->type != CFS_MSG_VOTE_REPLY || message->vote_reply.pre ||
+        !message->vote_reply.granted)
         return;
     vote = &term_at(&sim->raft, message->term)->votes[message->from];
     if (*vote && *vote != message->to)

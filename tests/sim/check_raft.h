@@ -1,7 +1,7 @@
-/* Raft's five properties (Ongaro and Ousterhout 2014, figure 3), judged after every step of every node:
- * election safety, leader append-only, log matching, leader completeness, state machine safety. Beside
- * them: a node votes once a term, a leader commits through entries of its own term only, and no node's term,
- * commit and applied indices go back. */
+/* Raft's five properties (Ongaro and Ousterhout 2014, figure 3), judged after every step of every
+ * node: election safety, leader append-only, log matching, leader completeness, state machine
+ * safety. Beside them: a node votes once a term, a leader commits through entries of its own term
+ * only, and no node's term, commit and applied indices go back. */
 #ifndef SIM_CHECK_RAFT_H
 #define SIM_CHECK_RAFT_H
 

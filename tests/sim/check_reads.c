@@ -1,5 +1,5 @@
-/* Reads are linearizable: what was answered before a read began is in it, and what one read has seen no
- * later read unsees. */
+/* Reads are linearizable: what was answered before a read began is in it, and what one read has
+ * seen no later read unsees. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,7 +12,8 @@ static bool is_certain(const struct sim *sim, const struct sim_op *op, const str
     return sim_hold_relied_on(sim, hold) && hold->since < op->submitted;
 }
 
-/* Nobody else held the name at any time during the read, not even its own process in another way. */
+/* Nobody else held the name at any time during the read, not even its own process in another way.
+ */
 static bool is_alone(const struct sim_lock_name *name, const struct sim_op *op,
                      const struct sim_hold *hold)
 {
@@ -36,9 +37,9 @@ static void check_content(struct sim *sim, const struct sim_op *op, const struct
         snprintf(expected, sizeof expected, "%06u", (unsigned)(hold->content % 1000000));
     if (info->content_len != strlen(expected) ||
         (info->content_len && memcmp(info->content, expected, info->content_len) != 0))
-        sim_fail(sim, "linearizable-reads", "node %u read the content \"%.*s\" of %s instead of \"%s\"",
-                 op->node->id, (int)info->content_len, (const char *)info->content,
-                 sim_name(op->name), expected);
+        sim_fail(sim, "linearizable-reads",
+                 "node %u read the content \"%.*s\" of %s instead of \"%s\"", op->node->id,
+                 (int)info->content_len, (const char *)info->content, sim_name(op->name), expected);
 }
 
 /* The lock is shown as held, and so is this hold certainly. */
@@ -70,8 +71,8 @@ static void check_past(struct sim *sim, const struct sim_op *op, cfs_token token
     for (size_t i = 0; i < past->count; i++)
         if (past->items[i].token == token && past->items[i].gone < op->submitted)
             sim_fail(sim, "linearizable-reads",
-                     "node %u read token %" PRIu64 " of %s, which had been given back", op->node->id,
-                     token, sim_name(op->name));
+                     "node %u read token %" PRIu64 " of %s, which had been given back",
+                     op->node->id, token, sim_name(op->name));
 }
 
 static void shown(struct sim *sim, const struct sim_op *op, const struct cfs_lock_info *info)
@@ -85,8 +86,9 @@ static void shown(struct sim *sim, const struct sim_op *op, const struct cfs_loc
                  " had been acquired or all up to %" PRIu64 " been seen to be gone",
                  op->node->id, token, sim_name(op->name), op->exclusive, op->dead);
     if (!op->others_busy && name->arrivals == op->arrivals)
-        sim_fail(sim, "linearizable-reads", "node %u read %s to be held, token %" PRIu64
-                 ", though nobody had asked for it", op->node->id, sim_name(op->name), token);
+        sim_fail(sim, "linearizable-reads",
+                 "node %u read %s to be held, token %" PRIu64 ", though nobody had asked for it",
+                 op->node->id, sim_name(op->name), token);
     check_past(sim, op, token);
     for (size_t i = 0; i < name->live.count; i++)
         if (is_certain(sim, op, &name->live.items[i]))

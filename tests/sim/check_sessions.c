@@ -1,5 +1,5 @@
-/* What happens to a node's locks when it stops, dies, or its session ends: as the node itself says, and
- * as the committed commands say, which must not come first. */
+/* What happens to a node's locks when it stops, dies, or its session ends: as the node itself says,
+ * and as the committed commands say, which must not come first. */
 #include <inttypes.h>
 
 #include "core/command.h"
@@ -141,7 +141,8 @@ static void settle_removes(struct sim *sim, cfs_node_id node)
             continue;
         for (size_t i = 0; i < name->live.count; i++)
             doubt_lockfile(sim, name, &name->live.items[i]);
-        name->removed = sim->world.now; /* or before: whoever hears late of his lockfile may have lost it */
+        name->removed =
+            sim->world.now; /* or before: whoever hears late of his lockfile may have lost it */
         name->removes -= name->unclear_removes[node];
         name->unclear_removes[node] = 0;
     }
@@ -151,8 +152,8 @@ static void settle_removes(struct sim *sim, cfs_node_id node)
 static void session_ended(struct sim *sim, cfs_node_id id)
 {
     struct sim_node *node = &sim->nodes[id - 1];
-    bool believes = node->session && !node->leaving &&
-                    node->view.session == sim->locks.sessions[id];
+    bool believes =
+        node->session && !node->leaving && node->view.session == sim->locks.sessions[id];
 
     if (believes && (node->state == SIM_UP || sim->world.now < sim_node_lease_end(sim, node)))
         sim_fail(sim, "session-lease", "session %" PRIu64 " ends while node %u still relies on it",
@@ -204,7 +205,8 @@ void sim_locks_committed(struct sim *sim, const struct cfs_entry *entry)
 {
     struct cfs_command command;
 
-    if (entry->kind != CFS_ENTRY_COMMAND || cfs_command_decode(&command, entry->data, entry->len) != 0)
+    if (entry->kind != CFS_ENTRY_COMMAND ||
+        cfs_command_decode(&command, entry->data, entry->len) != 0)
         return;
     if (command.kind == CFS_CMD_OPEN_SESSION)
         session_opened(sim, &command, entry->index);

@@ -278,8 +278,8 @@ void sim_kernel_collect(struct sim_kernel *kernel, uint64_t id)
     struct sim *sim = kernel->sim;
 
     kernel->collect_id = id;
-    sim_at(sim, sim->world.now + sim_random_between(&sim->random_node, 5, 300), report_stuck, kernel,
-           kernel->node->life);
+    sim_at(sim, sim->world.now + sim_random_between(&sim->random_node, 5, 300), report_stuck,
+           kernel, kernel->node->life);
 }
 
 /* Handles. */
@@ -290,8 +290,8 @@ struct sim_handle *sim_kernel_open(struct sim_kernel *kernel, uint32_t name, uin
         struct sim_handle *handle = &kernel->handles[i];
         if (handle->id)
             continue;
-        *handle = (struct sim_handle){
-            .id = ++kernel->last_handle, .name = name, .owners = 1u << owner};
+        *handle =
+            (struct sim_handle){.id = ++kernel->last_handle, .name = name, .owners = 1u << owner};
         return handle;
     }
     return NULL;
@@ -299,8 +299,8 @@ struct sim_handle *sim_kernel_open(struct sim_kernel *kernel, uint32_t name, uin
 
 void sim_kernel_close_handle(struct sim_kernel *kernel, struct sim_handle *handle, uint32_t owner)
 {
-    struct cfs_request request = {
-        .op = CFS_OP_RELEASE, .release = {.kind = CFS_FLOCK, .handle = handle->id}};
+    struct cfs_request request = {.op = CFS_OP_RELEASE,
+                                  .release = {.kind = CFS_FLOCK, .handle = handle->id}};
 
     handle->owners &= ~(1u << owner);
     sim_locks_owners(kernel->sim, kernel->node, handle);

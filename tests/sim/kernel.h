@@ -1,5 +1,5 @@
-/* What stands between a node's processes and its daemon: requests are queued, as in /dev/fuse, and read
- * in order a little later. A close(2) returns at once and leaves its release in that queue. */
+/* What stands between a node's processes and its daemon: requests are queued, as in /dev/fuse, and
+ * read in order a little later. A close(2) returns at once and leaves its release in that queue. */
 #ifndef SIM_KERNEL_H
 #define SIM_KERNEL_H
 
@@ -33,23 +33,23 @@ struct sim_op {
     uint32_t name;
     uint8_t content[16];
     cfs_time submitted;
-    bool handed;      /* read by the daemon */
+    bool handed; /* read by the daemon */
     bool cancelled;
     cfs_time cancelled_at;
     struct sim_op *prev, *next;
 
     /* For the checkers, as of the submission. */
-    cfs_token floor;         /* a new acquisition's token is larger */
-    cfs_token dead;          /* a token at or below it is no longer held */
-    cfs_token exclusive;     /* whatever is held has at least this token */
-    uint64_t arrivals;       /* acquires of the name so far */
+    cfs_token floor;                      /* a new acquisition's token is larger */
+    cfs_token dead;                       /* a token at or below it is no longer held */
+    cfs_token exclusive;                  /* whatever is held has at least this token */
+    uint64_t arrivals;                    /* acquires of the name so far */
     uint64_t arrivals_all[SIM_NAMES_MAX]; /* LIST: of every name */
-    bool others_busy;        /* somebody else held the name, or might have */
-    uint32_t busy_names;     /* LIST: the same as a bit set */
-    uint64_t content_number; /* WRITE: which content it is */
-    uint64_t holds_made;     /* how many holds there had been */
-    bool retried;            /* LEASED: the same key was asked for before */
-    cfs_token known;         /* largest token of the name anyone had seen */
+    bool others_busy;                     /* somebody else held the name, or might have */
+    uint32_t busy_names;                  /* LIST: the same as a bit set */
+    uint64_t content_number;              /* WRITE: which content it is */
+    uint64_t holds_made;                  /* how many holds there had been */
+    bool retried;                         /* LEASED: the same key was asked for before */
+    cfs_token known;                      /* largest token of the name anyone had seen */
 };
 
 struct sim_queued {

@@ -23,8 +23,8 @@ static struct sim_node *leader(struct sim *sim)
 
 static cfs_time until(struct sim *sim, cfs_time shortest)
 {
-    cfs_time end = sim->world.now + sim_random_between(&sim->random_fault, shortest,
-                                                       sim->swarm.fault_longest);
+    cfs_time end =
+        sim->world.now + sim_random_between(&sim->random_fault, shortest, sim->swarm.fault_longest);
 
     return end < sim->swarm.quiet_at ? end : sim->swarm.quiet_at;
 }
@@ -202,7 +202,8 @@ static void strike(struct sim *sim, void *arg, uint64_t value)
     if (sim_quiet(sim) || fault == SIM_FAULT_COUNT)
         return;
     faults[fault](sim);
-    sim_at(sim, sim->world.now + sim_random_between(&sim->random_fault, 0, 2 * sim->swarm.fault_every),
+    sim_at(sim,
+           sim->world.now + sim_random_between(&sim->random_fault, 0, 2 * sim->swarm.fault_every),
            strike, NULL, 0);
 }
 
@@ -240,7 +241,8 @@ void sim_nemesis_sent(struct sim *sim, struct sim_node *node, const struct cfs_m
 
     if (sim_quiet(sim))
         return;
-    if (message->type == CFS_MSG_VOTE_REPLY && message->vote_reply.granted && !message->vote_reply.pre)
+    if (message->type == CFS_MSG_VOTE_REPLY && message->vote_reply.granted &&
+        !message->vote_reply.pre)
         permille = swarm->crash_voter_permille;
     else if (message->type == CFS_MSG_APPEND && message->append.entry_count)
         permille = swarm->crash_leader_permille;

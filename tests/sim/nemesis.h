@@ -17,7 +17,7 @@ struct sim_node;
     X(PAUSE_LEADER, pause_leader, "the leader's daemon is stopped and continued")                  \
     X(ISOLATE, isolate, "a node is cut off")                                                       \
     X(ISOLATE_LEADER, isolate_leader, "the leader is cut off")                                     \
-    X(REJECT_LEADER, reject_leader, "the leader is cut off, and its peers think it is gone")          \
+    X(REJECT_LEADER, reject_leader, "the leader is cut off, and its peers think it is gone")       \
     X(SPLIT, split, "the cluster falls into two parts")                                            \
     X(ONE_WAY, one_way, "a node is heard but hears nothing, or the reverse")                       \
     X(LINKS, links, "some links fail, in some directions")                                         \
@@ -27,7 +27,7 @@ enum sim_fault {
 #define X(id, function, sentence) SIM_FAULT_##id,
     SIM_FAULT_MAP(X)
 #undef X
-    SIM_FAULT_COUNT
+        SIM_FAULT_COUNT
 };
 
 /* Schedules the first fault, and the end of all of them. */

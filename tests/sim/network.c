@@ -1,4 +1,5 @@
-/* Each message's fate is drawn when it is sent; whether its link is cut counts at both ends of its way. */
+/* Each message's fate is drawn when it is sent; whether its link is cut counts at both ends of its
+ * way. */
 #include "network.h"
 
 #include <stdlib.h>
@@ -80,8 +81,8 @@ static void report(struct sim *sim, cfs_node_id from, cfs_node_id to, bool refus
     if (refusal && sim_random_chance(random, sim->swarm.refuse_permille))
         sim_at(sim, sim->world.now + delay(sim), refused, sender, value);
     else if (sim_random_chance(random, sim->swarm.report_permille))
-        sim_at(sim, sim->world.now + CFS_MS(sim_random_between(random, 1, 300)), unreachable, sender,
-               value);
+        sim_at(sim, sim->world.now + CFS_MS(sim_random_between(random, 1, 300)), unreachable,
+               sender, value);
 }
 
 static void arrive(struct sim *sim, void *arg, uint64_t life)

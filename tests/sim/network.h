@@ -1,5 +1,5 @@
-/* Messages between nodes, and what may happen to them: delay, loss, repetition, overtaking, links that
- * are cut in one or both directions and drop or refuse. */
+/* Messages between nodes, and what may happen to them: delay, loss, repetition, overtaking, links
+ * that are cut in one or both directions and drop or refuse. */
 #ifndef SIM_NETWORK_H
 #define SIM_NETWORK_H
 

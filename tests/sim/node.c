@@ -14,9 +14,9 @@ void sim_node_init(struct sim *sim, struct sim_node *node, cfs_node_id id)
     uint64_t drift = sim_random_below(random, 2 * sim->swarm.drift_ppm_max + 1);
 
     *node = (struct sim_node){.id = id, .tick_at = CFS_NEVER};
-    node->clock = (struct sim_clock){.node_base = CFS_SECONDS(sim_random_between(random, 1, 100000)),
-                                     .drift_ppm =
-                                         (int64_t)drift - (int64_t)sim->swarm.drift_ppm_max};
+    node->clock =
+        (struct sim_clock){.node_base = CFS_SECONDS(sim_random_between(random, 1, 100000)),
+                           .drift_ppm = (int64_t)drift - (int64_t)sim->swarm.drift_ppm_max};
     sim_kernel_init(&node->kernel, sim, node);
 }
 
@@ -148,8 +148,9 @@ static void synced(struct sim *sim, void *arg, uint64_t value)
 
 static void session_effect(struct sim *sim, struct sim_node *node, enum cfs_session_change change)
 {
-    static const char *const words[] = {
-        [CFS_SESSION_OPENED] = "opened", [CFS_SESSION_LOST] = "lost", [CFS_SESSION_CLOSED] = "closed"};
+    static const char *const words[] = {[CFS_SESSION_OPENED] = "opened",
+                                        [CFS_SESSION_LOST] = "lost",
+                                        [CFS_SESSION_CLOSED] = "closed"};
 
     sim_say(sim, "n%u session %s", node->id, words[change]);
     node->session = change == CFS_SESSION_OPENED;

@@ -1,5 +1,5 @@
-/* One node: a core, its disk and clock, and the loop around them that the daemon's shell would be. It
- * crashes, restarts, and is stopped and continued. */
+/* One node: a core, its disk and clock, and the loop around them that the daemon's shell would be.
+ * It crashes, restarts, and is stopped and continued. */
 #ifndef SIM_NODE_H
 #define SIM_NODE_H
 
@@ -32,10 +32,10 @@ struct sim_node {
     cfs_time tick_at; /* true time of the timer that is set; CFS_NEVER: none */
     uint64_t tick_number;
     bool flush_coming;
-    cfs_time resume_at;   /* PAUSED: true time */
-    cfs_time resumed;     /* true time of the last start or continuation */
-    bool session;         /* the core said OPENED, and not LOST or CLOSED since */
-    cfs_time lease_seen;  /* node time: sending of the newest keepalive seen to be answered */
+    cfs_time resume_at;  /* PAUSED: true time */
+    cfs_time resumed;    /* true time of the last start or continuation */
+    bool session;        /* the core said OPENED, and not LOST or CLOSED since */
+    cfs_time lease_seen; /* node time: sending of the newest keepalive seen to be answered */
     bool leaving;
     struct sim_kernel kernel;
 };

@@ -26,7 +26,8 @@ static void wake_after(struct sim *sim, struct sim_process *process, cfs_time de
     sim_at(sim, sim->world.now + delay, wake, process, ++process->wake);
 }
 
-/* A node on which nobody changes anything is not held up by what cannot be committed: it goes on asking. */
+/* A node on which nobody changes anything is not held up by what cannot be committed: it goes on
+ * asking. */
 static bool only_reads(const struct sim *sim, const struct sim_process *process)
 {
     return sim->swarm.reading_nodes >> process->node->id & 1;
@@ -34,7 +35,8 @@ static bool only_reads(const struct sim *sim, const struct sim_process *process)
 
 static void wake_later(struct sim *sim, struct sim_process *process)
 {
-    cfs_time longest = sim->winding_down || only_reads(sim, process) ? CFS_MS(5) : sim->swarm.think_max;
+    cfs_time longest =
+        sim->winding_down || only_reads(sim, process) ? CFS_MS(5) : sim->swarm.think_max;
 
     wake_after(sim, process, 10 + sim_random_below(&sim->random_client, longest));
 }
@@ -60,8 +62,8 @@ static void die(struct sim *sim, struct sim_process *process)
 
 static void work(struct sim *sim, struct sim_process *process)
 {
-    enum sim_action action = sim_random_weighted(&sim->random_client, sim->swarm.action_weights,
-                                                 SIM_ACTION_COUNT);
+    enum sim_action action =
+        sim_random_weighted(&sim->random_client, sim->swarm.action_weights, SIM_ACTION_COUNT);
 
     if (only_reads(sim, process))
         action = sim_random_chance(&sim->random_client, 900) ? SIM_GET : SIM_LIST;

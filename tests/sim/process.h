@@ -19,7 +19,8 @@ struct sim_lease {
     enum cfs_lock_mode mode;
     cfs_token token;
     uint64_t key;
-    bool unclear; /* the acquire with this key may or may not have happened: it can be asked again */
+    bool
+        unclear; /* the acquire with this key may or may not have happened: it can be asked again */
     cfs_token floor; /* as of the first time it was asked */
 };
 
@@ -28,9 +29,9 @@ struct sim_process {
     uint32_t number; /* among its node's */
     struct cfs_process identity;
     uint32_t uid;
-    struct sim_op *op;   /* under way */
-    bool op_leases;      /* it asks for a lock over HTTP */
-    uint64_t wake;     /* number of the timer that counts */
+    struct sim_op *op;        /* under way */
+    bool op_leases;           /* it asks for a lock over HTTP */
+    uint64_t wake;            /* number of the timer that counts */
     struct sim_handle *using; /* of `op` */
     struct sim_lease lease;
     bool dying;

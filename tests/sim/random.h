@@ -1,5 +1,5 @@
-/* Chance that can be repeated: splitmix64, one stream for each concern, so that a change in one does
- * not shuffle the others. */
+/* Chance that can be repeated: splitmix64, one stream for each concern, so that a change in one
+ * does not shuffle the others. */
 #ifndef SIM_RANDOM_H
 #define SIM_RANDOM_H
 

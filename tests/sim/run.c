@@ -26,9 +26,11 @@ static void describe(struct sim *sim)
 
     sim_say(sim, "seed %" PRIu64 ": %u nodes, %u processes each, %u names%s", sim->seed,
             s->node_count, s->process_count, s->name_count, s->calm ? ", calm" : "");
-    sim_say(sim, "heartbeat %" PRIu64 " lease %" PRIu64 " election %" PRIu64 " session %" PRIu64
-            " timeout %" PRIu64 " ms", s->heartbeat / 1000, s->lease / 1000, s->election / 1000,
-            s->session / 1000, s->timeout / 1000);
+    sim_say(sim,
+            "heartbeat %" PRIu64 " lease %" PRIu64 " election %" PRIu64 " session %" PRIu64
+            " timeout %" PRIu64 " ms",
+            s->heartbeat / 1000, s->lease / 1000, s->election / 1000, s->session / 1000,
+            s->timeout / 1000);
 }
 
 static void begin(struct sim *sim, uint64_t seed, bool trace, bool bare)
@@ -43,7 +45,8 @@ static void begin(struct sim *sim, uint64_t seed, bool trace, bool bare)
     describe(sim);
     for (uint32_t i = 0; i < sim->swarm.node_count; i++) {
         sim_node_init(sim, &sim->nodes[i], i + 1);
-        sim_at(sim, sim_random_below(&sim->random_node, CFS_MS(100)), start_node, &sim->nodes[i], 0);
+        sim_at(sim, sim_random_below(&sim->random_node, CFS_MS(100)), start_node, &sim->nodes[i],
+               0);
     }
     sim_clients_start(sim);
     sim_nemesis_start(sim);

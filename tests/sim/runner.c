@@ -1,4 +1,5 @@
-/* Workers report each seed over a pipe; what a worker that died was doing stands in shared memory. */
+/* Workers report each seed over a pipe; what a worker that died was doing stands in shared memory.
+ */
 #include "runner.h"
 
 #include <inttypes.h>
@@ -39,9 +40,11 @@ struct pool {
     struct worker workers[JOBS_MAX];
 };
 
-void sim_print_failure(uint64_t seed, cfs_time at, const char *failure, const char *planted, bool bare)
+void sim_print_failure(uint64_t seed, cfs_time at, const char *failure, const char *planted,
+                       bool bare)
 {
-    printf("VIOLATION %s | seed %" PRIu64 " at %.6f s | replay: sim --seed %" PRIu64 "%s%s%s --trace\n",
+    printf("VIOLATION %s | seed %" PRIu64 " at %.6f s | replay: sim --seed %" PRIu64
+           "%s%s%s --trace\n",
            failure, seed, (double)at / 1e6, seed, planted ? " --planted " : "",
            planted ? planted : "", bare ? " --bare" : "");
     fflush(stdout);
@@ -177,8 +180,8 @@ void sim_batch_run(const struct sim_batch *batch, struct sim_tally *tally)
     struct pool pool = {.batch = batch, .tally = tally};
 
     *tally = (struct sim_tally){0};
-    pool.board = mmap(NULL, sizeof *pool.board, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
-                      -1, 0);
+    pool.board =
+        mmap(NULL, sizeof *pool.board, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (pool.board == MAP_FAILED) {
         perror("sim");
         exit(2);

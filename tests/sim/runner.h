@@ -1,5 +1,5 @@
-/* Many seeds on several processors: each worker is a process of its own, so that a core that aborts or
- * loops ends only the seed it was in. */
+/* Many seeds on several processors: each worker is a process of its own, so that a core that aborts
+ * or loops ends only the seed it was in. */
 #ifndef SIM_RUNNER_H
 #define SIM_RUNNER_H
 
@@ -24,6 +24,7 @@ struct sim_tally {
 void sim_batch_run(const struct sim_batch *batch, struct sim_tally *tally);
 
 /* One line: property, seed, virtual time, and how to see it again. */
-void sim_print_failure(uint64_t seed, cfs_time at, const char *failure, const char *planted, bool bare);
+void sim_print_failure(uint64_t seed, cfs_time at, const char *failure, const char *planted,
+                       bool bare);
 
 #endif

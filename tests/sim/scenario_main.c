@@ -1,5 +1,5 @@
-/* scenario: plays stories written as text. A file is a series of blocks, each some lines of commands,
- * a line "----", and what has to happen; an empty line ends it; '#' begins a comment.
+/* scenario: plays stories written as text. A file is a series of blocks, each some lines of
+ * commands, a line "----", and what has to happen; an empty line ends it; '#' begins a comment.
  *
  *   scenario FILE...             plays, compares; 1 when anything differs
  *   scenario --rewrite FILE...   records what happens; commit only differences you understand */
@@ -96,7 +96,8 @@ static void read_line(struct play *play, const char *line)
 static int rewrite(const struct play *play)
 {
     FILE *file = fopen(play->path, "w");
-    bool written = file && fwrite(play->recorded.data, 1, play->recorded.len, file) == play->recorded.len;
+    bool written =
+        file && fwrite(play->recorded.data, 1, play->recorded.len, file) == play->recorded.len;
 
     if (file && fclose(file) == 0 && written)
         return 0;

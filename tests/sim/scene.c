@@ -104,8 +104,9 @@ static void collected(struct scene_node *node, uint64_t id)
 
 static void perform(struct scene_node *node, struct cfs_effect *effect)
 {
-    static const char *const words[] = {
-        [CFS_SESSION_OPENED] = "opened", [CFS_SESSION_LOST] = "lost", [CFS_SESSION_CLOSED] = "closed"};
+    static const char *const words[] = {[CFS_SESSION_OPENED] = "opened",
+                                        [CFS_SESSION_LOST] = "lost",
+                                        [CFS_SESSION_CLOSED] = "closed"};
     struct cfs_event drained = {.type = CFS_EV_DRAINED, .id = effect->id};
 
     switch (effect->type) {
@@ -275,7 +276,7 @@ void scene_run(struct scene *scene, cfs_time duration)
     while ((node = next_timer(scene, end))) {
         /* Always forward: a timer that stays due must not stop time. */
         scene->now = cfs_core_deadline(node->core) > scene->now ? cfs_core_deadline(node->core)
-                                                                 : scene->now + 1;
+                                                                : scene->now + 1;
         if (scene->now >= end)
             break;
         scene_tick(node);

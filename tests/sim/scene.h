@@ -1,5 +1,5 @@
-/* A cluster that does only what a scenario tells it to: time stands still, messages wait to be delivered,
- * and every decision of the nodes is written down. */
+/* A cluster that does only what a scenario tells it to: time stands still, messages wait to be
+ * delivered, and every decision of the nodes is written down. */
 #ifndef SIM_SCENE_H
 #define SIM_SCENE_H
 
@@ -45,7 +45,7 @@ struct scene {
     cfs_time now;
     struct scene_node nodes[CFS_MEMBERS_MAX];
     uint32_t node_count;
-    struct scene_letter *letters; /* oldest first */
+    struct scene_letter *letters;                       /* oldest first */
     bool cut[CFS_MEMBERS_MAX + 1][CFS_MEMBERS_MAX + 1]; /* [from][to] */
     struct scene_ask *asks;
     uint64_t last_id;

@@ -89,8 +89,8 @@ static int run_many(const struct options *options)
     took = seconds_now() - began;
     printf("%" PRIu64 " seeds, %" PRIu64 " violations; %" PRIu64 " requests, %" PRIu64
            " messages, %" PRIu64 " s of virtual time in %.1f s (%.0f seeds a second)\n",
-           tally.seeds, tally.failures, tally.operations, tally.messages, tally.virtual_seconds, took,
-           (double)tally.seeds / took);
+           tally.seeds, tally.failures, tally.operations, tally.messages, tally.virtual_seconds,
+           took, (double)tally.seeds / took);
     return tally.failures != 0;
 }
 
@@ -189,9 +189,9 @@ static void set_option(struct options *options, int option)
 static void read_options(struct options *options, int argc, char **argv)
 {
     static const struct option names[] = {
-        {"seeds", 1, NULL, 'n'},   {"from", 1, NULL, 'f'},   {"seed", 1, NULL, 's'},
-        {"trace", 0, NULL, 't'},   {"bare", 0, NULL, 'b'},   {"planted", 1, NULL, 'p'},
-        {"within", 1, NULL, 'w'},  {"jobs", 1, NULL, 'j'},   {"help", 0, NULL, 'h'},
+        {"seeds", 1, NULL, 'n'},  {"from", 1, NULL, 'f'}, {"seed", 1, NULL, 's'},
+        {"trace", 0, NULL, 't'},  {"bare", 0, NULL, 'b'}, {"planted", 1, NULL, 'p'},
+        {"within", 1, NULL, 'w'}, {"jobs", 1, NULL, 'j'}, {"help", 0, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
     int option;

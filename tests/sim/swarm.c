@@ -1,5 +1,5 @@
-/* Draws a mixture. Timings keep the proportions that a sane configuration has; everything else may be
- * anything. */
+/* Draws a mixture. Timings keep the proportions that a sane configuration has; everything else may
+ * be anything. */
 #include "swarm.h"
 
 #include "random.h"
@@ -59,9 +59,9 @@ static void draw_faults(struct sim_swarm *swarm, struct sim_random *random)
 static void draw_clients(struct sim_swarm *swarm, struct sim_random *random)
 {
     static const uint32_t usual[SIM_ACTION_COUNT] = {
-        [SIM_TRY_FLOCK] = 10, [SIM_WAIT_FLOCK] = 20, [SIM_CONVERT] = 4, [SIM_UNLOCK] = 8,
-        [SIM_CLOSE] = 20,     [SIM_SHARE] = 2,       [SIM_CREATE] = 8,  [SIM_REMOVE] = 8,
-        [SIM_WRITE] = 5,      [SIM_STALE_WRITE] = 2, [SIM_GET] = 20,    [SIM_LIST] = 3,
+        [SIM_TRY_FLOCK] = 10, [SIM_WAIT_FLOCK] = 20, [SIM_CONVERT] = 4,   [SIM_UNLOCK] = 8,
+        [SIM_CLOSE] = 20,     [SIM_SHARE] = 2,       [SIM_CREATE] = 8,    [SIM_REMOVE] = 8,
+        [SIM_WRITE] = 5,      [SIM_STALE_WRITE] = 2, [SIM_GET] = 20,      [SIM_LIST] = 3,
         [SIM_LEASE] = 4,      [SIM_RENEW] = 3,       [SIM_END_LEASE] = 4, [SIM_DIE] = 2,
     };
 
@@ -97,10 +97,10 @@ void sim_swarm_draw(struct sim_swarm *swarm, uint64_t seed, bool bare)
     static const uint32_t sizes[] = {1, 2, 3, 3, 3, 3, 5, 5};
     struct sim_random random = sim_random_stream(seed, 0);
 
-    *swarm = (struct sim_swarm){
-        .node_count = sizes[sim_random_below(&random, sizeof sizes / sizeof *sizes)],
-        .process_count = (uint32_t)sim_random_between(&random, 1, 3),
-        .name_count = (uint32_t)sim_random_between(&random, 1, 5)};
+    *swarm = (struct sim_swarm){.node_count =
+                                    sizes[sim_random_below(&random, sizeof sizes / sizeof *sizes)],
+                                .process_count = (uint32_t)sim_random_between(&random, 1, 3),
+                                .name_count = (uint32_t)sim_random_between(&random, 1, 5)};
     draw_timing(swarm, &random);
     draw_network(swarm, &random);
     draw_disk(swarm, &random);

@@ -1,10 +1,11 @@
-/* What one seed is like. Every seed draws its own mixture, with whole classes of trouble switched off
+/* What one seed is like. Every seed draws its own mixture, with whole classes of trouble switched
+ * off
  * ("Swarm Testing", Groce et al. 2012): a fault that is always on hides what another would show. */
 #ifndef SIM_SWARM_H
 #define SIM_SWARM_H
 
-#include "nemesis.h"
 #include "coordfs/types.h"
+#include "nemesis.h"
 
 enum sim_action {
     SIM_TRY_FLOCK,
@@ -44,7 +45,7 @@ struct sim_swarm {
     cfs_time sync_min, sync_max;
     uint32_t stall_permille; /* syncs that take up to stall_max */
     cfs_time stall_max;
-    uint32_t tear_permille;  /* crashes that lose records which were not synced */
+    uint32_t tear_permille; /* crashes that lose records which were not synced */
 
     /* Nodes. */
     uint32_t drift_ppm_max;
@@ -53,11 +54,11 @@ struct sim_swarm {
     /* Faults. */
     bool calm; /* none at all, nothing is lost, no disk stalls: the strictest checks apply */
     uint32_t fault_weights[SIM_FAULT_COUNT];
-    cfs_time fault_every;   /* mean time between faults */
+    cfs_time fault_every; /* mean time between faults */
     cfs_time fault_longest;
     uint32_t crash_voter_permille;  /* right after granting its vote */
     uint32_t crash_leader_permille; /* right after sending entries to one follower */
-    cfs_time quiet_at; /* from here on nothing goes wrong any more */
+    cfs_time quiet_at;              /* from here on nothing goes wrong any more */
 
     /* Clients. */
     uint32_t action_weights[SIM_ACTION_COUNT];

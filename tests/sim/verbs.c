@@ -43,12 +43,12 @@ static int do_cluster(struct scene *scene, char **words, uint32_t count)
 
     if (size < 1 || size > CFS_MEMBERS_MAX || scene->node_count)
         return -1;
-    scene->config = (struct cfs_core_config){
-        .heartbeat = CFS_MS(verb_option(words, count, "heartbeat", 50)),
-        .lease = CFS_MS(verb_option(words, count, "lease", 150)),
-        .election = CFS_MS(verb_option(words, count, "election", 200)),
-        .session = CFS_MS(verb_option(words, count, "session", 2000)),
-        .timeout = CFS_MS(verb_option(words, count, "timeout", 1000))};
+    scene->config =
+        (struct cfs_core_config){.heartbeat = CFS_MS(verb_option(words, count, "heartbeat", 50)),
+                                 .lease = CFS_MS(verb_option(words, count, "lease", 150)),
+                                 .election = CFS_MS(verb_option(words, count, "election", 200)),
+                                 .session = CFS_MS(verb_option(words, count, "session", 2000)),
+                                 .timeout = CFS_MS(verb_option(words, count, "timeout", 1000))};
     scene_cluster(scene, (uint32_t)size);
     return 0;
 }
@@ -273,10 +273,11 @@ static int do_show(struct scene *scene, char **words, uint32_t count)
         return 0;
     }
     cfs_core_view(node->core, &view);
-    scene_say(scene, "%u is %s in term %" PRIu64 ", leader %u, commit %" PRIu64 ", applied %" PRIu64
-              "%s, session %" PRIu64 ", %u held, %u waiting", node->id, view.role, view.term,
-              view.leader, view.commit, view.applied, view.serving ? ", serving" : "", view.session,
-              view.held, view.waiting);
+    scene_say(scene,
+              "%u is %s in term %" PRIu64 ", leader %u, commit %" PRIu64 ", applied %" PRIu64
+              "%s, session %" PRIu64 ", %u held, %u waiting",
+              node->id, view.role, view.term, view.leader, view.commit, view.applied,
+              view.serving ? ", serving" : "", view.session, view.held, view.waiting);
     say_log(scene, node, view.last_index);
     return 0;
 }
@@ -286,12 +287,15 @@ static const struct verb {
     int (*fn)(struct scene *scene, char **words, uint32_t count);
     const char *help;
 } verbs[] = {
-    {"cluster", do_cluster, "cluster N [heartbeat=MS] [lease=MS] [election=MS] [session=MS] [timeout=MS]"},
+    {"cluster", do_cluster,
+     "cluster N [heartbeat=MS] [lease=MS] [election=MS] [session=MS] [timeout=MS]"},
     {"run", do_run, "run MS: time passes as in a perfect world"},
     {"advance", do_advance, "advance MS: the clocks move, and nothing else"},
     {"tick", do_tick, "tick N: the node looks at its clock"},
-    {"timeout", do_timeout, "timeout N: time moves to this node's next timer, which it alone notices"},
-    {"deliver", do_deliver, "deliver [FROM TO]: all messages until none is left, or those that wait on a link"},
+    {"timeout", do_timeout,
+     "timeout N: time moves to this node's next timer, which it alone notices"},
+    {"deliver", do_deliver,
+     "deliver [FROM TO]: all messages until none is left, or those that wait on a link"},
     {"drop", do_drop, "drop [FROM TO]: messages that wait are lost"},
     {"messages", do_messages, "messages: shows what waits"},
     {"cut", do_cut, "cut A [B]: no message between A and B, or A and all others"},
@@ -301,7 +305,8 @@ static const struct verb {
     {"restart", do_restart, "restart N"},
     {"disk", do_disk, "disk N slow|fast: records become durable by `persist` only, or at once"},
     {"persist", do_persist, "persist N [COUNT]"},
-    {"ask", verb_ask, "ask N LABEL acquire|release|remove|write|get|list [NAME] [words] [key=value]"},
+    {"ask", verb_ask,
+     "ask N LABEL acquire|release|remove|write|get|list [NAME] [words] [key=value]"},
     {"cancel", do_cancel, "cancel LABEL: its process gives up"},
     {"stuck", do_stuck, "stuck N HANDLE LABEL: who has HANDLE open waits for request LABEL"},
     {"leave", do_leave, "leave N: a clean unmount"},

@@ -6,7 +6,8 @@
 
 #define VERB_WORDS_MAX 24u
 
-/* Does what one line says. 0, or -1 with a sentence in `why`. The line is cut into words in place. */
+/* Does what one line says. 0, or -1 with a sentence in `why`. The line is cut into words in place.
+ */
 int verbs_do(struct scene *scene, char *line, char *why, size_t size);
 
 /* All verbs, for --help. */

@@ -7,8 +7,8 @@
 
 struct sim;
 
-/* `arg` and `value` are those given to sim_at; value is as a rule the life of a node: an event meant
- * for a node that crashed since does nothing. */
+/* `arg` and `value` are those given to sim_at; value is as a rule the life of a node: an event
+ * meant for a node that crashed since does nothing. */
 typedef void (*sim_event_fn)(struct sim *sim, void *arg, uint64_t value);
 
 struct sim_event {
@@ -20,7 +20,7 @@ struct sim_event {
 };
 
 struct sim_world {
-    cfs_time now; /* true time; nodes see it through their clocks */
+    cfs_time now;             /* true time; nodes see it through their clocks */
     struct sim_event *events; /* a binary heap */
     size_t count, capacity;
     uint64_t scheduled, happened;
@@ -37,7 +37,8 @@ void sim_world_close(struct sim_world *world);
 /* Calls `fn` at true time `at`, or now if that has passed. */
 void sim_at(struct sim *sim, cfs_time at, sim_event_fn fn, void *arg, uint64_t value);
 
-/* Lets the next event happen; false when there is none or it lies after `until` (time is `until` then). */
+/* Lets the next event happen; false when there is none or it lies after `until` (time is `until`
+ * then). */
 bool sim_world_next(struct sim *sim, cfs_time until);
 
 /* A line of the trace, if it is wanted. */

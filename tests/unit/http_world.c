@@ -21,7 +21,7 @@ static void on_request(void *arg, struct cfs_http_request *request)
     w->handle(w, request);
 }
 
-void collect(struct http_world *w)
+void http_collect(struct http_world *w)
 {
     ssize_t count = 1;
 
@@ -40,7 +40,7 @@ static void on_turn_end(void *arg)
     struct http_world *w = arg;
 
     cfs_http_server_flush(w->server);
-    collect(w);
+    http_collect(w);
     if (w->until && w->until(w))
         cfs_loop_stop(w->loop);
 }
@@ -58,7 +58,7 @@ static void on_deadline(void *arg)
     fail_msg("nothing happened; reply so far: '%s'", w->reply);
 }
 
-void turn_until(struct http_world *w, bool (*until)(struct http_world *w))
+void http_turn_until(struct http_world *w, bool (*until)(struct http_world *w))
 {
     w->until = until;
     w->deadline = (struct cfs_timer){.fn = on_deadline, .arg = w};
@@ -74,13 +74,13 @@ static bool at_once(struct http_world *w)
     return true;
 }
 
-void turn_once(struct http_world *w)
+void http_turn_once(struct http_world *w)
 {
     cfs_loop_again(w->loop);
-    turn_until(w, at_once);
+    http_turn_until(w, at_once);
 }
 
-uint16_t free_port(void)
+uint16_t http_free_port(void)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof address;
@@ -92,20 +92,20 @@ uint16_t free_port(void)
     return ntohs(address.sin_port);
 }
 
-void world_open(struct http_world *w)
+void http_world_open(struct http_world *w)
 {
     w->client = -1;
     w->loop = cfs_loop_new();
     assert_non_null(w->loop);
     strcpy(w->config.listen_host, "127.0.0.1");
     strcpy(w->config.secret, SECRET);
-    w->config.listen_port = free_port();
+    w->config.listen_port = http_free_port();
     w->server = cfs_http_server_new(w->loop, &w->config, on_request, w);
     assert_non_null(w->server);
     cfs_loop_set_turn_end(w->loop, on_turn_end, w);
 }
 
-void world_close(struct http_world *w)
+void http_world_close(struct http_world *w)
 {
     cfs_http_server_free(w->server);
     if (w->client >= 0)
@@ -113,7 +113,7 @@ void world_close(struct http_world *w)
     cfs_loop_free(w->loop);
 }
 
-int connect_to(const struct http_world *w)
+int http_connect_to(const struct http_world *w)
 {
     struct sockaddr_in address = {.sin_family = AF_INET,
                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
@@ -124,15 +124,15 @@ int connect_to(const struct http_world *w)
     return fd;
 }
 
-void open_client(struct http_world *w)
+void http_open_client(struct http_world *w)
 {
-    w->client = connect_to(w);
+    w->client = http_connect_to(w);
     w->closed = false;
     w->len = 0;
     assert_int_equal(cfs_loop_watch(w->loop, w->client, EPOLLIN | EPOLLET, on_client_ready, w), 0);
 }
 
-void close_client(struct http_world *w)
+void http_close_client(struct http_world *w)
 {
     cfs_loop_unwatch(w->loop, w->client);
     close(w->client);
@@ -144,12 +144,12 @@ static void write_all(struct http_world *w, const void *data, size_t len)
     assert_int_equal(send(w->client, data, len, MSG_NOSIGNAL), (ssize_t)len);
 }
 
-void write_text(struct http_world *w, const char *text)
+void http_write_text(struct http_world *w, const char *text)
 {
     write_all(w, text, strlen(text));
 }
 
-bool replied(struct http_world *w)
+bool http_replied(struct http_world *w)
 {
     const char *end = strstr(w->reply, "\r\n\r\n"), *length = strstr(w->reply, "Content-Length: ");
 
@@ -158,27 +158,27 @@ bool replied(struct http_world *w)
     return !length || w->len >= (size_t)(end + 4 - w->reply) + strtoul(length + 16, NULL, 10);
 }
 
-bool handled_one(struct http_world *w)
+bool http_handled_one(struct http_world *w)
 {
     return w->handled == 1;
 }
 
-void ask(struct http_world *w, const char *text)
+void http_ask(struct http_world *w, const char *text)
 {
     w->len = 0;
     w->reply[0] = 0;
-    write_text(w, text);
-    turn_until(w, replied);
+    http_write_text(w, text);
+    http_turn_until(w, http_replied);
 }
 
-void assert_status(const struct http_world *w, const char *status)
+void http_assert_status(const struct http_world *w, const char *status)
 {
     if (strncmp(w->reply, "HTTP/1.1 ", 9) != 0 ||
         strncmp(w->reply + 9, status, strlen(status)) != 0)
         fail_msg("expected %s, got: %s", status, w->reply);
 }
 
-void assert_has(const struct http_world *w, const char *text)
+void http_assert_has(const struct http_world *w, const char *text)
 {
     if (!strstr(w->reply, text))
         fail_msg("no '%s' in: %s", text, w->reply);

@@ -31,37 +31,37 @@ struct http_world {
 };
 
 /* A server at a free port of the loopback; `w` is zeroed. */
-void world_open(struct http_world *w);
-void world_close(struct http_world *w);
+void http_world_open(struct http_world *w);
+void http_world_close(struct http_world *w);
 
 /* Turns the loop until `until` says so, asked at the end of each turn; fails the test after a
  * while. */
-void turn_until(struct http_world *w, bool (*until)(struct http_world *w));
+void http_turn_until(struct http_world *w, bool (*until)(struct http_world *w));
 
 /* Serves what is ready, without waiting for anything. */
-void turn_once(struct http_world *w);
+void http_turn_once(struct http_world *w);
 
 /* Conditions to wait for. */
-bool replied(struct http_world *w); /* a whole response: head and as much body as it says */
-bool handled_one(struct http_world *w);
+bool http_replied(struct http_world *w); /* a whole response: head and as much body as it says */
+bool http_handled_one(struct http_world *w);
 
-uint16_t free_port(void);
-int connect_to(const struct http_world *w);
+uint16_t http_free_port(void);
+int http_connect_to(const struct http_world *w);
 
 /* Makes w->client a fresh connection. */
-void open_client(struct http_world *w);
-void close_client(struct http_world *w);
+void http_open_client(struct http_world *w);
+void http_close_client(struct http_world *w);
 
-void write_text(struct http_world *w, const char *text);
+void http_write_text(struct http_world *w, const char *text);
 
 /* Reads what has come, without turning the loop. */
-void collect(struct http_world *w);
+void http_collect(struct http_world *w);
 
 /* Writes a request and waits for its response. */
-void ask(struct http_world *w, const char *text);
+void http_ask(struct http_world *w, const char *text);
 
 /* About the last response. */
-void assert_status(const struct http_world *w, const char *status);
-void assert_has(const struct http_world *w, const char *text);
+void http_assert_status(const struct http_world *w, const char *status);
+void http_assert_has(const struct http_world *w, const char *text);
 
 #endif

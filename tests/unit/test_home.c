@@ -263,15 +263,32 @@ static void a_leased_lock_ends_when_its_time_is_over(void **state)
 
     (void)state;
     home_bench_do(&hb, 2, lease("x", 300));
-    assert_true(cfs_home_deadline(&hb.home) <= hb.rb.bench.env.now + CFS_MS(300));
+    assert_int_equal(cfs_home_deadline(&hb.home), hb.rb.bench.env.now + CFS_MS(300));
+    end = home_bench_log_end(&hb);
     home_bench_tick_in_contact(&hb, CFS_MS(300) - 1);
     home_bench_commit(&hb);
+    assert_int_equal(home_bench_log_end(&hb), end);
     assert_true(cfs_lock_table_get(hb.machine.locks, "x", &info));
     home_bench_tick_in_contact(&hb, 1);
     end = home_bench_log_end(&hb);
     home_bench_tick_in_contact(&hb, CFS_MS(1));
     assert_int_equal(home_bench_log_end(&hb), end); /* said once, though it is not committed yet */
     assert_true(cfs_home_deadline(&hb.home) > hb.rb.bench.env.now);
+    home_bench_commit(&hb);
+    assert_false(cfs_lock_table_get(hb.machine.locks, "x", &info));
+}
+
+/* The leader said so once, but that entry was lost with its leadership. */
+static void a_leased_lock_ends_even_if_the_end_was_lost_with_an_earlier_leadership(void **state)
+{
+    struct cfs_lock_info info;
+
+    (void)state;
+    home_bench_do(&hb, 2, lease("x", 300));
+    hb.home.expiry_index = home_bench_log_end(&hb) + 100;
+    cfs_home_stop(&hb.home);
+    home_bench_contact(&hb);
+    home_bench_tick_in_contact(&hb, CFS_MS(300));
     home_bench_commit(&hb);
     assert_false(cfs_lock_table_get(hb.machine.locks, "x", &info));
 }
@@ -341,6 +358,7 @@ int main(void)
         T(a_new_leader_gives_every_session_a_full_term),
         T(what_an_ended_session_held_goes_to_the_next_waiter),
         T(a_leased_lock_ends_when_its_time_is_over),
+        T(a_leased_lock_ends_even_if_the_end_was_lost_with_an_earlier_leadership),
         T(a_leased_lock_that_is_renewed_lives_on),
         T(a_leader_that_serves_no_more_answers_nobody),
         T(after_a_tick_the_deadline_lies_ahead),

@@ -108,11 +108,13 @@ static void a_wait_that_is_short_costs_no_collection(void **state)
     (void)state;
     home_bench_do(&hb, 2, bench_flock("x", 20, CFS_EXCLUSIVE, true));
     home_bench_do(&hb, 3, bench_flock("x", 30, CFS_EXCLUSIVE, true));
+    assert_int_equal(cfs_home_deadline(&hb.home), hb.rb.bench.env.now + CFS_MS(8));
     home_bench_tick_in_contact(&hb, CFS_MS(8) - 1);
     assert_int_equal(collections(), 0);
     home_bench_tick_in_contact(&hb, 1);
     assert_int_equal(collections(), 1);
     assert_int_equal(bench_sent_count(&hb.rb.bench, CFS_MSG_COLLECT, 3), 1);
+    assert_int_equal(cfs_home_deadline(&hb.home), hb.rb.bench.env.now + CFS_MS(20));
 }
 
 static void a_cycle_is_refused_when_two_collections_in_a_row_have_found_it(void **state)
@@ -284,6 +286,84 @@ static void a_new_leader_looks_at_the_waits_it_has_taken_over(void **state)
     assert_int_equal(refused().sequence, wait_of_3);
 }
 
+/* One look of each leadership makes no two in a row. */
+static void what_an_earlier_leadership_suspected_is_forgotten(void **state)
+{
+    (void)state;
+    lock_each_other_out();
+    home_bench_tick_in_contact(&hb, CFS_MS(8));
+    report_deadlock();
+    assert_true(hb.home.collection.active && hb.home.collection.suspected);
+    cfs_home_stop(&hb.home);
+    assert_false(hb.home.collection.active);
+    home_bench_contact(&hb);
+    home_bench_tick_in_contact(&hb, CFS_MS(8));
+    report_deadlock();
+    assert_int_equal(refused().sequence, 0);
+}
+
+static void a_node_that_did_not_reply_once_is_waited_for_only_if_it_is_asked_again(void **state)
+{
+    (void)state;
+    lock_each_other_out();
+    home_bench_tick_in_contact(&hb, CFS_MS(8));
+    home_bench_tick_in_contact(&hb, CFS_MS(20)); /* nobody replied */
+    bench_pass(&hb.rb.bench, CFS_MS(510));
+    raft_bench_acknowledge(&hb.rb, 2, 1, hb.rb.bench.env.now); /* and node 3 is gone */
+    home_bench_tick(&hb, 0);
+    assert_true(hb.home.collection.active);
+    report(2, collection_id(), 0, 0);
+    report(BENCH_SELF, collection_id(), 0, 0);
+    assert_false(hb.home.collection.active);
+}
+
+/* Two waits of one session; each closes a cycle only in the eyes of one collection. */
+static void two_collections_that_find_different_victims_prove_nothing(void **state)
+{
+    uint64_t id, newer;
+
+    (void)state;
+    lock_each_other_out();
+    home_bench_do(&hb, 2, bench_flock("z", 22, CFS_EXCLUSIVE, true));
+    newer = home_bench_do(&hb, 3, bench_flock("z", 32, CFS_EXCLUSIVE, true));
+    home_bench_tick_in_contact(&hb, CFS_MS(8));
+    report_deadlock(); /* the victim is the wait for x */
+    id = collection_id();
+    report(2, id, 22, wait_of_2); /* z cannot be given up, nor y: the victim is the wait for z */
+    report(3, id, 30, newer);
+    report(BENCH_SELF, id, 0, 0);
+    assert_int_equal(refused().sequence, 0);
+}
+
+static void after_a_refusal_the_next_cycle_has_to_be_found_twice_again(void **state)
+{
+    uint64_t entries;
+
+    (void)state;
+    lock_each_other_out();
+    home_bench_tick_in_contact(&hb, CFS_MS(8));
+    report_deadlock();
+    report_deadlock();
+    assert_int_equal(refused().sequence, wait_of_3);
+    entries = home_bench_log_end(&hb);
+    home_bench_tick_in_contact(&hb, CFS_MS(30)); /* it goes on looking */
+    assert_true(hb.home.collection.active);
+    report_deadlock(); /* the refusal is not applied yet */
+    assert_int_equal(home_bench_log_end(&hb), entries);
+}
+
+static void a_stranger_reports_nothing(void **state)
+{
+    (void)state;
+    lock_each_other_out();
+    home_bench_tick_in_contact(&hb, CFS_MS(8));
+    home_bench_receive(&hb, (struct cfs_message){.type = CFS_MSG_COLLECT_REPLY,
+                                                 .from = 9,
+                                                 .term = hb.rb.raft.term,
+                                                 .collect_reply = {.id = collection_id()}});
+    assert_true(hb.home.collection.active);
+}
+
 static void clients_over_http_that_wait_for_each_other_are_found_by_their_names(void **state)
 {
     struct cfs_request a = bench_flock("x", 0, CFS_EXCLUSIVE, true), b;
@@ -324,6 +404,11 @@ int main(void)
         T(while_anybody_waits_the_nodes_are_asked_now_and_then),
         T(a_wait_that_asks_again_does_not_start_it_all_anew),
         T(a_new_leader_looks_at_the_waits_it_has_taken_over),
+        T(what_an_earlier_leadership_suspected_is_forgotten),
+        T(a_node_that_did_not_reply_once_is_waited_for_only_if_it_is_asked_again),
+        T(two_collections_that_find_different_victims_prove_nothing),
+        T(after_a_refusal_the_next_cycle_has_to_be_found_twice_again),
+        T(a_stranger_reports_nothing),
         T(clients_over_http_that_wait_for_each_other_are_found_by_their_names),
     };
 

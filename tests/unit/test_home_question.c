@@ -1,6 +1,7 @@
 /* Questions to the leader: reads, and acquires that do not wait. */
 #include "core_home_bench.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static struct home_bench hb;
@@ -194,6 +195,51 @@ static void a_read_that_is_asked_again_while_it_waits_is_one_question(void **sta
     assert_int_equal(drains(2), 1);
 }
 
+static void questions_are_told_apart_by_asker_and_number(void **state)
+{
+    uint64_t first, second;
+
+    (void)state;
+    home_bench_do(&hb, 2, flock(7));
+    home_bench_read(&hb, 2, 1, CFS_OP_GET, "x");
+    home_bench_read(&hb, 3, 1, CFS_OP_GET, "x");
+    home_bench_read(&hb, 3, 2, CFS_OP_GET, "x");
+    first = home_bench_ask(&hb, 3, try(8));
+    second = home_bench_ask(&hb, 3, try(9));
+    assert_int_equal(drains(2), 5);
+    home_bench_tick_in_contact(&hb, CFS_MS(250));
+    assert_true(read_answered(2, 1) && read_answered(3, 1) && read_answered(3, 2));
+    assert_true(try_answered(3, first) && try_answered(3, second));
+}
+
+static void each_question_has_a_drain_of_its_own(void **state)
+{
+    (void)state;
+    home_bench_do(&hb, 2, flock(7));
+    home_bench_read(&hb, 3, 1, CFS_OP_GET, "x");
+    home_bench_drained(&hb, 2, drain_id(2));
+    home_bench_read(&hb, 3, 2, CFS_OP_GET, "x");
+    home_bench_read(&hb, 3, 3, CFS_OP_GET, "x");
+    home_bench_drained(&hb, 2, drain_id(2)); /* the third's: begun after the second was asked */
+    assert_false(read_answered(3, 2));
+    assert_true(read_answered(3, 3));
+}
+
+static void a_listing_that_fits_no_message_is_refused(void **state)
+{
+    char name[CFS_NAME_MAX + 1];
+
+    (void)state;
+    for (int i = 0; i < (int)(CFS_LIST_BYTES_MAX / 251) + 1; i++) {
+        memset(name, 'n', 250);
+        snprintf(name + 244, 7, "%06d", i);
+        home_bench_do(&hb, 2, bench_lockfile(name));
+        bench_clear(&hb.rb.bench);
+    }
+    home_bench_read(&hb, 3, 1, CFS_OP_LIST, "");
+    assert_int_equal(read_error(3, 1), CFS_ERR_TOO_MANY);
+}
+
 static void an_acquire_of_a_free_name_goes_into_the_log_without_a_lease(void **state)
 {
     uint64_t sequence;
@@ -289,6 +335,41 @@ static void a_refused_acquire_that_is_resent_hears_the_same_refusal(void **state
     home_bench_forward(&hb, &command);
     home_bench_commit(&hb);
     assert_int_equal(try_error(3, command.sequence), CFS_ERR_EXISTS);
+}
+
+static void a_refusal_is_remembered_until_the_asker_has_it(void **state)
+{
+    struct cfs_command command;
+
+    (void)state;
+    home_bench_do(&hb, 2, flock(7));
+    command = home_bench_command(&hb, 3, try(8));
+    home_bench_forward(&hb, &command);
+    home_bench_drained(&hb, 2, drain_id(2));
+    assert_int_equal(try_error(3, command.sequence), CFS_ERR_WOULD_BLOCK);
+    home_bench_keepalive(&hb, 3, hb.sessions[3], command.sequence); /* still unanswered there */
+    home_bench_do(&hb, 2, bench_unflock("x", 7));
+    bench_clear(&hb.rb.bench);
+    home_bench_forward(&hb, &command);
+    assert_int_equal(try_error(3, command.sequence), CFS_ERR_WOULD_BLOCK);
+}
+
+/* They were asked of another leadership, and are asked again of this one by whoever still wants. */
+static void questions_end_with_the_leadership_they_were_asked_of(void **state)
+{
+    uint64_t sequence;
+
+    (void)state;
+    home_bench_do(&hb, 2, flock(7));
+    home_bench_read(&hb, 3, 1, CFS_OP_GET, "x");
+    sequence = home_bench_ask(&hb, 3, try(8));
+    cfs_home_stop(&hb.home);
+    home_bench_do(&hb, 2, bench_unflock("x", 7));
+    home_bench_contact(&hb);
+    home_bench_commit(&hb);
+    assert_true(hb.home.serving);
+    assert_false(read_answered(3, 1));
+    assert_false(try_answered(3, sequence));
 }
 
 static void a_late_copy_of_a_refused_acquire_is_never_applied(void **state)
@@ -391,6 +472,9 @@ int main(void)
         T(a_listing_asks_every_node_that_holds_through_open_files),
         T(a_reply_to_another_drain_does_not_count),
         T(a_read_that_is_asked_again_while_it_waits_is_one_question),
+        T(questions_are_told_apart_by_asker_and_number),
+        T(each_question_has_a_drain_of_its_own),
+        T(a_listing_that_fits_no_message_is_refused),
         T(an_acquire_of_a_free_name_goes_into_the_log_without_a_lease),
         T(an_acquire_that_does_not_wait_is_refused_without_a_log_entry),
         T(a_refusal_needs_the_lease),
@@ -398,6 +482,8 @@ int main(void)
         T(a_holder_that_is_closing_its_file_is_waited_for_before_a_refusal),
         T(a_holder_that_is_not_is_believed_when_its_node_says_so),
         T(a_refused_acquire_that_is_resent_hears_the_same_refusal),
+        T(a_refusal_is_remembered_until_the_asker_has_it),
+        T(questions_end_with_the_leadership_they_were_asked_of),
         T(a_late_copy_of_a_refused_acquire_is_never_applied),
         T(an_acquire_cancelled_while_it_is_a_question_is_not_applied),
         T(an_acquire_of_a_session_that_is_gone_is_told_so),

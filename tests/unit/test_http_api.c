@@ -75,10 +75,10 @@ static int set_up(void **state)
     *state = w;
     memset(&engine, 0, sizeof engine);
     engine.available = true;
-    world_open(w);
+    http_world_open(w);
     w->handle = handle;
     api = cfs_http_api_new(NULL, w->loop, &w->config);
-    open_client(w);
+    http_open_client(w);
     return 0;
 }
 
@@ -87,7 +87,7 @@ static int tear_down(void **state)
     struct http_world *w = *state;
 
     cfs_http_api_free(api);
-    world_close(w);
+    http_world_close(w);
     free(w);
     return 0;
 }
@@ -101,21 +101,21 @@ static void request_text(struct http_world *w, const char *line, const char *hea
     w->len = 0;
     w->reply[0] = 0;
     w->handled = 0;
-    write_text(w, text);
+    http_write_text(w, text);
 }
 
 /* One that the engine is to answer: afterwards it has been asked. */
 static void begin(struct http_world *w, const char *line)
 {
     request_text(w, line, "");
-    turn_until(w, handled_one);
+    http_turn_until(w, http_handled_one);
 }
 
 /* One that needs no engine. */
 static void get(struct http_world *w, const char *line)
 {
     request_text(w, line, "");
-    turn_until(w, replied);
+    http_turn_until(w, http_replied);
 }
 
 static const struct cfs_request *asked(uint64_t id)
@@ -160,10 +160,10 @@ static void post_acquires(void **state)
     assert_true(acquire->key == 0 && acquire->renew == 0);
     assert_string_equal(acquire->owner, "alice");
     answer(1, &(struct cfs_answer){.token = 77});
-    turn_until(w, replied);
-    assert_status(w, "200");
-    assert_has(w, "{\"name\":\"my job\",\"token\":77,\"ttl\":2.5,\"holder\":\"alice\","
-                  "\"lock_type\":\"shared\"}");
+    http_turn_until(w, http_replied);
+    http_assert_status(w, "200");
+    http_assert_has(w, "{\"name\":\"my job\",\"token\":77,\"ttl\":2.5,\"holder\":\"alice\","
+                       "\"lock_type\":\"shared\"}");
 }
 
 static void a_ttl_is_thirty_seconds_unless_said(void **state)
@@ -174,8 +174,8 @@ static void a_ttl_is_thirty_seconds_unless_said(void **state)
     assert_int_equal(asked(1)->acquire.ttl_ms, 30000);
     assert_int_equal(asked(1)->acquire.mode, CFS_EXCLUSIVE);
     answer(1, &(struct cfs_answer){.token = 1});
-    turn_until(w, replied);
-    assert_has(w, "\"ttl\":30,\"holder\":\"http\"");
+    http_turn_until(w, http_replied);
+    http_assert_has(w, "\"ttl\":30,\"holder\":\"http\"");
 }
 
 static void a_token_renews(void **state)
@@ -185,9 +185,9 @@ static void a_token_renews(void **state)
     begin(w, "POST /lock/x?token=9007199254740993&ttl=3");
     assert_true(asked(1)->acquire.renew == 9007199254740993);
     answer(1, &(struct cfs_answer){.token = 9007199254740993});
-    turn_until(w, replied);
-    assert_status(w, "200");
-    assert_has(w, "{\"name\":\"x\",\"token\":9007199254740993,\"ttl\":3}");
+    http_turn_until(w, http_replied);
+    http_assert_status(w, "200");
+    http_assert_has(w, "{\"name\":\"x\",\"token\":9007199254740993,\"ttl\":3}");
 }
 
 static void an_idempotency_key_is_passed_on(void **state)
@@ -195,12 +195,12 @@ static void an_idempotency_key_is_passed_on(void **state)
     struct http_world *w = *state;
 
     request_text(w, "POST /lock/x?lock_type=exclusive", "Idempotency-Key: 7c1e\r\n");
-    turn_until(w, handled_one);
+    http_turn_until(w, http_handled_one);
     assert_true(asked(1)->acquire.key == XXH3_64bits("7c1e", 4));
     answer_error(1, CFS_ERR_DEADLOCK);
-    turn_until(w, replied);
-    assert_status(w, "409");
-    assert_has(w, "\"code\":\"deadlock\"");
+    http_turn_until(w, http_replied);
+    http_assert_status(w, "409");
+    http_assert_has(w, "\"code\":\"deadlock\"");
 }
 
 static void errors_have_their_status(void **state)
@@ -219,11 +219,11 @@ static void errors_have_their_status(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         begin(w, "POST /lock/x?lock_type=exclusive");
         answer_error(i + 1, cases[i].error);
-        turn_until(w, replied);
-        assert_status(w, cases[i].status);
-        assert_has(w, cases[i].code);
+        http_turn_until(w, http_replied);
+        http_assert_status(w, cases[i].status);
+        http_assert_has(w, cases[i].code);
         if (strcmp(cases[i].status, "503") == 0)
-            assert_has(w, "Retry-After: 1\r\n");
+            http_assert_has(w, "Retry-After: 1\r\n");
     }
 }
 
@@ -233,7 +233,7 @@ static void an_error_within_submit_will_do(void **state)
 
     engine.at_once = CFS_ERR_TIMED_OUT;
     get(w, "POST /lock/x?lock_type=exclusive&wait=5");
-    assert_status(w, "503");
+    http_assert_status(w, "503");
 }
 
 /* ---- waiting ---- */
@@ -244,11 +244,11 @@ static void a_wait_ends_with_its_time(void **state)
 
     begin(w, "POST /lock/x?lock_type=exclusive&wait=0.02");
     assert_true(asked(1)->acquire.wait);
-    turn_until(w, first_cancelled);
+    http_turn_until(w, first_cancelled);
     answer_error(1, CFS_ERR_INTERRUPTED);
-    turn_until(w, replied);
-    assert_status(w, "423");
-    assert_has(w, "\"code\":\"locked\"");
+    http_turn_until(w, http_replied);
+    http_assert_status(w, "423");
+    http_assert_has(w, "\"code\":\"locked\"");
 }
 
 static void a_grant_that_overtakes_the_end_of_the_wait_counts(void **state)
@@ -256,10 +256,10 @@ static void a_grant_that_overtakes_the_end_of_the_wait_counts(void **state)
     struct http_world *w = *state;
 
     begin(w, "POST /lock/x?lock_type=exclusive&wait=0.02");
-    turn_until(w, first_cancelled);
+    http_turn_until(w, first_cancelled);
     answer(1, &(struct cfs_answer){.token = 5});
-    turn_until(w, replied);
-    assert_status(w, "200");
+    http_turn_until(w, http_replied);
+    http_assert_status(w, "200");
     assert_int_equal(engine.count, 1);
 }
 
@@ -268,8 +268,8 @@ static void a_client_that_goes_away_stops_waiting(void **state)
     struct http_world *w = *state;
 
     begin(w, "POST /lock/x?lock_type=exclusive&wait=60");
-    close_client(w);
-    turn_until(w, first_cancelled);
+    http_close_client(w);
+    http_turn_until(w, first_cancelled);
     answer_error(1, CFS_ERR_INTERRUPTED);
     assert_int_equal(engine.count, 1);
 }
@@ -279,8 +279,8 @@ static void what_a_client_that_is_gone_was_granted_is_given_back(void **state)
     struct http_world *w = *state;
 
     begin(w, "POST /lock/x?lock_type=exclusive&wait=60");
-    close_client(w);
-    turn_until(w, first_cancelled);
+    http_close_client(w);
+    http_turn_until(w, first_cancelled);
     answer(1, &(struct cfs_answer){.token = 5});
     assert_int_equal(asked(2)->op, CFS_OP_RELEASE);
     assert_string_equal(asked(2)->name, "x");
@@ -294,9 +294,9 @@ static void a_renewal_is_not_cancelled(void **state)
     struct http_world *w = *state;
 
     begin(w, "POST /lock/x?token=5");
-    close_client(w);
+    http_close_client(w);
     for (int i = 0; i < 4; i++)
-        turn_once(w);
+        http_turn_once(w);
     assert_false(engine.calls[0].cancelled);
     answer(1, &(struct cfs_answer){.token = 5});
     assert_int_equal(engine.count, 1);
@@ -309,8 +309,8 @@ static void closing_answers_those_who_wait(void **state)
     begin(w, "POST /lock/x?lock_type=exclusive&wait=60");
     cfs_http_api_free(api);
     api = NULL;
-    turn_until(w, replied);
-    assert_status(w, "503");
+    http_turn_until(w, http_replied);
+    http_assert_status(w, "503");
 }
 
 /* ---- release and look ---- */
@@ -323,13 +323,13 @@ static void delete_releases(void **state)
     assert_int_equal(asked(1)->op, CFS_OP_RELEASE);
     assert_true(asked(1)->release.token == 42 && asked(1)->release.kind == CFS_LEASED);
     answer_error(1, CFS_OK);
-    turn_until(w, replied);
-    assert_status(w, "200");
+    http_turn_until(w, http_replied);
+    http_assert_status(w, "200");
     begin(w, "DELETE /lock/x?token=42");
     answer_error(2, CFS_ERR_NOT_HELD);
-    turn_until(w, replied);
-    assert_status(w, "404");
-    assert_has(w, "\"code\":\"not_held\"");
+    http_turn_until(w, http_replied);
+    http_assert_status(w, "404");
+    http_assert_has(w, "\"code\":\"not_held\"");
 }
 
 static struct cfs_answer held_by(const struct cfs_holder_info *holders, uint32_t count)
@@ -355,11 +355,11 @@ static void get_shows_the_lock(void **state)
     begin(w, "GET /lock/x");
     assert_int_equal(asked(1)->op, CFS_OP_GET);
     answer(1, &a);
-    turn_until(w, replied);
-    assert_status(w, "200");
-    assert_has(w,
-               "{\"name\":\"x\",\"mode\":\"shared\",\"token\":8,\"holder\":\"2:4711,alice,http\","
-               "\"since\":\"2024-04-05T19:34:38.901Z\",\"waiters\":3}");
+    http_turn_until(w, http_replied);
+    http_assert_status(w, "200");
+    http_assert_has(
+        w, "{\"name\":\"x\",\"mode\":\"shared\",\"token\":8,\"holder\":\"2:4711,alice,http\","
+           "\"since\":\"2024-04-05T19:34:38.901Z\",\"waiters\":3}");
 }
 
 static void get_shows_the_content(void **state)
@@ -381,8 +381,8 @@ static void get_shows_the_content(void **state)
         a.lock.content_len = (uint32_t)strlen(cases[i].bytes);
         begin(w, "GET /lock/x");
         answer(i + 1, &a);
-        turn_until(w, replied);
-        assert_has(w, cases[i].json);
+        http_turn_until(w, http_replied);
+        http_assert_has(w, cases[i].json);
     }
 }
 
@@ -394,8 +394,8 @@ static void a_name_need_not_be_utf8(void **state)
     begin(w, "GET /lock/a%ff%20");
     assert_string_equal(asked(1)->name, "a\xff ");
     answer(1, &a);
-    turn_until(w, replied);
-    assert_has(w, "\"name\":\"a%FF%20\"");
+    http_turn_until(w, http_replied);
+    http_assert_has(w, "\"name\":\"a%FF%20\"");
 }
 
 /* ---- what is refused ---- */
@@ -441,9 +441,9 @@ static void bad_parameters_are_named(void **state)
 
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         get(w, cases[i].line);
-        assert_status(w, "400");
-        assert_has(w, cases[i].field);
-        assert_has(w, "\"code\":\"invalid\"");
+        http_assert_status(w, "400");
+        http_assert_has(w, cases[i].field);
+        http_assert_has(w, "\"code\":\"invalid\"");
     }
     assert_int_equal(engine.count, 0);
 }
@@ -455,8 +455,8 @@ static void a_long_name_is_told_so(void **state)
 
     snprintf(line, sizeof line, "GET /lock/%0256d", 0);
     get(w, line);
-    assert_status(w, "400");
-    assert_has(w, "name_too_long");
+    http_assert_status(w, "400");
+    http_assert_has(w, "name_too_long");
 }
 
 static void paths_and_methods_are_told_apart(void **state)
@@ -464,16 +464,16 @@ static void paths_and_methods_are_told_apart(void **state)
     struct http_world *w = *state;
 
     get(w, "GET /nothing");
-    assert_status(w, "404");
-    assert_has(w, "\"code\":\"not_found\"");
+    http_assert_status(w, "404");
+    http_assert_has(w, "\"code\":\"not_found\"");
     get(w, "GET /lock");
-    assert_status(w, "404");
+    http_assert_status(w, "404");
     get(w, "PUT /lock/x");
-    assert_status(w, "405");
-    assert_has(w, "Allow: GET, HEAD, POST, DELETE\r\n");
+    http_assert_status(w, "405");
+    http_assert_has(w, "Allow: GET, HEAD, POST, DELETE\r\n");
     get(w, "POST /status");
-    assert_status(w, "405");
-    assert_has(w, "Allow: GET, HEAD\r\n");
+    http_assert_status(w, "405");
+    http_assert_has(w, "Allow: GET, HEAD\r\n");
 }
 
 static void the_secret_is_needed_but_for_health(void **state)
@@ -485,16 +485,16 @@ static void the_secret_is_needed_but_for_health(void **state)
 
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
         snprintf(text, sizeof text, "%s HTTP/1.1\r\nHost: x\r\n\r\n", lines[i]);
-        ask(w, text);
-        assert_status(w, "401");
-        assert_has(w, "\"code\":\"unauthorized\"");
+        http_ask(w, text);
+        http_assert_status(w, "401");
+        http_assert_has(w, "\"code\":\"unauthorized\"");
     }
-    ask(w, "GET /health HTTP/1.1\r\nHost: x\r\n\r\n");
-    assert_status(w, "200");
+    http_ask(w, "GET /health HTTP/1.1\r\nHost: x\r\n\r\n");
+    http_assert_status(w, "200");
     w->config.http_open = true;
-    ask(w, "GET /status HTTP/1.1\r\nHost: x\r\n\r\n");
-    assert_status(w, "200");
-    assert_has(w, "{\"node\":1}");
+    http_ask(w, "GET /status HTTP/1.1\r\nHost: x\r\n\r\n");
+    http_assert_status(w, "200");
+    http_assert_has(w, "{\"node\":1}");
 }
 
 static void health_follows_the_engine(void **state)
@@ -502,13 +502,13 @@ static void health_follows_the_engine(void **state)
     struct http_world *w = *state;
 
     get(w, "GET /health");
-    assert_status(w, "200");
-    assert_has(w, "{\"status\":\"ok\"}");
+    http_assert_status(w, "200");
+    http_assert_has(w, "{\"status\":\"ok\"}");
     engine.available = false;
     get(w, "GET /health");
-    assert_status(w, "503");
-    assert_has(w, "Retry-After: 1\r\n");
-    assert_has(w, "no_quorum");
+    http_assert_status(w, "503");
+    http_assert_has(w, "Retry-After: 1\r\n");
+    http_assert_has(w, "no_quorum");
 }
 
 int main(void)

@@ -28,7 +28,7 @@ static int set_up(void **state)
     struct fixture *f = calloc(1, sizeof *f);
 
     *state = f;
-    world_open(&f->w);
+    http_world_open(&f->w);
     return 0;
 }
 
@@ -36,7 +36,7 @@ static int tear_down(void **state)
 {
     struct fixture *f = *state;
 
-    world_close(&f->w);
+    http_world_close(&f->w);
     free(f);
     return 0;
 }
@@ -111,16 +111,16 @@ static void the_handler_sees_the_request_and_the_client_the_answer(void **state)
     struct fixture *f = *state;
 
     f->w.handle = tell_all;
-    open_client(&f->w);
-    ask(&f->w, "POST /lock/a%2Fb%20c?a=1%2f2+3%C3%A9&b HTTP/1.1\r\nHost: x\r\n" AUTHORIZED
-               "Idempotency-Key: k 1\r\nContent-Length: 5\r\n\r\nhello");
+    http_open_client(&f->w);
+    http_ask(&f->w, "POST /lock/a%2Fb%20c?a=1%2f2+3%C3%A9&b HTTP/1.1\r\nHost: x\r\n" AUTHORIZED
+                    "Idempotency-Key: k 1\r\nContent-Length: 5\r\n\r\nhello");
     assert_string_equal(f->seen,
                         "POST /lock/a%2Fb%20c a=1/2 3\xc3\xa9 b= none=- key=k 1 body=hello");
-    assert_status(&f->w, "200");
-    assert_has(&f->w, "Content-Type: text/plain\r\n");
-    assert_has(&f->w, "X-Extra: yes\r\n");
-    assert_has(&f->w, "\r\n\r\nfine\n");
-    close_client(&f->w);
+    http_assert_status(&f->w, "200");
+    http_assert_has(&f->w, "Content-Type: text/plain\r\n");
+    http_assert_has(&f->w, "X-Extra: yes\r\n");
+    http_assert_has(&f->w, "\r\n\r\nfine\n");
+    http_close_client(&f->w);
 }
 
 static void a_connection_serves_many_requests(void **state)
@@ -128,14 +128,14 @@ static void a_connection_serves_many_requests(void **state)
     struct fixture *f = *state;
 
     f->w.handle = tell_all;
-    open_client(&f->w);
+    http_open_client(&f->w);
     for (int i = 0; i < 20; i++) {
-        ask(&f->w, "GET /health HTTP/1.1\r\nHost: x\r\n\r\n");
-        assert_status(&f->w, "200");
+        http_ask(&f->w, "GET /health HTTP/1.1\r\nHost: x\r\n\r\n");
+        http_assert_status(&f->w, "200");
         assert_false(f->w.closed);
     }
     assert_int_equal(f->w.handled, 20);
-    close_client(&f->w);
+    http_close_client(&f->w);
 }
 
 static void an_answer_may_come_later(void **state)
@@ -143,21 +143,21 @@ static void an_answer_may_come_later(void **state)
     struct fixture *f = *state;
 
     f->w.handle = keep_waiting;
-    open_client(&f->w);
+    http_open_client(&f->w);
     for (int i = 0; i < 3; i++) {
         f->w.handled = f->waiting_count = 0;
         f->w.len = 0;
         f->w.reply[0] = 0;
-        write_text(&f->w, "GET /x HTTP/1.1\r\nHost: x\r\n\r\n");
-        turn_until(&f->w, handled_one);
+        http_write_text(&f->w, "GET /x HTTP/1.1\r\nHost: x\r\n\r\n");
+        http_turn_until(&f->w, http_handled_one);
         assert_int_equal(f->w.len, 0);
         cfs_http_respond(f->waiting[0], 200, "text/plain", "later", 5, NULL, NULL);
         cfs_http_server_flush(f->w.server); /* no turn between the answer and its leaving */
-        collect(&f->w);
-        assert_status(&f->w, "200");
-        assert_has(&f->w, "\r\n\r\nlater");
+        http_collect(&f->w);
+        http_assert_status(&f->w, "200");
+        http_assert_has(&f->w, "\r\n\r\nlater");
     }
-    close_client(&f->w);
+    http_close_client(&f->w);
 }
 
 static bool all_wait(struct http_world *w)
@@ -173,11 +173,11 @@ static void many_wait_at_once(void **state)
 
     f->w.handle = keep_waiting;
     for (int i = 0; i < WAITING_MAX; i++) {
-        f->w.client = fds[i] = connect_to(&f->w);
-        write_text(&f->w, "GET /x HTTP/1.1\r\nHost: x\r\n\r\n");
+        f->w.client = fds[i] = http_connect_to(&f->w);
+        http_write_text(&f->w, "GET /x HTTP/1.1\r\nHost: x\r\n\r\n");
         f->w.client = -1;
     }
-    turn_until(&f->w, all_wait);
+    http_turn_until(&f->w, all_wait);
     for (int i = WAITING_MAX - 1; i >= 0; i--)
         cfs_http_respond(f->waiting[i], 200, "text/plain", "x", 1, NULL, NULL);
     cfs_http_server_flush(f->w.server);
@@ -192,17 +192,17 @@ static void a_client_that_goes_away_is_noticed(void **state)
     struct fixture *f = *state;
 
     f->w.handle = keep_waiting;
-    open_client(&f->w);
-    write_text(&f->w, "GET /x HTTP/1.1\r\nHost: x\r\n\r\n");
-    turn_until(&f->w, handled_one);
-    close_client(&f->w);
-    turn_until(&f->w, one_gone);
+    http_open_client(&f->w);
+    http_write_text(&f->w, "GET /x HTTP/1.1\r\nHost: x\r\n\r\n");
+    http_turn_until(&f->w, http_handled_one);
+    http_close_client(&f->w);
+    http_turn_until(&f->w, one_gone);
     assert_int_equal(f->waiting_count, 0);
     f->w.handle = tell_all;
-    open_client(&f->w);
-    ask(&f->w, "GET /y HTTP/1.1\r\nHost: x\r\n\r\n");
-    assert_status(&f->w, "200");
-    close_client(&f->w);
+    http_open_client(&f->w);
+    http_ask(&f->w, "GET /y HTTP/1.1\r\nHost: x\r\n\r\n");
+    http_assert_status(&f->w, "200");
+    http_close_client(&f->w);
 }
 
 static void a_client_that_was_gone_before_it_was_heard_is_noticed_too(void **state)
@@ -210,10 +210,10 @@ static void a_client_that_was_gone_before_it_was_heard_is_noticed_too(void **sta
     struct fixture *f = *state;
 
     f->w.handle = keep_waiting;
-    open_client(&f->w);
-    write_text(&f->w, "GET /x HTTP/1.1\r\nHost: x\r\n\r\n");
-    close_client(&f->w);
-    turn_until(&f->w, one_gone);
+    http_open_client(&f->w);
+    http_write_text(&f->w, "GET /x HTTP/1.1\r\nHost: x\r\n\r\n");
+    http_close_client(&f->w);
+    http_turn_until(&f->w, one_gone);
 }
 
 static void a_reset_is_noticed(void **state)
@@ -222,12 +222,12 @@ static void a_reset_is_noticed(void **state)
     struct linger no_farewell = {.l_onoff = 1};
 
     f->w.handle = keep_waiting;
-    open_client(&f->w);
-    write_text(&f->w, "GET /x HTTP/1.1\r\nHost: x\r\n\r\n");
-    turn_until(&f->w, handled_one);
+    http_open_client(&f->w);
+    http_write_text(&f->w, "GET /x HTTP/1.1\r\nHost: x\r\n\r\n");
+    http_turn_until(&f->w, http_handled_one);
     setsockopt(f->w.client, SOL_SOCKET, SO_LINGER, &no_farewell, sizeof no_farewell);
-    close_client(&f->w);
-    turn_until(&f->w, one_gone);
+    http_close_client(&f->w);
+    http_turn_until(&f->w, one_gone);
 }
 
 static void post(struct fixture *f, const char *path, const char *headers, size_t len)
@@ -238,7 +238,7 @@ static void post(struct fixture *f, const char *path, const char *headers, size_
              path, headers, len);
     f->w.len = 0;
     f->w.reply[0] = 0;
-    write_text(&f->w, head);
+    http_write_text(&f->w, head);
 }
 
 static void a_body_over_the_limit_is_refused_before_it_comes(void **state)
@@ -246,19 +246,19 @@ static void a_body_over_the_limit_is_refused_before_it_comes(void **state)
     struct fixture *f = *state;
 
     f->w.handle = note_length;
-    open_client(&f->w);
+    http_open_client(&f->w);
     post(f, "/lock/x", AUTHORIZED, CFS_MESSAGE_MAX + 1);
-    turn_until(&f->w, replied);
-    assert_status(&f->w, "413");
-    assert_has(&f->w, "\"code\":\"too_big\"");
-    assert_has(&f->w, "1048575 bytes");
-    close_client(&f->w);
-    open_client(&f->w);
+    http_turn_until(&f->w, http_replied);
+    http_assert_status(&f->w, "413");
+    http_assert_has(&f->w, "\"code\":\"too_big\"");
+    http_assert_has(&f->w, "1048575 bytes");
+    http_close_client(&f->w);
+    http_open_client(&f->w);
     post(f, "/raft/append-entries", AUTHORIZED, CFS_BATCH_BYTES_MAX + 1);
-    turn_until(&f->w, replied);
-    assert_status(&f->w, "413");
+    http_turn_until(&f->w, http_replied);
+    http_assert_status(&f->w, "413");
     assert_int_equal(f->w.handled, 0);
-    close_client(&f->w);
+    http_close_client(&f->w);
 }
 
 /* Pours `len` bytes down the client's socket while the loop turns. */
@@ -271,7 +271,7 @@ static void pour(struct fixture *f, size_t len)
         ssize_t count = send(f->w.client, block, some, MSG_DONTWAIT | MSG_NOSIGNAL);
         if (count > 0)
             len -= (size_t)count;
-        turn_once(&f->w);
+        http_turn_once(&f->w);
     }
 }
 
@@ -281,14 +281,14 @@ static void a_body_up_to_the_limit_arrives(void **state)
     char expected[32];
 
     f->w.handle = note_length;
-    open_client(&f->w);
+    http_open_client(&f->w);
     post(f, "/raft/append-entries", AUTHORIZED, CFS_BATCH_BYTES_MAX);
     pour(f, CFS_BATCH_BYTES_MAX);
-    turn_until(&f->w, replied);
-    assert_status(&f->w, "204");
+    http_turn_until(&f->w, http_replied);
+    http_assert_status(&f->w, "204");
     snprintf(expected, sizeof expected, "%u", CFS_BATCH_BYTES_MAX);
     assert_string_equal(f->seen, expected);
-    close_client(&f->w);
+    http_close_client(&f->w);
 }
 
 static void a_chunked_body_over_the_limit_is_refused_at_its_end(void **state)
@@ -297,17 +297,17 @@ static void a_chunked_body_over_the_limit_is_refused_at_its_end(void **state)
     char size[32];
 
     f->w.handle = note_length;
-    open_client(&f->w);
-    write_text(&f->w, "POST /lock/x HTTP/1.1\r\nHost: x\r\n" AUTHORIZED
-                      "Transfer-Encoding: chunked\r\n\r\n");
+    http_open_client(&f->w);
+    http_write_text(&f->w, "POST /lock/x HTTP/1.1\r\nHost: x\r\n" AUTHORIZED
+                           "Transfer-Encoding: chunked\r\n\r\n");
     snprintf(size, sizeof size, "%x\r\n", CFS_MESSAGE_MAX + 1);
-    write_text(&f->w, size);
+    http_write_text(&f->w, size);
     pour(f, CFS_MESSAGE_MAX + 1);
-    write_text(&f->w, "\r\n0\r\n\r\n");
-    turn_until(&f->w, replied);
-    assert_status(&f->w, "413");
+    http_write_text(&f->w, "\r\n0\r\n\r\n");
+    http_turn_until(&f->w, http_replied);
+    http_assert_status(&f->w, "413");
     assert_int_equal(f->w.handled, 0);
-    close_client(&f->w);
+    http_close_client(&f->w);
 }
 
 static void an_endless_body_ends_the_connection(void **state)
@@ -315,16 +315,16 @@ static void an_endless_body_ends_the_connection(void **state)
     struct fixture *f = *state;
 
     f->w.handle = note_length;
-    open_client(&f->w);
-    write_text(&f->w, "POST /lock/x HTTP/1.1\r\nHost: x\r\n" AUTHORIZED
-                      "Transfer-Encoding: chunked\r\n\r\n7fffffff\r\n");
+    http_open_client(&f->w);
+    http_write_text(&f->w, "POST /lock/x HTTP/1.1\r\nHost: x\r\n" AUTHORIZED
+                           "Transfer-Encoding: chunked\r\n\r\n7fffffff\r\n");
     pour(f, 16 * 1024 * 1024);
     static const char more[65536];
     while (!f->w.closed) {
         send(f->w.client, more, sizeof more, MSG_DONTWAIT | MSG_NOSIGNAL);
-        turn_once(&f->w);
+        http_turn_once(&f->w);
     }
-    close_client(&f->w);
+    http_close_client(&f->w);
 }
 
 static void only_the_secret_authorizes(void **state)
@@ -348,17 +348,17 @@ static void only_the_secret_authorizes(void **state)
     };
 
     f->w.handle = note_length;
-    open_client(&f->w);
+    http_open_client(&f->w);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         post(f, "/lock/x", cases[i].header, 3);
-        write_text(&f->w, "abc");
-        turn_until(&f->w, replied);
+        http_write_text(&f->w, "abc");
+        http_turn_until(&f->w, http_replied);
         if (f->authorized != cases[i].authorized)
             fail_msg("wrong about '%s'", cases[i].header);
         /* What a stranger sends is not even kept. */
         assert_string_equal(f->seen, cases[i].authorized ? "3" : "0");
     }
-    close_client(&f->w);
+    http_close_client(&f->w);
 }
 
 static void an_open_server_keeps_bodies_but_not_those_for_raft(void **state)
@@ -367,17 +367,17 @@ static void an_open_server_keeps_bodies_but_not_those_for_raft(void **state)
 
     f->w.config.http_open = true;
     f->w.handle = note_length;
-    open_client(&f->w);
+    http_open_client(&f->w);
     post(f, "/lock/x", "", 3);
-    write_text(&f->w, "abc");
-    turn_until(&f->w, replied);
+    http_write_text(&f->w, "abc");
+    http_turn_until(&f->w, http_replied);
     assert_string_equal(f->seen, "3");
     post(f, "/raft/append-entries", "", 3);
-    write_text(&f->w, "abc");
-    turn_until(&f->w, replied);
+    http_write_text(&f->w, "abc");
+    http_turn_until(&f->w, http_replied);
     assert_string_equal(f->seen, "0");
     assert_false(f->authorized);
-    close_client(&f->w);
+    http_close_client(&f->w);
 }
 
 static void a_bad_escape_in_the_query_is_a_bad_request(void **state)
@@ -388,12 +388,12 @@ static void a_bad_escape_in_the_query_is_a_bad_request(void **state)
 
     f->w.handle = tell_all;
     for (size_t i = 0; i < sizeof queries / sizeof *queries; i++) {
-        open_client(&f->w);
+        http_open_client(&f->w);
         snprintf(request, sizeof request, "GET /x?%s HTTP/1.1\r\nHost: x\r\n\r\n", queries[i]);
-        ask(&f->w, request);
-        assert_status(&f->w, "400");
-        assert_has(&f->w, "\"code\":\"invalid\"");
-        close_client(&f->w);
+        http_ask(&f->w, request);
+        http_assert_status(&f->w, "400");
+        http_assert_has(&f->w, "\"code\":\"invalid\"");
+        http_close_client(&f->w);
     }
     assert_int_equal(f->w.handled, 0);
 }
@@ -403,21 +403,21 @@ static void errors_are_json_and_bring_their_headers(void **state)
     struct fixture *f = *state;
 
     f->w.handle = refuse;
-    open_client(&f->w);
-    ask(&f->w, "GET /404 HTTP/1.1\r\nHost: x\r\n\r\n");
-    assert_status(&f->w, "404");
-    assert_has(&f->w, "Content-Type: application/json\r\n");
-    assert_has(&f->w, "{\"error\":\"a \\\"sentence\\\"\",\"code\":\"word\"}");
-    ask(&f->w, "GET /401 HTTP/1.1\r\nHost: x\r\n\r\n");
-    assert_status(&f->w, "401");
-    assert_has(&f->w, "WWW-Authenticate: Bearer\r\n");
-    ask(&f->w, "GET /503 HTTP/1.1\r\nHost: x\r\n\r\n");
-    assert_status(&f->w, "503");
-    assert_has(&f->w, "Retry-After: 1\r\n");
-    ask(&f->w, "POST /405 HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n");
-    assert_status(&f->w, "405");
-    assert_has(&f->w, "Allow: GET, PUT\r\n");
-    close_client(&f->w);
+    http_open_client(&f->w);
+    http_ask(&f->w, "GET /404 HTTP/1.1\r\nHost: x\r\n\r\n");
+    http_assert_status(&f->w, "404");
+    http_assert_has(&f->w, "Content-Type: application/json\r\n");
+    http_assert_has(&f->w, "{\"error\":\"a \\\"sentence\\\"\",\"code\":\"word\"}");
+    http_ask(&f->w, "GET /401 HTTP/1.1\r\nHost: x\r\n\r\n");
+    http_assert_status(&f->w, "401");
+    http_assert_has(&f->w, "WWW-Authenticate: Bearer\r\n");
+    http_ask(&f->w, "GET /503 HTTP/1.1\r\nHost: x\r\n\r\n");
+    http_assert_status(&f->w, "503");
+    http_assert_has(&f->w, "Retry-After: 1\r\n");
+    http_ask(&f->w, "POST /405 HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n");
+    http_assert_status(&f->w, "405");
+    http_assert_has(&f->w, "Allow: GET, PUT\r\n");
+    http_close_client(&f->w);
 }
 
 static void freeing_the_server_closes_what_waits(void **state)
@@ -425,15 +425,15 @@ static void freeing_the_server_closes_what_waits(void **state)
     struct fixture *f = *state;
 
     f->w.handle = keep_waiting;
-    open_client(&f->w);
-    write_text(&f->w, "GET /x HTTP/1.1\r\nHost: x\r\n\r\n");
-    turn_until(&f->w, handled_one);
+    http_open_client(&f->w);
+    http_write_text(&f->w, "GET /x HTTP/1.1\r\nHost: x\r\n\r\n");
+    http_turn_until(&f->w, http_handled_one);
     cfs_http_server_free(f->w.server);
     f->w.server = NULL;
-    collect(&f->w);
+    http_collect(&f->w);
     assert_true(f->w.closed);
     assert_int_equal(f->gone, 0);
-    close_client(&f->w);
+    http_close_client(&f->w);
 }
 
 static void never_called(void *arg, struct cfs_http_request *request)
@@ -463,7 +463,7 @@ static void names_and_ipv6_will_do(void **state)
     close(probe);
     for (size_t i = 0; i < (ipv6 ? 3 : 1); i++) {
         strcpy(f->w.config.listen_host, hosts[i]);
-        f->w.config.listen_port = free_port();
+        f->w.config.listen_port = http_free_port();
         struct cfs_http_server *server =
             cfs_http_server_new(f->w.loop, &f->w.config, never_called, NULL);
         assert_non_null(server);

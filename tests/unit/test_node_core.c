@@ -272,6 +272,38 @@ static void a_node_alone_is_a_cluster(void **state)
     world_close(&one);
 }
 
+static void the_core_wakes_up_for_whatever_is_due_first(void **state)
+{
+    struct cfs_request lease = bench_flock("x", 0, CFS_EXCLUSIVE, false);
+    cfs_time taken;
+
+    (void)state;
+    lease.acquire.kind = CFS_LEASED;
+    lease.acquire.ttl_ms = 205; /* between two heartbeats */
+    world_ask(&w, leader, lease);
+    taken = w.now;
+    while (world_held(&w, leader, "x"))
+        world_run(&w, CFS_MS(1));
+    assert_in_range(w.now - taken, CFS_MS(200), CFS_MS(210));
+}
+
+static void what_the_transport_reports_reaches_those_it_concerns(void **state)
+{
+    uint64_t wait;
+
+    (void)state;
+    world_ask(&w, other, flock("x", 1));
+    wait = world_request(&w, follower, flock("x", 1));
+    world_run(&w, CFS_MS(50));
+    world_cut(&w, follower);
+    world_ask(&w, other, bench_unflock("x", 1)); /* the grant is lost */
+    world_run(&w, CFS_MS(50));
+    world_join(&w, follower);
+    world_step(&w, follower, (struct cfs_event){.type = CFS_EV_UNREACHABLE, .peer = leader});
+    world_run(&w, CFS_MS(300));
+    assert_non_null(world_answer(&w, follower, wait)); /* asked again soon, not after seconds */
+}
+
 static void a_view_tells_what_the_node_knows(void **state)
 {
     struct cfs_core_view view = world_view(&w, leader);
@@ -282,8 +314,13 @@ static void a_view_tells_what_the_node_knows(void **state)
     assert_true(view.serving);
     assert_int_equal(view.session_count, 3);
     assert_int_equal(view.member_count, 3);
-    for (uint32_t i = 0; i < 3; i++)
+    for (uint32_t i = 0; i < 3; i++) {
+        assert_int_equal(view.members[i].node, i + 1);
         assert_int_not_equal(view.members[i].session, 0);
+        assert_true(view.members[i].heard + CFS_MS(70) > w.now);
+        assert_int_equal(view.members[i].match, view.last_index);
+        assert_int_equal(world_view(&w, follower).members[i].heard, 0);
+    }
     assert_string_equal(world_view(&w, follower).role, "follower");
     assert_int_equal(cfs_core_entry(w.nodes[leader].core, 1)->index, 1);
     assert_null(cfs_core_entry(w.nodes[leader].core, view.last_index + 1));
@@ -306,6 +343,8 @@ int main(void)
         T(a_clean_leave_gives_everything_back_at_once),
         T(files_that_never_finish_a_drain_do_not_fill_the_memory),
         T(a_node_alone_is_a_cluster),
+        T(the_core_wakes_up_for_whatever_is_due_first),
+        T(what_the_transport_reports_reaches_those_it_concerns),
         T(a_view_tells_what_the_node_knows),
     };
 

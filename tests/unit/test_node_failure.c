@@ -191,8 +191,8 @@ static bool first_commands_of_the_follower(const struct cfs_message *message)
     return commands_of_the_follower(message) && bench_command(message).sequence <= 3;
 }
 
-/* A signal ends the first attempt; the second is granted; then the first one arrives, and its cancels
- * behind it. Two messages on one slow connection, overtaken on another. */
+/* A signal ends the first attempt; the second is granted; then the first one arrives, and its
+ * cancels behind it. Two messages on one slow connection, overtaken on another. */
 static void an_acquire_given_up_does_not_touch_what_the_same_file_took_since(void **state)
 {
     uint64_t first, second;
