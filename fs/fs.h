@@ -10,9 +10,10 @@ struct cfs_fs;
 /* What the caller may want to know. Either function may be NULL. */
 struct cfs_fs_events {
     void *arg;
-    void (*ready)(void *arg); /* once: the mount answers from now on */
-    void (*session)(void *arg,
-                    bool opened); /* the node's session with the cluster opened, was lost */
+    /* Once: the mount answers from now on. */
+    void (*ready)(void *arg);
+    /* The node's session with the cluster has opened, or was lost. */
+    void (*session)(void *arg, bool opened);
 };
 
 /* Mounts on the directory `mountpoint`, an absolute path without links, and has the engine watch

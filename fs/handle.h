@@ -37,9 +37,10 @@ struct cfs_handle {
     cfs_token lockfile;      /* made by this handle's O_EXCL; 0: not */
     enum cfs_lock_mode mode; /* of the flock it holds; 0: none */
     cfs_token token;         /* of that hold */
-    bool may_hold; /* the cluster may count a flock as held: a close has to give it back */
-    bool lost;     /* the session ended under it: everything answers EIO until it is closed */
-    bool closed;   /* RELEASE has come */
+    /* The cluster may count a flock of it as held: a close has to give it back. */
+    bool may_hold;
+    bool lost;            /* the session ended under it: EIO from everything until it is closed */
+    bool closed;          /* RELEASE has come */
     uint32_t content_len; /* of what it wrote under its exclusive hold: O_APPEND goes there */
     uint32_t acquiring;   /* flock requests under way */
     uint32_t releases;    /* releases for its close under way */
@@ -87,7 +88,7 @@ void cfs_handle_close(struct cfs_handle *handle);
 /* An acquire through it has been answered. */
 void cfs_handle_acquired(struct cfs_handle *handle, bool granted);
 
-/* The session ended: all that hold are lost, pollers learn of it. */
+/* The session ended: all that hold or wait are lost, pollers learn of it. */
 void cfs_handles_lose(struct cfs_handles *handles);
 
 /* Whether a close that came as number `number` or earlier is still to be answered. */

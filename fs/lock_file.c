@@ -14,8 +14,7 @@
 #define PLACE_KEPT CFS_SECONDS(1)
 #define GROUPS_MAX 256
 
-/* --- flock
- * ------------------------------------------------------------------------------------------- */
+/* --- flock ------------------------------------------------------------------------------- */
 
 static void unlocked(struct cfs_pending *pending, const struct cfs_answer *answer)
 {
@@ -101,8 +100,7 @@ void cfs_lock_flock(struct cfs_fs *fs, fuse_req_t req, struct cfs_handle *handle
         lock(fs, req, handle, operation);
 }
 
-/* --- content
- * --------------------------------------------------------------------------------------------- */
+/* --- content ----------------------------------------------------------------------------- */
 
 static bool in_group(fuse_req_t req, const struct cfs_handle *handle, gid_t gid)
 {

@@ -3,7 +3,7 @@
  *     command line -> engine: recover, listen -> mount -> run -> unmount -> leave -> close
  *
  * Without -f a child does all of it, and its parent returns once the mount answers; not once the
- * cluster does, for the first node of a cluster finds no majority. Engine and files share a thread. */
+ * cluster does, for its first node finds no majority. Engine and files share one thread. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -29,7 +29,7 @@
 /* What the mount's events are about. */
 struct life {
     const struct cfs_options *options;
-    int parent; /* pipe to who waits for the mount; -1: nobody */
+    int parent;   /* pipe to who waits for the mount; -1: nobody */
     bool ready;   /* the mount answers */
     bool serving; /* the cluster does */
 };

@@ -27,8 +27,7 @@
 /* Requests read in one go when somebody asks whether closes are under way. */
 #define DRAIN_MAX 4096
 
-/* --- reading
- * ------------------------------------------------------------------------------------------- */
+/* --- reading ----------------------------------------------------------------------------- */
 
 static void gone(struct cfs_fs *fs)
 {
@@ -112,8 +111,7 @@ static bool readable(void *arg)
     return process(fs, TURN_MAX);
 }
 
-/* --- what the engine asks
- * -------------------------------------------------------------------------------- */
+/* --- what the engine asks ---------------------------------------------------------------- */
 
 static void session_lost(void *arg)
 {
@@ -133,8 +131,7 @@ static void session_opened(void *arg)
 }
 
 /* A close is in /dev/fuse when close(2) returns, so reading that to the end finds all there were
- * when this was first called; those that come later are not waited for, or a busy node would never
- * be done. */
+ * when this was first called. Later ones are not waited for, or a busy node would never be done. */
 static bool drained(void *arg)
 {
     struct cfs_fs *fs = arg;
@@ -173,8 +170,7 @@ static uint64_t parked(void *arg, uint32_t tid)
     return cfs_pendings_parked(&fs->pendings, tid);
 }
 
-/* --- making a mount
- * ------------------------------------------------------------------------------------------ */
+/* --- making a mount ---------------------------------------------------------------------- */
 
 static int open_descriptors(struct cfs_fs *fs)
 {
@@ -268,8 +264,7 @@ int cfs_fs_mount(struct cfs_fs **out, struct cfs_engine *engine, const struct cf
     return 0;
 }
 
-/* libfuse leaves a mount alone whose connection was cut; then every path into it says "not
- * connected". */
+/* libfuse leaves a mount alone whose connection was cut: it would say "not connected" for ever. */
 static void remove_dead_mount(const struct cfs_fs *fs)
 {
     if (cfs_mountpoint_is_coordfs(fs->mountpoint) && cfs_mountpoint_is_dead(fs->mountpoint))

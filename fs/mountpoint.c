@@ -68,8 +68,7 @@ cleanup:
     return path;
 }
 
-/* --- unmounting
- * ---------------------------------------------------------------------------------------- */
+/* --- unmounting -------------------------------------------------------------------------- */
 
 /* Who is not root needs the set-uid helper. 0 or -errno; on stderr it says itself what is wrong. */
 static int run_fusermount(const char *path, bool lazy)
@@ -129,8 +128,7 @@ int cfs_mountpoint_prepare(const char *path, char *why, size_t size)
     return 0;
 }
 
-/* --- who is in the way
- * ------------------------------------------------------------------------------------ */
+/* --- who is in the way ------------------------------------------------------------------- */
 
 struct search {
     const char *path;

@@ -1,5 +1,6 @@
-/* Directories that are, were or will be mounted on, handled without touching what is mounted there:
- * a mount whose daemon is gone answers errors, one whose daemon stands still answers nothing. */
+/* Directories that are, were or will be mounted on. They are found in the kernel's list rather than
+ * by touching what is mounted there: a mount whose daemon is gone answers errors, and one whose
+ * daemon stands still nothing. */
 #ifndef CFS_FS_MOUNTPOINT_H
 #define CFS_FS_MOUNTPOINT_H
 

@@ -36,8 +36,7 @@ bool cfs_proc_in_wait(int proc, uint32_t pid, uint32_t tid);
 /* Whether it has more threads than the one that it is named for. */
 bool cfs_proc_has_threads(int proc, uint32_t pid);
 
-/* Appends all processes, the threads of one, the children of all its threads. False: cannot be
- * seen. */
+/* Appends all processes, the threads of one, the children of all these. False: cannot be seen. */
 bool cfs_proc_list(int proc, struct cfs_pids *out);
 bool cfs_proc_threads(int proc, uint32_t pid, struct cfs_pids *out);
 bool cfs_proc_children(int proc, uint32_t pid, const struct cfs_pids *threads,
@@ -59,8 +58,7 @@ struct cfs_mount_line {
     char type[64];
 };
 
-/* Looks for a mount: by `id` if that is not 0, else the topmost on `path`. `pid` 0: this process.
- */
+/* Looks for a mount: by `id` if that is not 0, else the topmost on `path`. `pid` 0: one's own. */
 bool cfs_proc_find_mount(int proc, uint32_t pid, uint64_t id, const char *path,
                          struct cfs_mount_line *out);
 bool cfs_proc_parse_mount(const char *line, struct cfs_mount_line *out);

@@ -33,8 +33,7 @@ static struct fuse_entry_param entry_of(const struct cfs_node *node, const struc
     return (struct fuse_entry_param){.ino = node->id, .attr = *attr};
 }
 
-/* --- lookup
- * ------------------------------------------------------------------------------------------ */
+/* --- lookup ------------------------------------------------------------------------------ */
 
 static void found(struct cfs_pending *pending, const struct cfs_lock_info *info)
 {
@@ -96,8 +95,7 @@ static void lookup(struct cfs_fs *fs, fuse_req_t req, struct cfs_node *dir, cons
     cfs_pending_submit(park_node(fs, req, new_node(fs, name, S_IFREG)), &request, looked_up);
 }
 
-/* --- create, mkdir
- * ------------------------------------------------------------------------------------- */
+/* --- create, mkdir ----------------------------------------------------------------------- */
 
 static void removed_again(struct cfs_pending *pending, const struct cfs_answer *answer)
 {
@@ -211,8 +209,7 @@ static void make_directory(struct cfs_fs *fs, fuse_req_t req, struct cfs_node *d
     cfs_pending_submit(park_node(fs, req, node), &request, made_directory);
 }
 
-/* --- unlink, rmdir
- * --------------------------------------------------------------------------------------- */
+/* --- unlink, rmdir ----------------------------------------------------------------------- */
 
 static void reply_done(struct cfs_pending *pending, const struct cfs_answer *answer)
 {
@@ -241,9 +238,7 @@ static void remove_directory(struct cfs_fs *fs, fuse_req_t req, struct cfs_node 
     remove_name(fs, req, name, CFS_FORM_DIRECTORY);
 }
 
-/* --- readdir
- * -----------------------------------------------------------------------------------------------
- */
+/* --- readdir ----------------------------------------------------------------------------- */
 
 /* A directory's entries as READDIR wants them. */
 struct listing {
@@ -328,9 +323,7 @@ static void read_empty(struct cfs_fs *fs, fuse_req_t req, struct cfs_handle *han
     reply_entries(handle, req, size, offset, CFS_FIXED_LOCKS);
 }
 
-/* --- the rest
- * -------------------------------------------------------------------------------------------------
- */
+/* --- the rest ---------------------------------------------------------------------------- */
 
 /* Never fails for want of a lock: the kernel has taken O_CREAT away, so the name may be free again.
  */

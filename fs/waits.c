@@ -111,8 +111,7 @@ void cfs_waits_remove(struct cfs_waits *waits, struct cfs_held *held)
     ids_close(&held->ids);
 }
 
-/* --- does a process wait? ----------------------------------------------------------------------
- */
+/* --- does a process wait? ---------------------------------------------------------------- */
 
 static struct process *judge(struct call *call, uint32_t pid, int depth);
 
@@ -169,8 +168,7 @@ static struct process *judge(struct call *call, uint32_t pid, int depth)
     return process;
 }
 
-/* --- deciding ------------------------------------------------------------------------------------
- */
+/* --- deciding ---------------------------------------------------------------------------- */
 
 static void decide(struct call *call, struct cfs_held *held, enum cfs_held_state state)
 {
@@ -200,8 +198,7 @@ static void found_open(struct call *call, struct cfs_held *held, const struct pr
     ids_add_all(&held->ids, &process->ids);
 }
 
-/* --- who has a lock's file open?
- * ------------------------------------------------------------------ */
+/* --- who has a lock's file open? --------------------------------------------------------- */
 
 static bool is_our_mount(const struct cfs_waits *waits, uint32_t pid, uint64_t mount_id)
 {
@@ -292,8 +289,7 @@ static void scan_everything(struct call *call)
     cfs_pids_close(&pids);
 }
 
-/* --- one call
- * -------------------------------------------------------------------------------------- */
+/* --- one call ---------------------------------------------------------------------------- */
 
 /* Whether all who had it open when it was found stuck still wait for the same. */
 static bool is_still_stuck(struct call *call, const struct cfs_held *held)

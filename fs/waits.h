@@ -1,11 +1,9 @@
-/* Which of the open files that hold a lock are stuck: the local half of the cluster's wait-for
- * graph.
+/* Which open files that hold a lock are stuck: the local half of the cluster's wait-for graph.
  *
  * A thread waits while the daemon has parked its flock request, or while it is in wait(2) for
  * children who all wait. A process waits when all its threads do. A handle is stuck when every
  * process that has the lock's file open waits; it can be given up only after one of their requests
- * is granted. What cannot be seen counts as running: a deadlock may then go unnoticed, but none is
- * invented. */
+ * is granted. What cannot be seen counts as running: that may hide a deadlock, but invents none. */
 #ifndef CFS_FS_WAITS_H
 #define CFS_FS_WAITS_H
 
@@ -59,6 +57,7 @@ struct cfs_waits {
 void cfs_waits_init(struct cfs_waits *waits, int proc, cfs_parked_fn parked, void *arg);
 void cfs_waits_close(struct cfs_waits *waits);
 
+/* `held` is the caller's, from add to remove. */
 void cfs_waits_add(struct cfs_waits *waits, struct cfs_held *held);
 void cfs_waits_remove(struct cfs_waits *waits, struct cfs_held *held);
 

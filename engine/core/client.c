@@ -50,9 +50,7 @@ static void begin_session(struct cfs_client *client)
 {
     client->state = CFS_SESSION_OPENING;
     client->session = 0;
-    /* Ascending over all lives of the node, so that a late copy of an opening is known by its age.
-     * If the wall clock was set back, the cluster lets the session before run out first. */
-    client->nonce = client->env->wall > client->nonce ? client->env->wall : client->nonce + 1;
+    client->nonce = cfs_env_random(client->env, INT64_MAX - 1) + 1;
     client->open_sent = 0;
     client->next_sequence = 1;
     client->session_due = client->env->now;
@@ -70,6 +68,7 @@ static void send_open(struct cfs_client *client)
                                   .node = client->env->self,
                                   .sequence = client->nonce,
                                   .nonce = client->nonce,
+                                  .target = client->replaces,
                                   .resume = client->resume};
     struct cfs_message message = {
         .type = CFS_MSG_FORWARD, .to = client->leader, .term = client->leader_term};
@@ -155,6 +154,11 @@ static void session_opened(struct cfs_client *client, struct cfs_msg_answer *mes
         cfs_answer_decode(&answer, &holders, message->answer, message->len) != 0)
         return;
     free(holders);
+    client->replaces = answer.token;
+    if (answer.error) {
+        send_session(client); /* again, knowing which session it replaces */
+        return;
+    }
     client->state = CFS_SESSION_OPEN;
     client->session = answer.token;
     client->resume = false;

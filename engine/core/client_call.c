@@ -59,7 +59,7 @@ static void forget_id(struct cfs_client *client, struct cfs_call *call)
 void cfs_client_drop(struct cfs_client *client, struct cfs_call *call)
 {
     /* Acquires may have waited for it: the next look at the calls sends them. */
-    if (call->late && --client->late_releases == 0)
+    if (call->late && --client->loose_ends == 0)
         cfs_client_look_at(client, client->env->now);
     forget_id(client, call);
     if (call->sequence && call->read)
@@ -148,30 +148,46 @@ static void send_read(struct cfs_client *client, struct cfs_call *call)
     cfs_env_send(client->env, &message);
 }
 
-static bool releases_handle(const struct cfs_call *list, uint64_t handle)
+static bool is_of_handle(const struct cfs_call *call)
+{
+    const struct cfs_request *request = &call->request;
+
+    if (call->kind != CFS_CMD_REQUEST)
+        return false;
+    return (request->op == CFS_OP_ACQUIRE && request->acquire.kind == CFS_FLOCK) ||
+           (request->op == CFS_OP_RELEASE && request->release.kind == CFS_FLOCK);
+}
+
+static uint64_t handle_of(const struct cfs_call *call)
+{
+    return call->request.op == CFS_OP_ACQUIRE ? call->request.acquire.handle
+                                              : call->request.release.handle;
+}
+
+static bool has_loose_end(const struct cfs_call *list, uint64_t handle)
 {
     for (; list; list = list->next)
-        if (list->late && list->request.release.handle == handle)
+        if (list->late && handle_of(list) == handle)
             return true;
     return false;
 }
 
-/* A release whose caller was let go must not end what the same open file takes after it. */
-static bool must_wait_for_release(const struct cfs_client *client, const struct cfs_call *call)
+/* What was given up through an open file, a release or an acquire with its CANCEL, may still
+ * arrive, and must not touch what the same open file takes after it. */
+static bool must_wait(const struct cfs_client *client, const struct cfs_call *call)
 {
-    const struct cfs_acquire *acquire = &call->request.acquire;
-
-    if (!client->late_releases || call->sequence || call->kind != CFS_CMD_REQUEST ||
-        call->request.op != CFS_OP_ACQUIRE || acquire->kind != CFS_FLOCK)
+    if (!client->loose_ends || call->sequence || !is_of_handle(call) ||
+        call->request.op != CFS_OP_ACQUIRE)
         return false;
-    return releases_handle(client->active, acquire->handle) ||
-           releases_handle(client->unsent, acquire->handle);
+    return has_loose_end(client->active, handle_of(call)) ||
+           has_loose_end(client->queued, handle_of(call)) ||
+           has_loose_end(client->unsent, handle_of(call));
 }
 
 void cfs_client_send(struct cfs_client *client, struct cfs_call *call)
 {
     if (!client->leader || call->abandoned || (!call->read && client->state != CFS_SESSION_OPEN) ||
-        must_wait_for_release(client, call))
+        must_wait(client, call))
         return;
     call->resend = client->env->now + (call->is_queued ? RESEND_QUEUED_AFTER : RESEND_AFTER);
     cfs_client_look_at(client, call->resend);
@@ -293,15 +309,16 @@ void cfs_client_give_up(struct cfs_client *client, struct cfs_call *call, enum c
 
     cfs_client_reply(client, call, error);
     call->deadline = call->give_up = CFS_NEVER;
-    if (release) {
-        call->late = true;
-        client->late_releases++;
-        return;
-    }
-    if (call->read || !call->sequence) {
+    if (!release && (call->read || !call->sequence)) {
         cfs_client_drop(client, call);
         return;
     }
+    if (is_of_handle(call)) {
+        call->late = true;
+        client->loose_ends++;
+    }
+    if (release)
+        return;
     call->abandoned = true;
     cancel_target(client, call, call->request.op == CFS_OP_ACQUIRE);
 }
@@ -484,7 +501,9 @@ static bool give_up_due(struct cfs_client *client, struct cfs_call *call, cfs_ti
     }
     if (!call->id || (call->deadline > now && !out_of_contact))
         return false;
-    client->available = false;
+    /* A leader that still answers others makes this one's bad luck its own. */
+    if (now >= client->contact + client->config->timeout)
+        client->available = false;
     cfs_client_give_up(client, call, CFS_ERR_TIMED_OUT);
     return true;
 }

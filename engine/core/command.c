@@ -229,6 +229,7 @@ void cfs_command_encode(struct cfs_writer *writer, const struct cfs_command *com
         break;
     case CFS_CMD_OPEN_SESSION:
         cfs_put_u64(writer, command->nonce);
+        cfs_put_u64(writer, command->target);
         cfs_put_u8(writer, command->resume);
         break;
     case CFS_CMD_EXPIRE_SESSION:
@@ -266,6 +267,7 @@ int cfs_command_decode(struct cfs_command *command, const uint8_t *data, size_t 
         break;
     case CFS_CMD_OPEN_SESSION:
         command->nonce = cfs_get_u64(&reader);
+        command->target = cfs_get_u64(&reader);
         command->resume = cfs_get_bool(&reader);
         break;
     case CFS_CMD_EXPIRE_SESSION:

@@ -135,26 +135,36 @@ static void end_session(struct cfs_machine *machine, struct cfs_session *session
     cfs_lock_table_end_session(machine->locks, id, machine->moment);
 }
 
+static void answer_open(struct cfs_machine *machine, const struct cfs_command *command,
+                        enum cfs_error error, cfs_session_id session)
+{
+    machine->answer(machine->arg, (struct cfs_asker){0, command->nonce, command->node}, false,
+                    &(struct cfs_answer){.error = error, .token = session});
+}
+
+/* An opening names the session that it replaces, so a late copy of one, from this life of the node or
+ * an earlier one, replaces nothing that was opened since. */
 static void apply_open(struct cfs_machine *machine, const struct cfs_command *command)
 {
     struct cfs_session *old = cfs_sessions_of_node(&machine->sessions, command->node);
-    cfs_session_id id = machine->moment.index;
+    cfs_session_id present = old ? old->id : 0, id = machine->moment.index;
 
-    if (old && command->nonce < old->nonce)
-        return; /* a late copy of an opening that the node has replaced since */
     if (old && old->nonce == command->nonce) {
-        id = old->id;
-    } else {
-        if (old && command->resume) {
-            cfs_lock_table_move_session(machine->locks, old->id, id, machine->moment);
-            cfs_sessions_remove(&machine->sessions, old);
-        } else if (old) {
-            end_session(machine, old);
-        }
-        cfs_sessions_add(&machine->sessions, id, command->node, command->nonce);
+        answer_open(machine, command, CFS_OK, present);
+        return;
     }
-    machine->answer(machine->arg, (struct cfs_asker){0, command->nonce, command->node}, false,
-                    &(struct cfs_answer){.token = id});
+    if (command->target != present) {
+        answer_open(machine, command, CFS_ERR_BUSY, present);
+        return;
+    }
+    if (old && command->resume) {
+        cfs_lock_table_move_session(machine->locks, old->id, id, machine->moment);
+        cfs_sessions_remove(&machine->sessions, old);
+    } else if (old) {
+        end_session(machine, old);
+    }
+    cfs_sessions_add(&machine->sessions, id, command->node, command->nonce);
+    answer_open(machine, command, CFS_OK, id);
 }
 
 /* A command within a session: refused without one, done once, in whatever order it arrives. */

@@ -9,7 +9,8 @@
 #include "core/session.h"
 
 /* A command is answered, or (`queued`, no answer) waits in a lock's queue. OPEN_SESSION is answered
- * to session 0 with its nonce as the sequence and the new session's id as the token. */
+ * to session 0 with its nonce as the sequence and the new session's id as the token; BUSY and the
+ * present session's id when that is not the one it was to replace. */
 typedef void (*cfs_machine_answer_fn)(void *arg, struct cfs_asker asker, bool queued,
                                       const struct cfs_answer *answer);
 

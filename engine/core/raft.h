@@ -58,7 +58,7 @@ struct cfs_raft {
     cfs_time heard;             /* from the leader, last */
     cfs_time promise;           /* the old leader's lease may run until then */
     cfs_time election_due;      /* follower and candidates */
-    uint32_t granted, answered; /* votes of this round: bit sets by member position */
+    uint32_t granted; /* votes of this round: a bit set by member position */
 
     /* Leader. */
     struct cfs_progress progress[CFS_MEMBERS_MAX]; /* by member position; one's own is unused */

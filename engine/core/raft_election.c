@@ -30,13 +30,12 @@ static void stand(struct cfs_raft *raft)
     raft->vote = raft->env->self;
     raft->leader = 0;
     raft->leader_serving = false;
-    raft->granted = raft->answered = own_bit(raft);
+    raft->granted = own_bit(raft);
     raft->quiet_until = raft->promise;
     cfs_raft_persist_state(raft);
     cfs_raft_reset_election(raft);
     cfs_trace(raft->env, "stands for term %lu", raft->term);
     ask_for_votes(raft, false);
-    cfs_raft_check_election(raft);
 }
 
 void cfs_raft_campaign(struct cfs_raft *raft)
@@ -49,7 +48,7 @@ void cfs_raft_campaign(struct cfs_raft *raft)
     raft->role = CFS_PRE_CANDIDATE;
     raft->leader = 0;
     raft->leader_serving = false;
-    raft->granted = raft->answered = own_bit(raft);
+    raft->granted = own_bit(raft);
     cfs_raft_reset_election(raft);
     cfs_trace(raft->env, "asks whether it could win term %lu", raft->term + 1);
     ask_for_votes(raft, true);
@@ -144,7 +143,6 @@ void cfs_raft_handle_vote_reply(struct cfs_raft *raft, const struct cfs_message 
     if (reply->pre ? raft->role != CFS_PRE_CANDIDATE || message->term != raft->term + 1
                    : raft->role != CFS_CANDIDATE || message->term != raft->term)
         return;
-    raft->answered |= bit;
     if (!reply->granted)
         return;
     raft->granted |= bit;

@@ -27,7 +27,7 @@ struct cfs_remembered {
 struct cfs_session {
     cfs_session_id id; /* key: the log index of its OPEN_SESSION */
     cfs_node_id node;
-    uint64_t nonce;                 /* of the opening: a node's later openings have larger ones */
+    uint64_t nonce;                 /* of its opening */
     uint64_t oldest;                /* sequences below it are answered and forgotten */
     struct cfs_remembered *answers; /* of commands that were answered at once, about in order */
     struct cfs_remembered *waits;   /* of acquires that waited: kept until acknowledged by name */

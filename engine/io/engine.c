@@ -61,6 +61,7 @@ struct cfs_engine {
     struct cfs_effects kept;    /* to be performed outside of steps */
     uint64_t *drains;           /* ids of drains the files have not finished */
     size_t drain_count, drain_capacity;
+    size_t draining; /* how many of them the files are working on: those before their first call */
     struct call *calls;
     uint64_t last_id;
     struct cfs_timer tick;
@@ -169,11 +170,16 @@ static void add_drain(struct cfs_engine *engine, uint64_t id)
 
 static void check_drains(struct cfs_engine *engine)
 {
-    size_t count = engine->drain_count;
+    size_t count;
 
-    if (!count || (engine->files.drained && !engine->files.drained(engine->files.arg)))
+    if (!engine->draining)
+        engine->draining = engine->drain_count;
+    if (!engine->draining ||
+        (engine->files.drained && !engine->files.drained(engine->files.arg)))
         return;
-    /* Those that came in meanwhile, through callbacks, are for the next time. */
+    count = engine->draining;
+    engine->draining = 0;
+    /* Those that came in meanwhile are for the next time. */
     for (size_t i = 0; i < count; i++)
         step_type(engine, CFS_EV_DRAINED, engine->drains[i]);
     engine->drain_count -= count;
@@ -206,7 +212,8 @@ static void turn_end(void *arg)
 
     if (engine->watch.fd >= 0 && engine->watch.more)
         engine->watch.more = engine->watch.fn(engine->watch.arg);
-    for (int round = 0; engine->stepped && round < ROUNDS_MAX; round++) {
+    /* Once even without a step: transport and server have timers of their own. */
+    for (int round = 0; round == 0 || (engine->stepped && round < ROUNDS_MAX); round++) {
         engine->stepped = false;
         deliver_kept(engine);
         if (cfs_core_wants_flush(engine->core))

@@ -83,7 +83,6 @@ struct sim_lock_check {
     struct sim_past_wait waits[SIM_PAST_WAITS]; /* a ring */
     size_t wait_count;
     cfs_session_id sessions[CFS_MEMBERS_MAX + 1]; /* by node: alive as far as commits were seen */
-    uint64_t nonces[CFS_MEMBERS_MAX + 1];
     bool paused[CFS_MEMBERS_MAX + 1];
     uint32_t deadlocks, refusals, grants; /* counts, for the curious */
 };
@@ -106,7 +105,8 @@ void sim_locks_node_paused(struct sim *sim, struct sim_node *node);
 void sim_locks_node_stepped(struct sim *sim, struct sim_node *node);
 
 /* An entry was committed, for the first time as far as anyone saw. */
-void sim_locks_committed(struct sim *sim, const struct cfs_entry *entry);
+void sim_locks_committed(struct sim *sim, const struct sim_node *witness,
+                         const struct cfs_entry *entry);
 
 /* What it believes, to the trace. */
 void sim_locks_say(struct sim *sim);

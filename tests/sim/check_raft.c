@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/alloc.h"
+#include "describe.h"
 #include "sim.h"
 
 void sim_raft_close(struct sim_raft_check *check)
@@ -163,6 +164,16 @@ static void check_standing_leaders(struct sim *sim, uint64_t index)
 
 /* State machine safety: one entry for an index, and one state after it. */
 
+static void say_committed(struct sim *sim, const struct cfs_entry *entry)
+{
+    char words[500];
+
+    if (!sim->world.trace)
+        return;
+    sim_describe_entry(words, sizeof words, entry);
+    sim_say(sim, "entry %" PRIu64 " is committed: %s", entry->index, words);
+}
+
 static void check_committed(struct sim *sim, const struct sim_node *node, uint64_t index)
 {
     struct sim_committed *committed = committed_at(&sim->raft, index);
@@ -174,7 +185,8 @@ static void check_committed(struct sim *sim, const struct sim_node *node, uint64
                  node->id, index);
     } else if (!committed->term) {
         *committed = (struct sim_committed){.term = term, .committed = node->view.term};
-        sim_locks_committed(sim, entry);
+        say_committed(sim, entry);
+        sim_locks_committed(sim, node, entry);
         check_standing_leaders(sim, index);
     } else if (committed->term != term) {
         sim_fail(sim, "state-machine-safety",

@@ -177,13 +177,21 @@ static void resume_hold(struct sim *sim, struct sim_lock_name *name, struct sim_
     }
 }
 
+/* Whether the machine took the opening, or knew it for a late copy or a repetition. */
+static bool took_effect(const struct sim_node *witness, cfs_node_id id, uint64_t index)
+{
+    const struct cfs_core_view *view = &witness->view;
+
+    for (uint32_t i = 0; i < view->member_count; i++)
+        if (view->members[i].node == id)
+            return view->members[i].session >= index;
+    return false;
+}
+
 static void session_opened(struct sim *sim, const struct cfs_command *command, uint64_t index)
 {
     cfs_session_id *session = &sim->locks.sessions[command->node];
-    bool same = *session && sim->locks.nonces[command->node] == command->nonce;
 
-    if (same)
-        return;
     if (*session && command->resume) {
         settle_removes(sim, command->node);
         each_hold(sim, command->node, resume_hold);
@@ -191,7 +199,6 @@ static void session_opened(struct sim *sim, const struct cfs_command *command, u
         session_ended(sim, command->node);
     }
     *session = index;
-    sim->locks.nonces[command->node] = command->nonce;
 }
 
 static void session_expired(struct sim *sim, cfs_session_id session)
@@ -201,14 +208,15 @@ static void session_expired(struct sim *sim, cfs_session_id session)
             session_ended(sim, id);
 }
 
-void sim_locks_committed(struct sim *sim, const struct cfs_entry *entry)
+void sim_locks_committed(struct sim *sim, const struct sim_node *witness,
+                         const struct cfs_entry *entry)
 {
     struct cfs_command command;
 
     if (entry->kind != CFS_ENTRY_COMMAND ||
         cfs_command_decode(&command, entry->data, entry->len) != 0)
         return;
-    if (command.kind == CFS_CMD_OPEN_SESSION)
+    if (command.kind == CFS_CMD_OPEN_SESSION && took_effect(witness, command.node, entry->index))
         session_opened(sim, &command, entry->index);
     else if (command.kind == CFS_CMD_EXPIRE_SESSION)
         session_expired(sim, command.target);

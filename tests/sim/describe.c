@@ -1,8 +1,10 @@
-/* Requests as words, for the trace. */
+/* Requests and log entries as words, for the trace. */
 #include "describe.h"
 
 #include <inttypes.h>
 #include <stdio.h>
+
+#include "core/command.h"
 
 static const char *kind_word(enum cfs_lock_kind kind)
 {
@@ -48,4 +50,37 @@ void sim_describe_request(char *out, size_t size, const struct cfs_request *requ
         snprintf(out, size, "list");
         break;
     }
+}
+
+static void describe_command(char *out, size_t size, const struct cfs_command *command)
+{
+    static const char *const kinds[] = {[CFS_CMD_REQUEST] = "request",
+                                        [CFS_CMD_CANCEL] = "cancel",
+                                        [CFS_CMD_OPEN_SESSION] = "open session",
+                                        [CFS_CMD_CLOSE_SESSION] = "close session",
+                                        [CFS_CMD_EXPIRE_SESSION] = "expire session",
+                                        [CFS_CMD_EXPIRE_LEASED] = "expire leased",
+                                        [CFS_CMD_REFUSE] = "refuse"};
+    char words[300] = "";
+
+    if (command->kind == CFS_CMD_REQUEST)
+        sim_describe_request(words, sizeof words, &command->request);
+    else
+        snprintf(words, sizeof words, "target %" PRIu64 " of session %" PRIu64 "%s%s", command->target,
+                 command->target_session, command->undo ? " undo" : "",
+                 command->resume ? " resume" : "");
+    snprintf(out, size, "n%u session %" PRIu64 " sequence %" PRIu64 ": %s %s", command->node,
+             command->session, command->sequence, kinds[command->kind], words);
+}
+
+void sim_describe_entry(char *out, size_t size, const struct cfs_entry *entry)
+{
+    struct cfs_command command;
+
+    if (entry->kind != CFS_ENTRY_COMMAND)
+        snprintf(out, size, "no-op");
+    else if (cfs_command_decode(&command, entry->data, entry->len) != 0)
+        snprintf(out, size, "unreadable");
+    else
+        describe_command(out, size, &command);
 }

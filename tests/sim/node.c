@@ -8,6 +8,14 @@
 #include "core/raft.h" /* CFS_CLOCK_GUARD */
 #include "sim.h"
 
+/* Wall clocks are set, forwards and back: nothing may depend on them. */
+static void set_wall_clock(struct sim *sim, struct sim_node *node)
+{
+    cfs_time range = sim_random_chance(&sim->random_node, 500) ? CFS_SECONDS(10) : CFS_SECONDS(100000);
+
+    node->wall_base = CFS_SECONDS(1700000000) + sim_random_below(&sim->random_node, range);
+}
+
 void sim_node_init(struct sim *sim, struct sim_node *node, cfs_node_id id)
 {
     struct sim_random *random = &sim->random_node;
@@ -17,6 +25,7 @@ void sim_node_init(struct sim *sim, struct sim_node *node, cfs_node_id id)
     node->clock =
         (struct sim_clock){.node_base = CFS_SECONDS(sim_random_between(random, 1, 100000)),
                            .drift_ppm = (int64_t)drift - (int64_t)sim->swarm.drift_ppm_max};
+    set_wall_clock(sim, node);
     sim_kernel_init(&node->kernel, sim, node);
 }
 
@@ -216,7 +225,7 @@ void sim_node_event(struct sim *sim, struct sim_node *node, uint64_t life, struc
     if (node->life != life || node->state != SIM_UP)
         return;
     event->now = sim_node_time(sim, node);
-    event->wall = CFS_SECONDS(1700000000) + sim->world.now;
+    event->wall = node->wall_base + sim->world.now;
     sim_mix(sim, sim->world.now << 8 | node->id << 4 | event->type);
     node->last_seen = event->now;
     notice(node, event);
@@ -274,6 +283,8 @@ void sim_node_start(struct sim *sim, struct sim_node *node, bool reboot)
 
     if (reboot)
         restart_clock(sim, node);
+    if (reboot || sim_random_chance(&sim->random_node, 100))
+        set_wall_clock(sim, node);
     sim_say(sim, "n%u starts%s with %zu records", node->id, reboot ? " after a reboot" : "",
             node->disk.count);
     node->state = SIM_UP;

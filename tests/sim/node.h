@@ -26,6 +26,7 @@ struct sim_node {
     struct cfs_effects effects;
     struct cfs_core_view view; /* after the last step */
     struct sim_clock clock;
+    cfs_wall_time wall_base; /* what CLOCK_REALTIME shows at true time 0 */
     cfs_time last_seen; /* node time of the last event */
     struct sim_disk disk;
     bool syncing;

@@ -131,19 +131,27 @@ static void give_up(struct sim *sim, void *arg, uint64_t id)
     sim_kernel_cancel(&process->node->kernel, process->op);
 }
 
+/* A signal may interrupt any request, also one that has only just set out: then giving up overtakes it. */
+static void lose_patience(struct sim *sim, struct sim_process *process)
+{
+    const struct sim_op *op = process->op;
+    struct sim_random *random = &sim->random_client;
+    bool blocks = op->request.op == CFS_OP_ACQUIRE && op->request.acquire.wait;
+    bool over_http = blocks && op->request.acquire.kind == CFS_LEASED;
+    bool at_once = sim_random_chance(random, 300);
+    uint32_t permille = blocks ? sim->swarm.cancel_permille : sim->swarm.cancel_permille / 8;
+    cfs_time patience = sim_random_below(random, at_once ? CFS_MS(4) : sim->swarm.patience_max);
+
+    if (over_http || sim_random_chance(random, permille))
+        sim_at(sim, sim->world.now + patience, give_up, process, op->id);
+}
+
 struct sim_op *sim_process_ask(struct sim *sim, struct sim_process *process,
                                const struct cfs_request *request, uint32_t name)
 {
-    struct sim_random *random = &sim->random_client;
-    bool blocks = request->op == CFS_OP_ACQUIRE && request->acquire.wait;
-    bool over_http = blocks && request->acquire.kind == CFS_LEASED;
-
     sim->operations++;
     process->op = sim_kernel_submit(&process->node->kernel, process, request, name);
-    if (over_http || (blocks && sim_random_chance(random, sim->swarm.cancel_permille)) ||
-        sim_random_chance(random, 5))
-        sim_at(sim, sim->world.now + sim_random_below(random, sim->swarm.patience_max), give_up,
-               process, process->op->id);
+    lose_patience(sim, process);
     return process->op;
 }
 

@@ -44,6 +44,7 @@ static void forget_asks(struct scene *scene, uint32_t node)
 
 void scene_close(struct scene *scene)
 {
+    scene_bring(scene);
     while (scene->letters)
         scene_drop(scene, scene->letters);
     forget_asks(scene, 0);
@@ -243,6 +244,20 @@ void scene_deliver(struct scene *scene, struct scene_letter *letter)
     scene_step(to, &event);
     cfs_message_clear(&letter->message);
     free(letter);
+}
+
+void scene_keep(struct scene *scene, struct scene_letter *letter)
+{
+    struct scene_letter *copy = cfs_alloc_zeroed(1, sizeof *copy);
+
+    copy->message = cfs_message_copy(&letter->message);
+    DL_APPEND(scene->kept, copy);
+}
+
+void scene_bring(struct scene *scene)
+{
+    DL_CONCAT(scene->letters, scene->kept);
+    scene->kept = NULL;
 }
 
 void scene_deliver_all(struct scene *scene)

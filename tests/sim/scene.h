@@ -46,6 +46,7 @@ struct scene {
     struct scene_node nodes[CFS_MEMBERS_MAX];
     uint32_t node_count;
     struct scene_letter *letters;                       /* oldest first */
+    struct scene_letter *kept;    /* copies that come late, if at all */
     bool cut[CFS_MEMBERS_MAX + 1][CFS_MEMBERS_MAX + 1]; /* [from][to] */
     struct scene_ask *asks;
     uint64_t last_id;
@@ -73,6 +74,10 @@ void scene_persist(struct scene_node *node, size_t count);
 /* Takes a letter out of the mail and delivers it, unless its link is cut or nobody is there. */
 void scene_deliver(struct scene *scene, struct scene_letter *letter);
 void scene_drop(struct scene *scene, struct scene_letter *letter);
+
+/* Puts a copy of a letter aside; brings all such copies to where they were going. */
+void scene_keep(struct scene *scene, struct scene_letter *letter);
+void scene_bring(struct scene *scene);
 
 /* Delivers until no message is under way. */
 void scene_deliver_all(struct scene *scene);

@@ -72,8 +72,11 @@ static void draw_clients(struct sim_swarm *swarm, struct sim_random *random)
     if (!swarm->action_weights[SIM_CLOSE])
         swarm->action_weights[SIM_CLOSE] = usual[SIM_CLOSE];
     if (sim_random_chance(random, 500))
-        swarm->reading_nodes = (uint32_t)(sim_random_next(random) & sim_random_next(random));
-    swarm->think_max = CFS_MS(sim_random_between(random, 2, 100));
+        swarm->reading_nodes = (uint32_t)sim_random_next(random);
+    if (sim_random_chance(random, 500))
+        swarm->think_max = CFS_MS(sim_random_between(random, 2, 40));
+    else
+        swarm->think_max = CFS_MS(sim_random_between(random, 40, 250));
     swarm->exclusive_permille = (uint32_t)sim_random_between(random, 300, 1000);
     swarm->cancel_permille = (uint32_t)sim_random_below(random, 400);
     swarm->patience_max = CFS_MS(sim_random_between(random, 2, 500));

@@ -127,6 +127,19 @@ static int do_drop(struct scene *scene, char **words, uint32_t count)
     return each_letter(scene, words, count, scene_drop);
 }
 
+static int do_keep(struct scene *scene, char **words, uint32_t count)
+{
+    return each_letter(scene, words, count, scene_keep);
+}
+
+static int do_bring(struct scene *scene, char **words, uint32_t count)
+{
+    (void)words;
+    scene_bring(scene);
+    scene_deliver_all(scene);
+    return count == 1 ? 0 : -1;
+}
+
 static int do_messages(struct scene *scene, char **words, uint32_t count)
 {
     struct scene_letter *letter;
@@ -297,6 +310,8 @@ static const struct verb {
     {"deliver", do_deliver,
      "deliver [FROM TO]: all messages until none is left, or those that wait on a link"},
     {"drop", do_drop, "drop [FROM TO]: messages that wait are lost"},
+    {"keep", do_keep, "keep [FROM TO]: copies of messages that wait are put aside"},
+    {"bring", do_bring, "bring: those copies arrive after all"},
     {"messages", do_messages, "messages: shows what waits"},
     {"cut", do_cut, "cut A [B]: no message between A and B, or A and all others"},
     {"heal", do_heal, "heal: all links work"},

@@ -322,6 +322,12 @@ void client_bench_opened(struct client_bench *cb, uint64_t nonce, cfs_session_id
                    &(struct cfs_answer){.token = session});
 }
 
+void client_bench_open_refused(struct client_bench *cb, uint64_t nonce, cfs_session_id present)
+{
+    receive_answer(cb, (struct cfs_msg_answer){.to = CFS_TO_COMMAND, .id = nonce},
+                   &(struct cfs_answer){.error = CFS_ERR_BUSY, .token = present});
+}
+
 void client_bench_queued(struct client_bench *cb, uint64_t sequence)
 {
     receive_answer(

@@ -21,8 +21,7 @@
 
 #define ASKED_MAX 64
 
-/* --- the kernel's side ---------------------------------------------------------------------------
- */
+/* --- the kernel's side ------------------------------------------------------------------- */
 
 struct fuse_req {
     struct fuse_ctx ctx;
@@ -131,8 +130,7 @@ static inline void interrupt(fuse_req_t req)
     req->interrupt(req, req->interrupt_data);
 }
 
-/* --- the engine's side
- * ----------------------------------------------------------------------------- */
+/* --- the engine's side ------------------------------------------------------------------- */
 
 struct asked {
     struct cfs_request request;
@@ -209,8 +207,7 @@ static inline void answer_token(cfs_token token)
     answer_last(&(struct cfs_answer){.token = token});
 }
 
-/* --- the mount
- * ---------------------------------------------------------------------------------------- */
+/* --- the mount --------------------------------------------------------------------------- */
 
 struct world {
     struct cfs_fs fs;

@@ -106,17 +106,24 @@ static void only_the_first_session_of_a_daemon_resumes(void **state)
     client_bench_close(&fresh);
 }
 
-static void each_opening_of_a_node_has_a_larger_nonce(void **state)
+static void an_opening_names_the_session_it_replaces(void **state)
 {
-    uint64_t nonce = cb.client.nonce;
-
     (void)state;
-    for (int i = 0; i < 5; i++) {
-        cb.bench.env.wall = CFS_SECONDS(900); /* even if the wall clock was set back */
-        cfs_client_lose_session(&cb.client);
-        assert_true(cb.client.nonce > nonce);
-        nonce = cb.client.nonce;
-    }
+    cfs_client_lose_session(&cb.client);
+    cfs_client_tick(&cb.client);
+    assert_int_equal(client_bench_sent(&cb).target, BENCH_SESSION);
+}
+
+static void a_refused_opening_is_sent_again_for_the_session_that_is_there(void **state)
+{
+    (void)state;
+    cfs_client_lose_session(&cb.client);
+    cfs_client_tick(&cb.client);
+    client_bench_open_refused(&cb, client_bench_sent(&cb).nonce, 77);
+    assert_int_equal(client_bench_sent(&cb).target, 77);
+    assert_int_equal(cb.client.state, CFS_SESSION_OPENING);
+    client_bench_opened(&cb, client_bench_sent(&cb).nonce, 78);
+    assert_int_equal(cb.client.session, 78);
 }
 
 static void a_session_is_renewed_several_times_within_its_term(void **state)
@@ -275,7 +282,8 @@ int main(void)
         T(a_session_runs_from_the_first_sending_of_its_opening),
         T(the_answer_to_another_opening_opens_nothing),
         T(only_the_first_session_of_a_daemon_resumes),
-        T(each_opening_of_a_node_has_a_larger_nonce),
+        T(an_opening_names_the_session_it_replaces),
+        T(a_refused_opening_is_sent_again_for_the_session_that_is_there),
         T(a_session_is_renewed_several_times_within_its_term),
         T(the_next_renewal_is_due_a_period_after_the_last),
         T(without_a_leader_the_node_wakes_up_for_the_end_of_its_session),

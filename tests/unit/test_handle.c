@@ -108,37 +108,52 @@ static void a_grant_for_a_closed_handle_is_given_back(void **state)
     assert_null(w->fs.handles.releasing);
 }
 
-static void a_lost_session_ends_all_that_hold_or_wait(void **state)
+static void a_lost_session_ends_all_that_hold(void **state)
 {
     struct world *w = *state;
-    struct cfs_handle *holds = hold(w, "a", 1), *waits = open_lock(w, "b", false);
-    struct cfs_handle *lockfile = open_lock(w, "c", true), *idle = open_lock(w, "d", false);
-    struct fuse_req *waiting = ask_flock(w, waits, LOCK_EX);
+    struct cfs_handle *holds = hold(w, "a", 1), *idle = open_lock(w, "b", false);
+    struct cfs_handle *lockfile = open_lock(w, "c", true);
 
     holds->poll = malloc(1);
     polls_notified = 0;
     cfs_handles_lose(&w->fs.handles);
     assert_int_equal(polls_notified, 1);
-    assert_true(holds->lost && waits->lost && lockfile->lost);
+    assert_true(holds->lost && lockfile->lost);
     assert_false(idle->lost);
     assert_null(w->fs.waits.held);
-    answer_error(CFS_ERR_LOST);
-    assert_replied(waiting, EIO);
     assert_replied(ask_flock(w, holds, LOCK_EX), EIO);
     assert_replied(ask_flock(w, holds, LOCK_UN), EIO);
     cfs_handle_close(holds); /* the session took it: there is nothing to give back */
     assert_int_not_equal(last_asked()->op, CFS_OP_RELEASE);
 }
 
+/* The engine asks for him anew when there is a session again. */
+static void a_lost_session_spares_who_only_waits(void **state)
+{
+    struct world *w = *state;
+    struct cfs_handle *handle = open_lock(w, "a", false);
+    struct fuse_req *waiting = ask_flock(w, handle, LOCK_EX);
+
+    cfs_handles_lose(&w->fs.handles);
+    assert_false(handle->lost);
+    answer_token(5);
+    assert_replied(waiting, 0);
+    assert_int_equal(handle->mode, CFS_EXCLUSIVE);
+}
+
+/* Who waits for a conversion holds too, or did. */
 static void a_grant_for_a_lost_handle_is_given_back(void **state)
 {
     struct world *w = *state;
     struct cfs_handle *handle = open_lock(w, "a", false);
-    struct fuse_req *req = ask_flock(w, handle, LOCK_EX);
+    struct fuse_req *converting;
 
+    ask_flock(w, handle, LOCK_SH);
+    answer_token(4);
+    converting = ask_flock(w, handle, LOCK_EX);
     cfs_handles_lose(&w->fs.handles);
     answer_token(5);
-    assert_replied(req, EIO);
+    assert_replied(converting, EIO);
     assert_int_equal(last_asked()->op, CFS_OP_RELEASE);
     assert_int_equal(handle->mode, 0);
     answer_error(CFS_OK);
@@ -170,7 +185,8 @@ int main(void)
         TEST(closes_are_told_apart_by_their_order),
         TEST(a_lockfile_outlives_its_handle),
         TEST(a_grant_for_a_closed_handle_is_given_back),
-        TEST(a_lost_session_ends_all_that_hold_or_wait),
+        TEST(a_lost_session_ends_all_that_hold),
+        TEST(a_lost_session_spares_who_only_waits),
         TEST(a_grant_for_a_lost_handle_is_given_back),
         TEST(a_process_is_looked_up_once_per_thread),
     };

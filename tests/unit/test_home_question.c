@@ -1,7 +1,6 @@
 /* Questions to the leader: reads, and acquires that do not wait. */
 #include "core_home_bench.h"
 
-#include <stdio.h>
 #include <string.h>
 
 static struct home_bench hb;
@@ -227,12 +226,13 @@ static void each_question_has_a_drain_of_its_own(void **state)
 
 static void a_listing_that_fits_no_message_is_refused(void **state)
 {
-    char name[CFS_NAME_MAX + 1];
+    char name[CFS_NAME_MAX + 1] = "";
 
     (void)state;
-    for (int i = 0; i < (int)(CFS_LIST_BYTES_MAX / 251) + 1; i++) {
-        memset(name, 'n', 250);
-        snprintf(name + 244, 7, "%06d", i);
+    memset(name, 'n', 250);
+    for (unsigned i = 0; i <= CFS_LIST_BYTES_MAX / 251; i++) {
+        for (unsigned digit = 0, rest = i; digit < 6; digit++, rest /= 10)
+            name[digit] = (char)('0' + rest % 10);
         home_bench_do(&hb, 2, bench_lockfile(name));
         bench_clear(&hb.rb.bench);
     }

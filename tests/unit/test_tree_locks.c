@@ -91,34 +91,53 @@ static void a_lock_directory_is_the_same_node_as_long_as_it_is_held(void **state
     assert_int_not_equal(lookup(w, "d", &lock)->entry.ino, first);
 }
 
+static struct fuse_req *get_attr(struct world *w, struct cfs_node *node,
+                                 const struct cfs_answer *answer)
+{
+    struct fuse_req *req = request(w);
+
+    cfs_lock_getattr(&w->fs, req, node);
+    answer_last(answer);
+    return req;
+}
+
 static void an_open_file_keeps_its_attributes_when_nothing_is_held(void **state)
 {
     struct world *w = *state;
     struct cfs_handle *handle = open_lock(w, "job", false);
-    struct fuse_req *req = request(w), *again = request(w);
-    struct cfs_node *node = cfs_node_ref(handle->node);
+    struct fuse_req *req =
+        get_attr(w, handle->node, &(struct cfs_answer){.error = CFS_ERR_NOT_HELD});
 
-    cfs_lock_getattr(&w->fs, req, node);
-    answer_error(CFS_ERR_NOT_HELD);
     assert_replied(req, 0);
     assert_int_equal(req->attr.st_mode, S_IFREG | 0640);
     assert_int_equal(req->attr.st_uid, 1000);
     assert_int_equal(req->attr.st_nlink, 0);
-    cfs_handle_close(handle);
-    cfs_lock_getattr(&w->fs, again, node);
-    answer_error(CFS_ERR_NOT_HELD);
-    assert_replied(again, ENOENT);
-    cfs_node_unref(&w->fs.nodes, node);
 }
 
-/* A file does not become a directory: the kernel would call the inode bad. */
-static void a_file_is_not_mistaken_for_a_directory(void **state)
+/* open(2) asks for them between LOOKUP and OPEN, to see whether it may. */
+static void so_does_one_that_is_about_to_be_opened(void **state)
 {
     struct world *w = *state;
-    struct fuse_req *req = request(w);
+    struct cfs_node *node = node_of(w, lookup(w, "job", &FILE_LOCK));
+    struct fuse_req *req = get_attr(w, node, &(struct cfs_answer){.error = CFS_ERR_NOT_HELD});
 
-    cfs_lock_getattr(&w->fs, req, node_of(w, lookup(w, "job", &FILE_LOCK)));
-    answer_last(&(struct cfs_answer){.lock = {.form = CFS_FORM_DIRECTORY, .token = 8}});
+    assert_replied(req, 0);
+    assert_int_equal(req->attr.st_mode, S_IFREG | 0604);
+    assert_int_equal(req->attr.st_nlink, 0);
+}
+
+/* A file does not become a directory, nor one directory another: the kernel would call it bad. */
+static void a_node_is_not_mistaken_for_another_lock(void **state)
+{
+    struct world *w = *state;
+    struct cfs_answer other = {.lock = {.form = CFS_FORM_DIRECTORY, .token = 8, .perm = 0755}};
+    struct cfs_lock_info directory = {.form = CFS_FORM_DIRECTORY, .token = 7, .perm = 0700};
+    struct fuse_req *req = get_attr(w, node_of(w, lookup(w, "job", &FILE_LOCK)), &other);
+
+    assert_replied(req, 0);
+    assert_int_equal(req->attr.st_mode, S_IFREG | 0604);
+    assert_int_equal(req->attr.st_nlink, 0);
+    req = get_attr(w, node_of(w, lookup(w, "job", &directory)), &other);
     assert_replied(req, ENOENT);
 }
 
@@ -255,7 +274,8 @@ int main(void)
         TEST(a_reply_nobody_takes_leaves_no_node),
         TEST(a_lock_directory_is_the_same_node_as_long_as_it_is_held),
         TEST(an_open_file_keeps_its_attributes_when_nothing_is_held),
-        TEST(a_file_is_not_mistaken_for_a_directory),
+        TEST(so_does_one_that_is_about_to_be_opened),
+        TEST(a_node_is_not_mistaken_for_another_lock),
         TEST(a_lock_its_maker_never_heard_of_is_taken_back),
         TEST(removing_says_who_asks_and_what_is_expected),
         TEST(resizing_without_the_exclusive_hold_does_nothing),

@@ -39,9 +39,7 @@ static int setup(void **state)
 {
     struct world *w = calloc(1, sizeof *w);
 
-    strcpy(w->root, "/tmp/coordfs-proc-"
-                    "XXX"
-                    "XXX");
+    strcpy(w->root, "/tmp/coordfs-proc-XXXXXX");
     assert_non_null(mkdtemp(w->root));
     cfs_waits_init(&w->waits, open(w->root, O_PATH | O_DIRECTORY | O_CLOEXEC), parked, w);
     w->waits.mount_id = OUR_MOUNT;
@@ -67,8 +65,7 @@ static int teardown(void **state)
     return 0;
 }
 
-/* --- making processes
- * -------------------------------------------------------------------------------- */
+/* --- making processes -------------------------------------------------------------------- */
 
 static void put(const struct world *w, const char *text, const char *format, ...)
 {
@@ -157,8 +154,7 @@ static void assert_stuck_for(struct world *w, uint64_t first, uint64_t second)
         assert_true(stuck->waits[i] == first || stuck->waits[i] == second);
 }
 
-/* --- stories
- * --------------------------------------------------------------------------------------------- */
+/* --- stories ----------------------------------------------------------------------------- */
 
 static void a_taker_that_waits_is_stuck(void **state)
 {
