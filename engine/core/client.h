@@ -27,13 +27,13 @@ struct cfs_client {
 
     enum cfs_session_state state;
     cfs_session_id session;
-    uint64_t nonce;       /* OPENING: of this attempt */
+    uint64_t nonce;          /* OPENING: of this attempt */
     cfs_session_id replaces; /* the node's session in the cluster, as last heard; 0: none */
-    bool resume;          /* the daemon has just started: it may find its old session alive */
-    bool leaving;         /* asked to close: opens no other */
-    cfs_time open_sent;   /* OPENING: first sending */
-    cfs_time renewed;     /* OPEN: sending time of what last renewed it */
-    cfs_time session_due; /* next keepalive or resend of OPEN_SESSION */
+    bool resume;             /* the daemon has just started: it may find its old session alive */
+    bool leaving;            /* asked to close: opens no other */
+    cfs_time open_sent;      /* OPENING: first sending */
+    cfs_time renewed;        /* OPEN: sending time of what last renewed it */
+    cfs_time session_due;    /* next keepalive or resend of OPEN_SESSION */
 
     bool available;   /* false: a call has timed out and no leader has answered since */
     cfs_time contact; /* when a leader last answered, dated back to the sending if known */
@@ -45,9 +45,9 @@ struct cfs_client {
     struct cfs_call *queued; /* acquires that wait in a lock's queue */
     struct cfs_call *reads;  /* reads that were sent */
     uint32_t call_count;
-    cfs_time calls_due;     /* next look at all calls */
+    cfs_time calls_due;  /* next look at all calls */
     uint32_t loose_ends; /* given-up calls of open files that are not settled */
-    uint64_t *acks;         /* sequences whose end of wait is to be acknowledged */
+    uint64_t *acks;      /* sequences whose end of wait is to be acknowledged */
     size_t ack_count, ack_capacity;
 };
 
@@ -86,7 +86,7 @@ struct cfs_call {
     bool read;
     bool is_queued;
     bool cancelling; /* a CANCEL is on its way; the answer may still be a grant */
-    bool late;       /* its caller was let go: until it is settled, its open file asks for nothing new */
+    bool late; /* its caller was let go: until it is settled, its open file asks for nothing new */
     bool
         abandoned; /* not to be sent (again): waits for its CANCEL, or for a session to end it in */
     enum cfs_command_kind kind;

@@ -25,8 +25,8 @@ struct cfs_command {
                                     their answer by now */
     uint32_t ack_count;
     struct cfs_request request; /* REQUEST */
-    uint64_t target; /* CANCEL, REFUSE: the sequence meant; EXPIRE_SESSION: the session; OPEN_SESSION:
-                        the session it replaces, 0: none */
+    uint64_t target;            /* CANCEL, REFUSE: the sequence meant; EXPIRE_SESSION: the session;
+                                   OPEN_SESSION:            the session it replaces, 0: none */
     cfs_session_id target_session; /* REFUSE */
     bool undo;                     /* CANCEL: also give back what `target` was granted */
     uint64_t

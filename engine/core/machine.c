@@ -53,9 +53,8 @@ bool cfs_machine_recall(struct cfs_machine *machine, struct cfs_asker asker)
         return true;
     }
     machine->answer(machine->arg, asker, false,
-                    &(struct cfs_answer){.error = known->error,
-                                         .token = known->token,
-                                         .ticket = known->ticket});
+                    &(struct cfs_answer){
+                        .error = known->error, .token = known->token, .ticket = known->ticket});
     return true;
 }
 
@@ -142,8 +141,8 @@ static void answer_open(struct cfs_machine *machine, const struct cfs_command *c
                     &(struct cfs_answer){.error = error, .token = session});
 }
 
-/* An opening names the session that it replaces, so a late copy of one, from this life of the node or
- * an earlier one, replaces nothing that was opened since. */
+/* An opening names the session that it replaces, so a late copy of one, from this life of the node
+ * or an earlier one, replaces nothing that was opened since. */
 static void apply_open(struct cfs_machine *machine, const struct cfs_command *command)
 {
     struct cfs_session *old = cfs_sessions_of_node(&machine->sessions, command->node);

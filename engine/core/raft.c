@@ -146,7 +146,7 @@ cfs_time cfs_raft_group_time(const struct cfs_raft *raft)
 /* The moment by which a majority, this leader included, has acknowledged messages sent since. */
 static cfs_time quorum_acked(const struct cfs_raft *raft)
 {
-    cfs_time acked[CFS_MEMBERS_MAX];
+    cfs_time acked[CFS_MEMBERS_MAX] = {0};
     uint32_t count = raft->config->member_count;
 
     for (uint32_t i = 0; i < count; i++) {

@@ -243,7 +243,7 @@ void cfs_raft_handle_append_reply(struct cfs_raft *raft, const struct cfs_messag
  * only through a newer one on top of it. */
 void cfs_raft_advance_commit(struct cfs_raft *raft)
 {
-    uint64_t match[CFS_MEMBERS_MAX];
+    uint64_t match[CFS_MEMBERS_MAX] = {0};
     uint32_t count = raft->config->member_count;
 
     for (uint32_t i = 0; i < count; i++) {

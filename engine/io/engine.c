@@ -152,6 +152,8 @@ static void deliver_collection(struct cfs_engine *engine, uint64_t id)
 
     if (engine->files.stuck_handles)
         event.stuck_count = engine->files.stuck_handles(engine->files.arg, &handles);
+    if (!handles)
+        event.stuck_count = 0;
     stuck = cfs_alloc(event.stuck_count * sizeof *stuck);
     for (uint32_t i = 0; i < event.stuck_count; i++)
         stuck[i] =

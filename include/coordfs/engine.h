@@ -33,7 +33,8 @@ struct cfs_files {
     /* The node can serve: called each time a session opens, the first time for readiness. */
     void (*session_opened)(void *arg);
     /* Whether releases of handles are under way: reads all that the kernel has queued, and returns
-     * true once no release that was queued before the first call is unanswered. Called again until true.
+     * true once no release that was queued before the first call is unanswered. Called again until
+     * true.
      */
     bool (*drained)(void *arg);
     /* Lists the handles that hold and are stuck; the list is the callee's until the next call. */

@@ -184,9 +184,11 @@ static bool create(struct sim *sim, struct sim_process *process)
     return true;
 }
 
+/* As a rule what it made itself. */
 static bool remove_one(struct sim *sim, struct sim_process *process)
 {
-    uint32_t name = any_name(sim);
+    bool own = process->made && sim_random_chance(&sim->random_client, 700);
+    uint32_t name = own ? (uint32_t)__builtin_ctz(process->made) : any_name(sim);
     struct cfs_request request = request_of(CFS_OP_REMOVE, name);
 
     request.remove = (struct cfs_remove){.form = any_form(sim), .uid = process->uid};

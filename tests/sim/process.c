@@ -139,7 +139,7 @@ static void lose_patience(struct sim *sim, struct sim_process *process)
     bool blocks = op->request.op == CFS_OP_ACQUIRE && op->request.acquire.wait;
     bool over_http = blocks && op->request.acquire.kind == CFS_LEASED;
     bool at_once = sim_random_chance(random, 300);
-    uint32_t permille = blocks ? sim->swarm.cancel_permille : sim->swarm.cancel_permille / 8;
+    uint32_t permille = blocks ? sim->swarm.cancel_permille : sim->swarm.cancel_permille / 4;
     cfs_time patience = sim_random_below(random, at_once ? CFS_MS(4) : sim->swarm.patience_max);
 
     if (over_http || sim_random_chance(random, permille))
@@ -196,6 +196,10 @@ void sim_process_answered(struct sim *sim, struct sim_process *process, const st
         flock_answered(process, op, answer);
     else if (request->op == CFS_OP_ACQUIRE && request->acquire.kind == CFS_LEASED)
         lease_answered(process, op, answer);
+    else if (request->op == CFS_OP_ACQUIRE && answer->error == CFS_OK)
+        process->made |= 1u << op->name;
+    else if (request->op == CFS_OP_REMOVE && answer->error == CFS_OK)
+        process->made &= ~(1u << op->name);
     process->using = NULL;
     wake_later(sim, process);
 }

@@ -34,6 +34,7 @@ struct sim_process {
     uint64_t wake;            /* number of the timer that counts */
     struct sim_handle *using; /* of `op` */
     struct sim_lease lease;
+    uint32_t made; /* names of lockfiles that it made: a bit set */
     bool dying;
     bool done;   /* winding down, and nothing left */
     bool probes; /* its requests belong to check_live.c */

@@ -62,6 +62,18 @@ static void limit_time(void)
     setrlimit(RLIMIT_CPU, &limit);
 }
 
+static void run_again(uint64_t seed, bool bare, struct sim_result *result)
+{
+    struct sim_result again;
+
+    sim_run(seed, false, bare, &again);
+    if (again.hash == result->hash && again.events == result->events)
+        return;
+    result->failed = true;
+    snprintf(result->failure, sizeof result->failure, "determinism: hash %016" PRIx64
+             ", then %016" PRIx64, result->hash, again.hash);
+}
+
 static void work(const struct pool *pool, uint32_t number, uint64_t seed, int fd)
 {
     const struct sim_batch *batch = pool->batch;
@@ -72,6 +84,8 @@ static void work(const struct pool *pool, uint32_t number, uint64_t seed, int fd
         pool->board->current[number] = seed;
         limit_time();
         sim_run(seed, false, batch->bare, &report.result);
+        if (batch->twice)
+            run_again(seed, batch->bare, &report.result);
         if (write(fd, &report, sizeof report) != (ssize_t)sizeof report)
             _exit(2);
     }

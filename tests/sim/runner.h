@@ -9,6 +9,7 @@ struct sim_batch {
     uint64_t from, count;
     uint32_t jobs;
     bool bare;
+    bool twice;          /* run each seed twice: the same has to happen */
     bool first_only;     /* stop at the smallest seed that fails */
     const char *planted; /* for the replay line; NULL: none */
 };

@@ -16,7 +16,7 @@
 
 struct options {
     uint64_t seeds, from, within, seed;
-    bool one, trace, bare;
+    bool one, trace, bare, twice;
     const char *planted;
     uint32_t jobs;
 };
@@ -35,13 +35,14 @@ static const char *const planted_sentences[CFS_BUG_COUNT] = {
 
 static void usage(FILE *out)
 {
-    fprintf(out, "usage: sim [--seeds N] [--from S] [--jobs J] [--bare]\n"
+    fprintf(out, "usage: sim [--seeds N] [--from S] [--jobs J] [--bare] [--twice]\n"
                  "       sim --seed S [--trace] [--bare] [--planted WORD]\n"
                  "       sim --planted WORD|all [--within N] [--from S] [--jobs J]\n"
                  "  --seeds N     how many seeds to run (1000)\n"
                  "  --from S      the first of them (1)\n"
                  "  --jobs J      worker processes (one for each processor)\n"
                  "  --bare        no faults\n"
+                 "  --twice       run each seed twice, and compare\n"
                  "  --seed S      this one seed only\n"
                  "  --trace       print everything that happens, and a hash of it\n"
                  "  --planted W   run with a bug; `all`: with each in turn\n"
@@ -81,7 +82,8 @@ static int run_many(const struct options *options)
     struct sim_batch batch = {.from = options->from,
                               .count = options->seeds,
                               .jobs = options->jobs,
-                              .bare = options->bare};
+                              .bare = options->bare,
+                              .twice = options->twice};
     struct sim_tally tally;
     double began = seconds_now(), took;
 
@@ -168,6 +170,9 @@ static void set_option(struct options *options, int option)
     case 'b':
         options->bare = true;
         break;
+    case '2':
+        options->twice = true;
+        break;
     case 'p':
         options->planted = optarg;
         break;
@@ -190,7 +195,7 @@ static void read_options(struct options *options, int argc, char **argv)
 {
     static const struct option names[] = {
         {"seeds", 1, NULL, 'n'},  {"from", 1, NULL, 'f'}, {"seed", 1, NULL, 's'},
-        {"trace", 0, NULL, 't'},  {"bare", 0, NULL, 'b'}, {"planted", 1, NULL, 'p'},
+        {"trace", 0, NULL, 't'},  {"bare", 0, NULL, 'b'}, {"twice", 0, NULL, '2'}, {"planted", 1, NULL, 'p'},
         {"within", 1, NULL, 'w'}, {"jobs", 1, NULL, 'j'}, {"help", 0, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };

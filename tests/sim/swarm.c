@@ -95,6 +95,49 @@ static void make_calm(struct sim_swarm *swarm)
         swarm->fault_weights[i] = 0;
 }
 
+/* Leaders that are taken for gone while they live, between nodes that change things and nodes that ask. */
+static void narrow_to_leases(struct sim_swarm *swarm, struct sim_random *random)
+{
+    make_calm(swarm);
+    swarm->calm = false;
+    swarm->fault_weights[SIM_FAULT_REJECT_LEADER] = 5;
+    swarm->fault_weights[SIM_FAULT_ISOLATE_LEADER] = 2;
+    swarm->fault_weights[SIM_FAULT_PAUSE_LEADER] = 1;
+    swarm->fault_every = CFS_MS(sim_random_between(random, 100, 500));
+    swarm->fault_longest = CFS_MS(sim_random_between(random, 300, 800));
+    swarm->refuse_permille = 1000;
+    swarm->node_count = sim_random_chance(random, 500) ? 3 : 5;
+    swarm->reading_nodes = (uint32_t)sim_random_next(random);
+    swarm->think_max = CFS_MS(sim_random_between(random, 20, 100));
+}
+
+/* Processes that give up soon and then do nothing for long, on a network that repeats old messages. */
+static void narrow_to_cancels(struct sim_swarm *swarm, struct sim_random *random)
+{
+    make_calm(swarm);
+    swarm->calm = swarm->fifo = false;
+    swarm->process_count = 1;
+    swarm->slow_permille = (uint32_t)sim_random_between(random, 100, 300);
+    swarm->slow_max = CFS_MS(sim_random_between(random, 100, 800));
+    swarm->duplicate_permille = 200;
+    swarm->cancel_permille = 500;
+    swarm->patience_max = CFS_MS(20);
+    swarm->reading_nodes = 0;
+    swarm->think_max = CFS_MS(sim_random_between(random, 200, 1000));
+    swarm->action_weights[SIM_CREATE] = 30;
+}
+
+/* Some mixtures are for one kind of trouble that is rare among the others. */
+static void narrow(struct sim_swarm *swarm, struct sim_random *random, uint32_t theme)
+{
+    if (theme == 0)
+        make_calm(swarm);
+    else if (theme == 1)
+        narrow_to_leases(swarm, random);
+    else if (theme == 2)
+        narrow_to_cancels(swarm, random);
+}
+
 void sim_swarm_draw(struct sim_swarm *swarm, uint64_t seed, bool bare)
 {
     static const uint32_t sizes[] = {1, 2, 3, 3, 3, 3, 5, 5};
@@ -112,6 +155,5 @@ void sim_swarm_draw(struct sim_swarm *swarm, uint64_t seed, bool bare)
     swarm->drift_ppm_max = sim_random_chance(&random, 500) ? 5000 : 50;
     swarm->lateness_max = sim_random_between(&random, 50, 2000);
     swarm->quiet_at = CFS_MS(sim_random_between(&random, 1500, 6000));
-    if (bare || sim_random_chance(&random, 100))
-        make_calm(swarm);
+    narrow(swarm, &random, bare ? 0 : (uint32_t)sim_random_below(&random, 10));
 }

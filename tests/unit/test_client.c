@@ -181,7 +181,8 @@ static void a_session_ends_here_strictly_before_the_leader_lets_it(void **state)
     assert_int_equal(changes(CFS_SESSION_LOST), 1);
     /* Even if this clock is 1 percent slow and the leader's 1 percent fast (home.c). */
     here = (double)term() / 0.99;
-    there = (double)(cb.bench.config.session + CFS_CLOCK_GUARD(cb.bench.config.session)) / 1.01;
+    there = (double)cb.bench.config.session;
+    there = (there + CFS_CLOCK_GUARD(there)) / 1.01;
     assert_true(here < there);
 }
 
