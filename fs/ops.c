@@ -12,6 +12,7 @@
 #include <sys/statvfs.h>
 
 #include "coordfs/log.h"
+#include "fs/clock.h"
 #include "fs/mount.h"
 #include "fs/tree.h"
 
@@ -251,6 +252,7 @@ static void op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
     (void)ino;
     cfs_handle_of(fi)->held.flushed = true;
+    cfs_handle_of(fi)->held.flushed_at = cfs_fs_now();
     fuse_reply_err(req, 0);
 }
 

@@ -25,6 +25,8 @@
 
 /* Parents that wait for children that wait ... deeper counts as running. */
 #define DEPTH_MAX 64
+/* After a close: how long the kernel's word of it may be on its way. */
+#define RELEASE_DELAY_MAX CFS_MS(25)
 /* A pass over all processes that takes longer is given up: the node's leases come first. */
 #define SCAN_MAX CFS_MS(50)
 #define DELETED " (deleted)"
@@ -393,13 +395,20 @@ static void end(struct call *call)
     }
 }
 
+/* The last close(2) may have returned before RELEASE came: whoever looked at the descriptor in
+ * /proc, as the daemons of all mounts do, held the open file for that moment. */
+static bool may_be_closed(const struct cfs_held *held)
+{
+    return held->flushed && cfs_fs_now() < held->flushed_at + RELEASE_DELAY_MAX;
+}
+
 static uint32_t list_stuck(struct cfs_waits *waits)
 {
     const struct cfs_held *held;
     uint32_t count = 0;
 
     DL_FOREACH (waits->held, held) {
-        if (held->state != CFS_HELD_STUCK)
+        if (held->state != CFS_HELD_STUCK || may_be_closed(held))
             continue;
         if (count == waits->stuck_capacity) {
             waits->stuck_capacity = count ? 2 * count : 16;

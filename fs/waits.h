@@ -27,8 +27,9 @@ struct cfs_held {
     const char *name;         /* of the lock; borrowed */
     uint64_t ino;             /* its inode number */
     struct cfs_process taker; /* who locked it */
-    bool flushed;     /* somebody closed a descriptor since: the taker may not have it any more */
-    uint32_t witness; /* a process that had it open once, and may still run; 0: unknown */
+    bool flushed; /* somebody closed a descriptor since: the taker may not have it any more */
+    cfs_time flushed_at; /* when that was, last */
+    uint32_t witness;    /* a process that had it open once, and may still run; 0: unknown */
 
     enum cfs_held_state state;  /* as the last call of cfs_waits_stuck left it */
     struct cfs_pids openers;    /* the processes that have it open; STUCK: all of them wait ... */

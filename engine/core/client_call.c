@@ -309,6 +309,10 @@ void cfs_client_give_up(struct cfs_client *client, struct cfs_call *call, enum c
 
     cfs_client_reply(client, call, error);
     call->deadline = call->give_up = CFS_NEVER;
+    if (call->leftover && !call->is_queued) {
+        call->request.acquire.wait = false; /* goes on only to find out, and give back */
+        return;
+    }
     if (!release && (call->read || !call->sequence)) {
         cfs_client_drop(client, call);
         return;
@@ -378,11 +382,23 @@ static void end_cancelled(struct cfs_client *client, uint64_t target)
     cfs_client_drop(client, call);
 }
 
+/* Nobody waits for this hold any more. */
+static void give_back(struct cfs_client *client, const struct cfs_call *call, cfs_token token)
+{
+    struct cfs_call *release = cfs_client_add(client, CFS_CMD_REQUEST);
+
+    release->request.op = CFS_OP_RELEASE;
+    memcpy(release->request.name, call->request.name, sizeof release->request.name);
+    release->request.release = (struct cfs_release){.kind = CFS_LEASED, .token = token};
+    cfs_client_send(client, release);
+}
+
 static void finish(struct cfs_client *client, struct cfs_call *call, struct cfs_msg_answer *message)
 {
     struct cfs_answer answer;
     struct cfs_holder_info *holders = NULL;
     bool lost = false; /* the cluster does not know the session any more */
+    bool said = call->id != 0;
 
     if (cfs_answer_decode(&answer, &holders, message->answer, message->len) != 0) {
         cfs_trace(client->env, "ignores a malformed answer");
@@ -397,6 +413,8 @@ static void finish(struct cfs_client *client, struct cfs_call *call, struct cfs_
     }
     if (may_have_waited(call))
         acknowledge(client, call->sequence);
+    if (call->leftover && !said && answer.error == CFS_OK)
+        give_back(client, call, answer.token);
     if (call->kind == CFS_CMD_CANCEL)
         end_cancelled(client, call->target);
     if (call->kind == CFS_CMD_CLOSE_SESSION)
@@ -448,13 +466,32 @@ static void leave_open(struct cfs_client *client, struct cfs_call *call)
     call->abandoned = true;
 }
 
+/* A LEASED hold outlives the session: whoever asked and no longer waits has it found and given
+ * back. */
+static void ask_leased_anew(struct cfs_client *client, struct cfs_call *call)
+{
+    if (call->cancelling)
+        cfs_client_reply(client, call, CFS_ERR_INTERRUPTED);
+    ask_anew(client, call);
+    call->cancelling = call->abandoned = false;
+    call->leftover = true;
+    if (call->id)
+        return;
+    call->request.acquire.wait = false;
+    call->deadline = CFS_NEVER;
+}
+
 static void end_call(struct cfs_client *client, struct cfs_call *call)
 {
     const struct cfs_request *request = &call->request;
     bool released = request->op == CFS_OP_RELEASE &&
                     request->release.kind != CFS_LEASED; /* by the end itself */
+    bool leased = call->kind == CFS_CMD_REQUEST && request->op == CFS_OP_ACQUIRE &&
+                  request->acquire.kind == CFS_LEASED;
 
-    if (call->id && !call->cancelling && request->op == CFS_OP_ACQUIRE) {
+    if (leased && !request->acquire.renew) {
+        ask_leased_anew(client, call);
+    } else if (call->id && !call->cancelling && request->op == CFS_OP_ACQUIRE) {
         ask_anew(client, call);
     } else if (call->id && !call->cancelling && !released) {
         leave_open(client, call);
@@ -470,7 +507,7 @@ void cfs_client_end_calls(struct cfs_client *client)
     struct cfs_call *call, *next;
 
     DL_FOREACH_SAFE (client->unsent, call, next)
-        if (!call->id && !call->read)
+        if (!call->id && !call->read && !call->leftover)
             cfs_client_drop(client, call);
     DL_FOREACH_SAFE (client->queued, call, next)
         end_call(client, call);

@@ -15,8 +15,9 @@ static void acquire(char *out, size_t size, const struct cfs_request *request)
 {
     const struct cfs_acquire *a = &request->acquire;
 
-    snprintf(out, size, "acquire %s %s %s%s%s handle %" PRIu64 " pid %u ttl %u renew %" PRIu64
-             " key %" PRIu64 " ticket %" PRIu64,
+    snprintf(out, size,
+             "acquire %s %s %s%s%s handle %" PRIu64 " pid %u ttl %u renew %" PRIu64 " key %" PRIu64
+             " ticket %" PRIu64,
              request->name, a->mode == CFS_SHARED ? "shared" : "exclusive", kind_word(a->kind),
              a->form == CFS_FORM_DIRECTORY ? " directory" : "", a->wait ? " wait" : "", a->handle,
              a->process.pid, a->ttl_ms, a->renew, a->key, a->ticket);
@@ -66,8 +67,8 @@ static void describe_command(char *out, size_t size, const struct cfs_command *c
     if (command->kind == CFS_CMD_REQUEST)
         sim_describe_request(words, sizeof words, &command->request);
     else
-        snprintf(words, sizeof words, "target %" PRIu64 " of session %" PRIu64 "%s%s", command->target,
-                 command->target_session, command->undo ? " undo" : "",
+        snprintf(words, sizeof words, "target %" PRIu64 " of session %" PRIu64 "%s%s",
+                 command->target, command->target_session, command->undo ? " undo" : "",
                  command->resume ? " resume" : "");
     snprintf(out, size, "n%u session %" PRIu64 " sequence %" PRIu64 ": %s %s", command->node,
              command->session, command->sequence, kinds[command->kind], words);

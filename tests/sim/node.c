@@ -11,7 +11,8 @@
 /* Wall clocks are set, forwards and back: nothing may depend on them. */
 static void set_wall_clock(struct sim *sim, struct sim_node *node)
 {
-    cfs_time range = sim_random_chance(&sim->random_node, 500) ? CFS_SECONDS(10) : CFS_SECONDS(100000);
+    cfs_time range =
+        sim_random_chance(&sim->random_node, 500) ? CFS_SECONDS(10) : CFS_SECONDS(100000);
 
     node->wall_base = CFS_SECONDS(1700000000) + sim_random_below(&sim->random_node, range);
 }

@@ -131,7 +131,8 @@ static void give_up(struct sim *sim, void *arg, uint64_t id)
     sim_kernel_cancel(&process->node->kernel, process->op);
 }
 
-/* A signal may interrupt any request, also one that has only just set out: then giving up overtakes it. */
+/* A signal may interrupt any request, also one that has only just set out: then giving up overtakes
+ * it. */
 static void lose_patience(struct sim *sim, struct sim_process *process)
 {
     const struct sim_op *op = process->op;

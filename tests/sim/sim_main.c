@@ -194,10 +194,10 @@ static void set_option(struct options *options, int option)
 static void read_options(struct options *options, int argc, char **argv)
 {
     static const struct option names[] = {
-        {"seeds", 1, NULL, 'n'},  {"from", 1, NULL, 'f'}, {"seed", 1, NULL, 's'},
-        {"trace", 0, NULL, 't'},  {"bare", 0, NULL, 'b'}, {"twice", 0, NULL, '2'}, {"planted", 1, NULL, 'p'},
-        {"within", 1, NULL, 'w'}, {"jobs", 1, NULL, 'j'}, {"help", 0, NULL, 'h'},
-        {NULL, 0, NULL, 0},
+        {"seeds", 1, NULL, 'n'},   {"from", 1, NULL, 'f'},   {"seed", 1, NULL, 's'},
+        {"trace", 0, NULL, 't'},   {"bare", 0, NULL, 'b'},   {"twice", 0, NULL, '2'},
+        {"planted", 1, NULL, 'p'}, {"within", 1, NULL, 'w'}, {"jobs", 1, NULL, 'j'},
+        {"help", 0, NULL, 'h'},    {NULL, 0, NULL, 0},
     };
     int option;
 

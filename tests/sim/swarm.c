@@ -95,7 +95,8 @@ static void make_calm(struct sim_swarm *swarm)
         swarm->fault_weights[i] = 0;
 }
 
-/* Leaders that are taken for gone while they live, between nodes that change things and nodes that ask. */
+/* Leaders that are taken for gone while they live, between nodes that change things and nodes that
+ * ask. */
 static void narrow_to_leases(struct sim_swarm *swarm, struct sim_random *random)
 {
     make_calm(swarm);
@@ -111,7 +112,8 @@ static void narrow_to_leases(struct sim_swarm *swarm, struct sim_random *random)
     swarm->think_max = CFS_MS(sim_random_between(random, 20, 100));
 }
 
-/* Processes that give up soon and then do nothing for long, on a network that repeats old messages. */
+/* Processes that give up soon and then do nothing for long, on a network that repeats old messages.
+ */
 static void narrow_to_cancels(struct sim_swarm *swarm, struct sim_random *random)
 {
     make_calm(swarm);

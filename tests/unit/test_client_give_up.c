@@ -329,6 +329,34 @@ static void an_acquire_that_a_session_left_unanswered_is_asked_anew_in_the_next(
     assert_int_equal(cb.client.next_sequence, 3);
 }
 
+/* A LEASED hold outlives the session it was asked in: what nobody waits for any more is given back.
+ */
+static void a_leased_acquire_given_up_after_its_session_is_found_and_given_back(void **state)
+{
+    uint64_t id = client_bench_request(&cb, (struct cfs_request){.op = CFS_OP_ACQUIRE,
+                                                                 .name = "job",
+                                                                 .acquire = {.kind = CFS_LEASED,
+                                                                             .mode = CFS_EXCLUSIVE,
+                                                                             .form = CFS_FORM_FILE,
+                                                                             .wait = true,
+                                                                             .ttl_ms = 30000}});
+    uint64_t key = client_bench_sent(&cb).request.acquire.key;
+
+    (void)state;
+    lose_session();
+    client_bench_no_leader(&cb);
+    client_bench_run(&cb, CFS_SECONDS(6));
+    assert_int_equal(said(id), CFS_ERR_TIMED_OUT);
+    client_bench_leader(&cb);
+    client_bench_opened(&cb, client_bench_sent(&cb).nonce, BENCH_SESSION);
+    assert_int_equal(client_bench_sent(&cb).request.op, CFS_OP_ACQUIRE);
+    assert_int_equal(client_bench_sent(&cb).request.acquire.key, key);
+    assert_false(client_bench_sent(&cb).request.acquire.wait);
+    client_bench_answer(&cb, sequence(), (struct cfs_answer){.token = 9});
+    assert_int_equal(client_bench_sent(&cb).request.op, CFS_OP_RELEASE);
+    assert_int_equal(client_bench_sent(&cb).request.release.token, 9);
+}
+
 static void an_acquire_that_finds_no_other_session_times_out(void **state)
 {
     uint64_t waiting = flock(7);
@@ -496,6 +524,7 @@ int main(void)
         T(a_wait_has_no_timeout_while_there_is_contact),
         T(a_wait_out_of_contact_ends_after_the_timeout),
         T(an_acquire_that_a_session_left_unanswered_is_asked_anew_in_the_next),
+        T(a_leased_acquire_given_up_after_its_session_is_found_and_given_back),
         T(an_acquire_that_finds_no_other_session_times_out),
         T(the_next_session_hears_nothing_of_the_waits_of_the_last),
         T(a_cancel_that_was_not_sent_yet_ends_with_the_session),

@@ -16,6 +16,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "fs/clock.h"
 #include "fs/waits.h"
 
 #define OUR_MOUNT 40u
@@ -197,6 +198,22 @@ static void the_child_need_not_have_it_open(void **state)
     assert_stuck_for(w, 77, 0);
 }
 
+/* close(2) has returned, and the kernel's RELEASE is still on its way: no deadlock. */
+static void what_was_closed_just_now_is_not_stuck_yet(void **state)
+{
+    struct world *w = *state;
+
+    put_process(w, 2, 0, "");
+    put_fd(w, 2, 3, "/mnt/locks/a");
+    held_by(w, &w->held, 2);
+    w->parked[2] = 77;
+    w->held.flushed = true;
+    w->held.flushed_at = cfs_fs_now();
+    assert_runs(w);
+    w->held.flushed_at = 0;
+    assert_stuck_for(w, 77, 0);
+}
+
 /* exec 9> a; flock 9: the taker has ended, its parent has the file, and goes on. */
 static void a_shell_that_goes_on_is_not_stuck(void **state)
 {
@@ -371,6 +388,7 @@ int main(void)
         TEST(a_taker_that_waits_is_stuck),
         TEST(a_parent_that_waits_for_a_waiting_child_is_stuck),
         TEST(the_child_need_not_have_it_open),
+        TEST(what_was_closed_just_now_is_not_stuck_yet),
         TEST(a_shell_that_goes_on_is_not_stuck),
         TEST(every_child_counts),
         TEST(waiting_for_no_child_is_not_waiting),
