@@ -1,6 +1,7 @@
 /* Looks at everything every now and then, and takes the run from stage to stage. */
 #include "check_live.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -211,6 +212,7 @@ static cfs_time patience(const struct sim *sim)
 
 static void next_stage(struct sim *sim)
 {
+    assert((size_t)sim->live.stage + 1 < sizeof stage_names / sizeof *stage_names);
     sim->live.stage++;
     sim->live.since = sim->world.now;
     sim_say(sim, "-- stage: %s", stage_names[sim->live.stage]);
