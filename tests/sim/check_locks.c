@@ -189,6 +189,346 @@ void sim_locks_submitted(struct sim *sim, struct sim_op *op)
         subject->writes++;
 }
 
+/* Acquires. */
+
+static bool is_unclear(const struct sim *sim, enum cfs_error error)
+{
+    return error == CFS_ERR_TIMED_OUT || error == CFS_ERR_LOST || error == CFS_ERR_IO ||
+           error == CFS_ERR_TOO_MANY || (error == CFS_ERR_INTERRUPTED && !sim->swarm.calm);
+}
+
+void sim_locks_unclear(struct sim *sim, const struct sim_op *op, bool undone)
+{
+    struct sim_hold *hold;
+
+    if (op->request.acquire.kind == CFS_LEASED) {
+        sim->locks.names[op->name].tainted = true;
+        return;
+    }
+    hold = sim_hold_add(sim, op, SIM_RESIDUE);
+    hold->until = 0;
+    hold->unsettled = true;
+    hold->undone = undone;
+    hold->floor = op->floor;
+}
+
+static bool compatible(const struct sim_hold *a, const struct sim_hold *b)
+{
+    bool same_process = a->node == b->node && a->identity.pid &&
+                        a->identity.pid == b->identity.pid &&
+                        a->identity.start == b->identity.start;
+
+    return (a->mode == CFS_SHARED && b->mode == CFS_SHARED) || (same_process && a->kind != b->kind);
+}
+
+static void check_exclusion(struct sim *sim, const struct sim_lock_name *name, uint32_t number,
+                            const struct sim_hold *hold)
+{
+    for (size_t i = 0; i < name->live.count; i++) {
+        const struct sim_hold *other = &name->live.items[i];
+        if (other == hold || !excludes(sim, other) || !excludes(sim, hold) ||
+            compatible(hold, other))
+            continue;
+        sim_fail(sim, "mutual-exclusion",
+                 "%s was granted to node %u with token %" PRIu64
+                 " while node %u holds it with %" PRIu64,
+                 sim_name(number), hold->node, hold->token, other->node, other->token);
+    }
+}
+
+/* What the token has to exceed. An earlier request of the same handle that ended unclear may have
+ * been granted then, and is only confirmed now. */
+static cfs_token floor_of(const struct sim_lock_name *name, const struct sim_op *op)
+{
+    cfs_token floor = op->floor;
+
+    for (size_t i = 0; i < name->live.count; i++) {
+        const struct sim_hold *hold = &name->live.items[i];
+        if (hold->unsettled && hold->kind == CFS_FLOCK && hold->node == op->node->id &&
+            hold->handle == op->request.acquire.handle && hold->floor < floor)
+            floor = hold->floor;
+    }
+    return floor;
+}
+
+static void check_token(struct sim *sim, const struct sim_lock_name *name, const struct sim_op *op,
+                        cfs_token token)
+{
+    bool exclusive = op->request.acquire.mode == CFS_EXCLUSIVE;
+    cfs_token floor = floor_of(name, op);
+
+    /* What is answered late may have been removed, or have expired, and been acquired by others. */
+    if (op->request.acquire.kind == CFS_FLOCK && floor < name->newest_exclusive)
+        floor = name->newest_exclusive;
+    if (op->request.acquire.kind == CFS_FLOCK && floor < name->newest && exclusive)
+        floor = name->newest;
+    if (token <= floor)
+        sim_fail(sim, "fencing-tokens", "%s: node %u acquired token %" PRIu64 " after %" PRIu64,
+                 sim_name(op->name), op->node->id, token, floor);
+}
+
+/* A process that takes a name in two ways still has the older one when it gives back the newer. */
+static bool held_twice(struct sim_lock_name *name, struct sim_hold *hold)
+{
+    bool twice = false;
+
+    for (size_t i = 0; i < name->live.count; i++) {
+        struct sim_hold *other = &name->live.items[i];
+        if (other == hold || !compatible(other, hold))
+            continue;
+        twice = true;
+        other->content_unclear = hold->content_unclear = true;
+    }
+    return twice;
+}
+
+static void note_token(struct sim_lock_name *name, struct sim_hold *hold)
+{
+    if (hold->token > name->newest)
+        name->newest = hold->token;
+    if (hold->mode == CFS_EXCLUSIVE && !held_twice(name, hold) &&
+        hold->token > name->newest_exclusive)
+        name->newest_exclusive = hold->token;
+    if (hold->token > name->known)
+        name->known = hold->token;
+}
+
+/* It may be gone, or not: nobody will ever know which token it had. */
+static void doubt(struct sim_hold *hold)
+{
+    hold->state = SIM_RESIDUE;
+    hold->until = 0;
+    hold->token = 0;
+}
+
+static void granted(struct sim *sim, const struct sim_op *op, const struct cfs_answer *answer)
+{
+    struct sim_lock_name *name = &sim->locks.names[op->name];
+    const struct cfs_acquire *acquire = &op->request.acquire;
+    struct sim_hold *hold = find_subject(sim, op);
+    bool kept = hold && hold->token == answer->token && hold->mode == acquire->mode;
+
+    sim->locks.grants++;
+    if (acquire->kind != CFS_LEASED && !op->node->session)
+        sim_fail(sim, "session", "node %u was granted %s without a session", op->node->id,
+                 sim_name(op->name));
+    if (acquire->renew && answer->token != acquire->renew)
+        sim_fail(sim, "fencing-tokens", "%s: renewing %" PRIu64 " gave %" PRIu64,
+                 sim_name(op->name), acquire->renew, answer->token);
+    if (!kept && !acquire->renew)
+        check_token(sim, name, op, answer->token);
+    if (kept) {
+        hold->state = SIM_HELD;
+        hold->until = acquire->kind == CFS_LEASED ? lease_end(op) : CFS_NEVER;
+        check_exclusion(sim, name, op->name, hold);
+        return;
+    }
+    if (hold)
+        sim_hold_gone(sim, name, hold);
+    hold = sim_hold_add(sim, op, SIM_HELD);
+    hold->token = answer->token;
+    hold->first = name->live.count == 1;
+    hold->owners = hold->owners_before = op->process ? 1u << op->process->number : 0;
+    if (acquire->kind == CFS_LEASED)
+        hold->until = lease_end(op);
+    note_token(name, hold);
+    /* Somebody may have removed it before its maker heard of it. */
+    if (acquire->kind == CFS_LOCKFILE && name->removed >= op->submitted)
+        doubt(hold);
+    check_exclusion(sim, name, op->name, hold);
+}
+
+static void check_refusal(struct sim *sim, const struct sim_op *op, enum cfs_error error)
+{
+    const struct sim_lock_name *name = &sim->locks.names[op->name];
+
+    if (op->request.acquire.wait)
+        sim_fail(sim, "refusal", "node %u would have waited for %s and was answered %s",
+                 op->node->id, sim_name(op->name), cfs_error_word(error));
+    if (!op->others_busy && name->arrivals == op->arrivals)
+        sim_fail(sim, "refusal", "node %u was answered %s for %s, which is free", op->node->id,
+                 cfs_error_word(error), sim_name(op->name));
+}
+
+/* It lets go first, then asks. Only where the answer says nothing of the cluster may it have kept.
+ */
+static void conversion_failed(struct sim *sim, const struct sim_op *op, struct sim_hold *hold,
+                              enum cfs_error error)
+{
+    bool refused = error == CFS_ERR_WOULD_BLOCK || error == CFS_ERR_DEADLOCK;
+
+    if (hold->state == SIM_ENDING && hold->op == op->id && refused) {
+        sim_hold_gone(sim, &sim->locks.names[op->name], hold);
+    } else if (hold->state != SIM_RESIDUE) {
+        hold->state = SIM_RESIDUE;
+        hold->until = 0;
+    }
+}
+
+static void not_granted(struct sim *sim, const struct sim_op *op, enum cfs_error error)
+{
+    struct sim_hold *hold = find_subject(sim, op);
+
+    sim->locks.refusals++;
+    if (error == CFS_ERR_EXISTS || error == CFS_ERR_WOULD_BLOCK)
+        check_refusal(sim, op, error);
+    else if (error == CFS_ERR_DEADLOCK)
+        sim_locks_deadlock_answered(sim, op);
+    else if (error == CFS_ERR_INTERRUPTED && !op->cancelled)
+        sim_fail(sim, "interrupt", "node %u: request %" PRIu64 " was not given up", op->node->id,
+                 op->id);
+    else if ((error == CFS_ERR_NOT_HOLDER || error == CFS_ERR_NOT_HELD) && hold &&
+             sim_hold_relied_on(sim, hold))
+        sim_fail(sim, "forgotten", "node %u cannot renew %s, token %" PRIu64, op->node->id,
+                 sim_name(op->name), hold->token);
+    if (hold && hold->kind == CFS_FLOCK)
+        conversion_failed(sim, op, hold, error);
+    if (is_unclear(sim, error))
+        sim_locks_unclear(sim, op, true);
+}
+
+void sim_locks_remember_wait(struct sim *sim, const struct sim_op *op)
+{
+    struct sim_lock_check *check = &sim->locks;
+
+    if (!op->request.acquire.wait || !op->process)
+        return;
+    check->waits[check->wait_count++ % SIM_PAST_WAITS] =
+        (struct sim_past_wait){.node = op->node->id,
+                               .process = op->process->number,
+                               .name = op->name,
+                               .from = op->submitted,
+                               .to = sim->world.now};
+}
+
+static void acquire_answered(struct sim *sim, const struct sim_op *op,
+                             const struct cfs_answer *answer)
+{
+    sim->locks.names[op->name].acquires--;
+    sim_locks_remember_wait(sim, op);
+    if (op->node->leaving)
+        sim_locks_unclear(sim, op, false);
+    else if (answer->error == CFS_OK)
+        granted(sim, op, answer);
+    else
+        not_granted(sim, op, answer->error);
+}
+
+/* What ends a hold, and what is written under it. */
+
+static void release_answered(struct sim *sim, const struct sim_op *op, enum cfs_error error)
+{
+    struct sim_lock_name *name = &sim->locks.names[op->name];
+    struct sim_hold *hold = find_subject(sim, op);
+
+    if (!hold)
+        return;
+    if (hold->state == SIM_ENDING && hold->op == op->id) {
+        bool over = error == CFS_ERR_NOT_HOLDER || error == CFS_ERR_NOT_HELD;
+        if (over && sim->world.now < hold->until && hold->kind == CFS_LEASED)
+            sim_fail(sim, "forgotten", "node %u cannot give back %s, token %" PRIu64, op->node->id,
+                     sim_name(op->name), hold->token);
+        hold->state = SIM_RESIDUE;
+        hold->until = 0;
+        if (error == CFS_OK || over)
+            sim_hold_gone(sim, name, hold);
+    } else if (hold->state == SIM_RESIDUE && error == CFS_OK && !hold->unsettled &&
+               op->node->session && hold->session == op->node->view.session) {
+        sim_hold_gone(sim, name, hold);
+    }
+}
+
+static void check_removal(struct sim *sim, const struct sim_op *op, const struct sim_hold *hold)
+{
+    const struct cfs_remove *remove = &op->request.remove;
+
+    if (!sim_hold_relied_on(sim, hold) || hold->number > op->holds_made || !hold->first)
+        return;
+    if (remove->form != hold->form || (remove->uid && remove->uid != hold->uid))
+        sim_fail(sim, "permission", "node %u removed %s as user %u, form %u", op->node->id,
+                 sim_name(op->name), remove->uid, remove->form);
+}
+
+/* A lockfile was removed: the one that was there before, or one that was made meanwhile. */
+static void removed(struct sim *sim, const struct sim_op *op, struct sim_hold *hold)
+{
+    check_removal(sim, op, hold);
+    if (hold->number <= op->holds_made && !hold->unsettled) {
+        sim_hold_gone(sim, &sim->locks.names[op->name], hold);
+    } else {
+        doubt(hold);
+    }
+}
+
+/* In the end every lockfile is somebody's: what was answered with an error has been given back. */
+static void check_ghost(struct sim *sim, const struct sim_op *op)
+{
+    const struct sim_lock_name *name = &sim->locks.names[op->name];
+
+    if (sim->live.stage < SIM_STAGE_END || name->removes || name->acquires)
+        return;
+    for (size_t i = 0; i < name->live.count; i++) {
+        const struct sim_hold *hold = &name->live.items[i];
+        if (hold->kind == CFS_LOCKFILE &&
+            (!hold->undone || op->submitted < hold->since + UNDO_TIME))
+            return;
+    }
+    sim_fail(sim, "ghost", "node %u removed the lockfile %s, which nobody was told to have made",
+             op->node->id, sim_name(op->name));
+}
+
+static void remove_answered(struct sim *sim, const struct sim_op *op, enum cfs_error error)
+{
+    struct sim_lock_name *name = &sim->locks.names[op->name];
+
+    if (is_unclear(sim, error) || error == CFS_ERR_INTERRUPTED) {
+        name->unclear_removes[op->node->id]++;
+        return;
+    }
+    name->removes--;
+    if (error == CFS_OK)
+        check_ghost(sim, op);
+    if (error == CFS_OK)
+        name->removed = sim->world.now;
+    for (size_t i = name->live.count; i-- > 0;) {
+        struct sim_hold *hold = &name->live.items[i];
+        if (hold->kind != CFS_LOCKFILE)
+            continue;
+        if (error == CFS_OK)
+            removed(sim, op, hold);
+        else if (error == CFS_ERR_NOT_HELD && sim_hold_relied_on(sim, hold) &&
+                 hold->number <= op->holds_made)
+            sim_fail(sim, "forgotten",
+                     "node %u cannot remove %s, which node %u holds with %" PRIu64, op->node->id,
+                     sim_name(op->name), hold->node, hold->token);
+    }
+}
+
+static void write_answered(struct sim *sim, const struct sim_op *op, enum cfs_error error)
+{
+    struct sim_lock_name *name = &sim->locks.names[op->name];
+    struct sim_hold *hold = find_token(&name->live, op->request.write.token);
+    struct sim_hold *past = find_token(&name->past, op->request.write.token);
+
+    if (past && past->gone < op->submitted && error == CFS_OK)
+        sim_fail(sim, "fencing",
+                 "node %u wrote to %s under token %" PRIu64 ", which it had given back",
+                 op->node->id, sim_name(op->name), past->token);
+    if (!hold)
+        return;
+    if (hold->writes)
+        hold->writes--;
+    if (error == CFS_OK) {
+        hold->content = op->content_number;
+        hold->written = sim->world.now;
+    } else if (is_unclear(sim, error) || error == CFS_ERR_INTERRUPTED) {
+        hold->content_unclear = true;
+    } else if (sim_hold_relied_on(sim, hold)) {
+        sim_fail(sim, "forgotten", "node %u cannot write to %s under token %" PRIu64 ": %s",
+                 op->node->id, sim_name(op->name), hold->token, cfs_error_word(error));
+    }
+}
+
 void sim_locks_answered(struct sim *sim, const struct sim_op *op, const struct cfs_answer *answer)
 {
     if (answer->error == CFS_ERR_INVALID || answer->error == CFS_ERR_TOO_BIG ||
