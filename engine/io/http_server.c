@@ -47,7 +47,7 @@ struct cfs_http_server {
     struct cfs_http_request *waiting; /* list of the suspended */
     bool resumed;                     /* some were since the last run */
     bool hang_ups;                    /* a waiting request's client may have gone unannounced */
-    bool running, flushing;
+    bool running, flushing, closing;
 };
 
 static void wait_for_answer(struct cfs_http_request *request)
@@ -221,6 +221,10 @@ static void handle(struct cfs_http_server *server, struct cfs_http_request *requ
     }
     if (!request->keep_body)
         request->len = 0;
+    if (server->closing) {
+        cfs_http_respond_error(request, 503, "stopping", "the node stops");
+        return;
+    }
     if (server->flushing)
         cfs_loop_again(server->loop); /* the turn's end has passed for what the handler brings in */
     server->handler(server->arg, request);
@@ -444,6 +448,7 @@ void cfs_http_server_free(struct cfs_http_server *server)
 {
     if (!server)
         return;
+    server->closing = true; /* whoever would handle a request is gone */
     if (server->daemon) {
         /* libmicrohttpd does not stop while any connection is suspended. */
         while (server->waiting)

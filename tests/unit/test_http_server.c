@@ -420,6 +420,29 @@ static void errors_are_json_and_bring_their_headers(void **state)
     http_close_client(&f->w);
 }
 
+/* Its handlers may be gone by then. */
+static void freeing_the_server_hands_on_nothing_more(void **state)
+{
+    struct fixture *f = *state;
+    static const char late[] = "GET /y HTTP/1.1\r\nHost: x\r\n\r\n";
+    int second;
+
+    f->w.handle = keep_waiting;
+    http_open_client(&f->w);
+    http_write_text(&f->w, "GET /x HTTP/1.1\r\nHost: x\r\n\r\n");
+    http_turn_until(&f->w, http_handled_one);
+    second = http_connect_to(&f->w);
+    assert_int_equal(write(second, late, 10), 10);
+    http_turn_once(&f->w);
+    http_turn_once(&f->w);
+    assert_int_equal(write(second, late + 10, sizeof late - 11), sizeof late - 11);
+    cfs_http_server_free(f->w.server);
+    f->w.server = NULL;
+    close(second);
+    http_close_client(&f->w);
+    assert_int_equal(f->w.handled, 1);
+}
+
 static void freeing_the_server_closes_what_waits(void **state)
 {
     struct fixture *f = *state;
@@ -490,6 +513,7 @@ int main(void)
         T(an_open_server_keeps_bodies_but_not_those_for_raft),
         T(a_bad_escape_in_the_query_is_a_bad_request),
         T(errors_are_json_and_bring_their_headers),
+        T(freeing_the_server_hands_on_nothing_more),
         T(freeing_the_server_closes_what_waits),
         T(an_address_in_use_is_told),
         T(names_and_ipv6_will_do),

@@ -180,6 +180,7 @@ static void a_peer_that_is_killed_is_noticed_at_once(void **state)
     peers_turn_until(f, one_holds);
     cfs_timer_set(f->loop, &timer, cfs_clock_now() + CFS_MS(200));
     peers_turn_until(f, all_is_quiet);
+    cfs_timer_cancel(f->loop, &timer);
     f->nodes[1].refused = 0; /* before the process was up */
     killed = cfs_clock_now();
     kill(pid, SIGKILL);
