@@ -47,11 +47,16 @@ void cfs_put_u64(struct cfs_writer *writer, uint64_t value)
     put_little_endian(writer, value, 8);
 }
 
+void cfs_put_raw(struct cfs_writer *writer, const void *data, size_t len)
+{
+    if (len)
+        memcpy(room(writer, len), data, len);
+}
+
 void cfs_put_bytes(struct cfs_writer *writer, const void *data, uint32_t len)
 {
     cfs_put_u32(writer, len);
-    if (len)
-        memcpy(room(writer, len), data, len);
+    cfs_put_raw(writer, data, len);
 }
 
 void cfs_put_string(struct cfs_writer *writer, const char *string)

@@ -16,6 +16,8 @@ void cfs_put_u32(struct cfs_writer *writer, uint32_t value);
 void cfs_put_u64(struct cfs_writer *writer, uint64_t value);
 void cfs_put_bytes(struct cfs_writer *writer, const void *data,
                    uint32_t len);                                   /* u32 length first */
+/* `len` bytes as they are, without their length. */
+void cfs_put_raw(struct cfs_writer *writer, const void *data, size_t len);
 void cfs_put_string(struct cfs_writer *writer, const char *string); /* as bytes, no NUL */
 
 /* Once it has run over the end or met a length too large, `failed` is set and all reads give 0. */

@@ -46,7 +46,7 @@ struct cfs_process cfs_get_process(struct cfs_reader *reader)
     return process;
 }
 
-static void put_acquire(struct cfs_writer *writer, const struct cfs_acquire *acquire)
+void cfs_put_acquire(struct cfs_writer *writer, const struct cfs_acquire *acquire)
 {
     cfs_put_u8(writer, (uint8_t)acquire->mode);
     cfs_put_u8(writer, (uint8_t)acquire->kind);
@@ -68,7 +68,7 @@ static void put_acquire(struct cfs_writer *writer, const struct cfs_acquire *acq
     }
 }
 
-static void get_acquire(struct cfs_reader *reader, struct cfs_acquire *acquire)
+void cfs_get_acquire(struct cfs_reader *reader, struct cfs_acquire *acquire)
 {
     acquire->mode = cfs_get_enum(reader, CFS_SHARED, CFS_EXCLUSIVE);
     acquire->kind = cfs_get_enum(reader, CFS_LOCKFILE, CFS_LEASED);
@@ -142,7 +142,7 @@ static void put_request(struct cfs_writer *writer, const struct cfs_request *req
     cfs_put_string(writer, request->name);
     switch (request->op) {
     case CFS_OP_ACQUIRE:
-        put_acquire(writer, &request->acquire);
+        cfs_put_acquire(writer, &request->acquire);
         break;
     case CFS_OP_RELEASE:
         cfs_put_u8(writer, (uint8_t)request->release.kind);
@@ -173,7 +173,7 @@ static void get_request(struct cfs_reader *reader, struct cfs_request *request)
         reader->failed = true;
     switch (request->op) {
     case CFS_OP_ACQUIRE:
-        get_acquire(reader, &request->acquire);
+        cfs_get_acquire(reader, &request->acquire);
         break;
     case CFS_OP_RELEASE:
         request->release.kind = cfs_get_enum(reader, CFS_LOCKFILE, CFS_LEASED);

@@ -14,6 +14,10 @@ bool cfs_get_bool(struct cfs_reader *reader);
 void cfs_put_process(struct cfs_writer *writer, struct cfs_process process);
 struct cfs_process cfs_get_process(struct cfs_reader *reader);
 
+/* An acquire of any kind, as commands and saved claims carry it. */
+void cfs_put_acquire(struct cfs_writer *writer, const struct cfs_acquire *acquire);
+void cfs_get_acquire(struct cfs_reader *reader, struct cfs_acquire *acquire);
+
 /* Nothing failed and nothing is left over. */
 bool cfs_reader_whole(const struct cfs_reader *reader);
 

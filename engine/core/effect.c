@@ -14,12 +14,31 @@ struct cfs_effect *cfs_effects_add(struct cfs_effects *effects, enum cfs_effect_
     return effect;
 }
 
+void cfs_part_clear(struct cfs_part *part)
+{
+    free(part->head.data);
+    free(part->pieces.data);
+    *part = (struct cfs_part){0};
+}
+
+void cfs_checkpoint_clear(struct cfs_checkpoint *checkpoint)
+{
+    for (uint32_t i = 0; i < checkpoint->part_count; i++)
+        cfs_part_clear(&checkpoint->parts[i]);
+    free(checkpoint->parts);
+    *checkpoint = (struct cfs_checkpoint){0};
+}
+
 static void effect_clear(struct cfs_effect *effect)
 {
     if (effect->type == CFS_FX_PERSIST)
         cfs_entry_unref(effect->record.entry);
     else if (effect->type == CFS_FX_SEND)
         cfs_message_clear(&effect->message);
+    else if (effect->type == CFS_FX_CHECKPOINT)
+        cfs_checkpoint_clear(&effect->checkpoint);
+    else if (effect->type == CFS_FX_STAGE)
+        cfs_part_clear(&effect->stage.part);
     free(effect->buffer);
     free(effect->holders);
 }

@@ -5,6 +5,7 @@
 #ifndef CFS_CORE_EFFECT_H
 #define CFS_CORE_EFFECT_H
 
+#include "core/codec.h"
 #include "core/message.h"
 
 enum cfs_effect_type {
@@ -13,33 +14,73 @@ enum cfs_effect_type {
     CFS_FX_SEND,   /* hand `message` to the transport, which may lose, repeat or reorder it */
     CFS_FX_ANSWER, /* the local request `id` is answered; said once */
     CFS_FX_DRAIN,  /* finish queued releases of handles, then CFS_EV_DRAINED with `id` */
-    CFS_FX_COLLECT, /* look which handles are stuck, then CFS_EV_STUCK with `id` */
-    CFS_FX_SESSION, /* the node's session opened, was lost, or was closed by CFS_EV_LEAVE */
+    CFS_FX_COLLECT,    /* look which handles are stuck, then CFS_EV_STUCK with `id` */
+    CFS_FX_SESSION,    /* the node's session opened, was lost, or was closed by CFS_EV_LEAVE */
+    CFS_FX_CHECKPOINT, /* make `checkpoint` durable as a whole, then CFS_EV_CHECKPOINTED; a full
+                          disk only delays it */
+    CFS_FX_STAGE, /* add `stage` to the state that is to replace its group's, then CFS_EV_STAGED */
+    CFS_FX_FETCH, /* read on in a checkpoint for the transfer `id`, then CFS_EV_FETCHED */
+    CFS_FX_END_FETCH, /* nothing more is read for the transfer `id` */
+    CFS_FX_CAUGHT_UP, /* the node has again what it may have forgotten (cfs_core_config.behind) */
 };
 
-enum cfs_record_type { CFS_RECORD_HARD_STATE = 1, CFS_RECORD_ENTRY = 2 };
+enum cfs_record_type {
+    CFS_RECORD_HARD_STATE = 1,
+    CFS_RECORD_ENTRY = 2,
+    CFS_RECORD_INSTALL = 3, /* the entries before it are void if snapshot `term` was installed */
+};
 
 /* What a node must not forget. An entry record replaces all entries of its group from its index on.
  */
 struct cfs_record {
     cfs_group_id group;
     enum cfs_record_type type;
-    uint64_t term;           /* HARD_STATE: current term */
+    uint64_t term;           /* HARD_STATE: current term; INSTALL: names the installation */
     cfs_node_id vote;        /* HARD_STATE: candidate voted for in it; 0: none */
     struct cfs_entry *entry; /* ENTRY: a reference */
 };
 
 enum cfs_session_change { CFS_SESSION_OPENED = 1, CFS_SESSION_LOST, CFS_SESSION_CLOSED };
 
+/* One group's part of a checkpoint, or of a state that replaces the group's. */
+struct cfs_part {
+    cfs_group_id group;
+    struct cfs_writer head;   /* owned; an encoded struct cfs_group_head; empty: it stays */
+    struct cfs_writer pieces; /* owned; piece.h */
+};
+
+/* What changed in all groups since the last checkpoint: one transaction. */
+struct cfs_checkpoint {
+    struct cfs_part *parts; /* owned */
+    uint32_t part_count;
+    uint64_t keep_lsn; /* records before this one are not needed once it is durable */
+};
+
+/* Pieces of a snapshot as they come in. The last ones bring the head, and with it the whole takes
+ * the place of the group's state, in one transaction. */
+struct cfs_stage {
+    struct cfs_part part; /* owned */
+    bool first;           /* what was staged before for the group is dropped */
+    bool last;
+};
+
+struct cfs_fetch {
+    cfs_group_id group;
+    uint32_t bytes; /* of pieces, about; at least one piece */
+};
+
 struct cfs_effect {
     enum cfs_effect_type type;
     uint64_t lsn; /* PERSIST: 1, 2, 3, ... since the core was made */
-    uint64_t id;  /* ANSWER, DRAIN, COLLECT */
+    uint64_t id;  /* ANSWER, DRAIN, COLLECT, CHECKPOINT, STAGE; FETCH, END_FETCH: the transfer */
     union {
         struct cfs_record record;
         struct cfs_message message;
         struct cfs_answer answer; /* its pointers are borrowed from `buffer` and `holders` */
         enum cfs_session_change session;
+        struct cfs_checkpoint checkpoint;
+        struct cfs_stage stage;
+        struct cfs_fetch fetch;
     };
     uint8_t *buffer;                 /* ANSWER: owned, what `answer` points into */
     struct cfs_holder_info *holders; /* ANSWER: owned, its lock.holders */
@@ -53,6 +94,10 @@ struct cfs_effects {
 
 /* Appends a zeroed effect of `type`. The pointer is valid until the next one. */
 struct cfs_effect *cfs_effects_add(struct cfs_effects *effects, enum cfs_effect_type type);
+
+/* Frees what it owns; it is empty afterwards. */
+void cfs_part_clear(struct cfs_part *part);
+void cfs_checkpoint_clear(struct cfs_checkpoint *checkpoint);
 
 /* Frees what the effects own and empties the list; what a performer took over it has set to zero.
  */

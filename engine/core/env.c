@@ -52,6 +52,16 @@ uint64_t cfs_env_persist_entry(struct cfs_env *env, cfs_group_id group, struct c
     return env->lsn;
 }
 
+uint64_t cfs_env_persist_install(struct cfs_env *env, cfs_group_id group, uint64_t install)
+{
+    struct cfs_effect *effect = cfs_effects_add(env->effects, CFS_FX_PERSIST);
+
+    effect->lsn = ++env->lsn;
+    effect->record =
+        (struct cfs_record){.group = group, .type = CFS_RECORD_INSTALL, .term = install};
+    return env->lsn;
+}
+
 void cfs_env_send(struct cfs_env *env, struct cfs_message *message)
 {
     message->from = env->self;

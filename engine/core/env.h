@@ -22,6 +22,7 @@ struct cfs_env {
     struct cfs_deferred *deferred;                /* messages that wait for an lsn, oldest first */
     struct cfs_message *inbox;                    /* messages to oneself, oldest first */
     size_t inbox_at, inbox_count, inbox_capacity; /* inbox_at: the next to be taken */
+    uint64_t last_id; /* of checkpoints, stages, transfers */
     uint64_t random;
     cfs_trace_fn trace;
     void *trace_arg;
@@ -33,6 +34,9 @@ void cfs_env_close(struct cfs_env *env);
 uint64_t cfs_env_persist_state(struct cfs_env *env, cfs_group_id group, uint64_t term,
                                cfs_node_id vote);
 uint64_t cfs_env_persist_entry(struct cfs_env *env, cfs_group_id group, struct cfs_entry *entry);
+
+/* Entries of `group` before this record are void once the installation `install` is done. */
+uint64_t cfs_env_persist_install(struct cfs_env *env, cfs_group_id group, uint64_t install);
 
 /* Sends now; takes what the message owns. `from` is filled in; to oneself it goes to the inbox. */
 void cfs_env_send(struct cfs_env *env, struct cfs_message *message);

@@ -2,20 +2,23 @@
 #ifndef CFS_CORE_EVENT_H
 #define CFS_CORE_EVENT_H
 
-#include "core/message.h"
+#include "core/effect.h"
 
 enum cfs_event_type {
     CFS_EV_TICK = 1, /* time has passed: due when cfs_core_deadline says so, harmless at any time */
     CFS_EV_FLUSH,    /* the last events of a batch were delivered: replicate what they proposed */
     CFS_EV_MESSAGE,  /* a peer's message; the core takes what it owns and leaves it empty */
-    CFS_EV_PERSISTED,   /* every CFS_FX_PERSIST up to and including `lsn` is on stable storage */
-    CFS_EV_REFUSED,     /* `peer` refused a connection: no process serves there */
-    CFS_EV_UNREACHABLE, /* a message to `peer` may be lost */
-    CFS_EV_REQUEST,     /* a local client asks; answered by CFS_FX_ANSWER with `id` */
-    CFS_EV_CANCEL,      /* that client gives up waiting for `id` */
-    CFS_EV_DRAINED,     /* the files did what CFS_FX_DRAIN asked for */
-    CFS_EV_STUCK,       /* the files' reply to CFS_FX_COLLECT */
-    CFS_EV_LEAVE,       /* close the session: a clean unmount; ends with CFS_FX_SESSION closed */
+    CFS_EV_PERSISTED,    /* every CFS_FX_PERSIST up to and including `lsn` is on stable storage */
+    CFS_EV_REFUSED,      /* `peer` refused a connection: no process serves there */
+    CFS_EV_UNREACHABLE,  /* a message to `peer` may be lost */
+    CFS_EV_REQUEST,      /* a local client asks; answered by CFS_FX_ANSWER with `id` */
+    CFS_EV_CANCEL,       /* that client gives up waiting for `id` */
+    CFS_EV_DRAINED,      /* the files did what CFS_FX_DRAIN asked for */
+    CFS_EV_STUCK,        /* the files' reply to CFS_FX_COLLECT */
+    CFS_EV_CHECKPOINTED, /* the checkpoint `id` is durable */
+    CFS_EV_STAGED,       /* what CFS_FX_STAGE `id` brought is durable */
+    CFS_EV_FETCHED,      /* what CFS_FX_FETCH asked for; the core takes what it owns */
+    CFS_EV_LEAVE,        /* close the session: a clean unmount; ends with CFS_FX_SESSION closed */
 };
 
 /* As struct cfs_stuck_handle: waits are ids of local requests. */
@@ -23,6 +26,13 @@ struct cfs_event_stuck {
     uint64_t handle;
     const uint64_t *waits;
     uint32_t wait_count;
+};
+
+/* The next pieces of a consistent copy of a group's checkpoint. */
+struct cfs_fetched {
+    uint64_t transfer;
+    struct cfs_part part; /* owned; the head is that of the copy; empty: it cannot be read */
+    bool last;
 };
 
 struct cfs_event {
@@ -33,9 +43,9 @@ struct cfs_event {
         struct cfs_message *message;
         uint64_t lsn;
         cfs_node_id peer;
+        struct cfs_fetched *fetched;
         struct {
-            uint64_t id; /* REQUEST and CANCEL: the shell's, never 0, never reused; DRAINED, STUCK:
-                            echoed */
+            uint64_t id; /* REQUEST and CANCEL: the shell's, never 0, never reused; else echoed */
             const struct cfs_request *request;   /* borrowed during the step */
             const struct cfs_event_stuck *stuck; /* borrowed during the step */
             uint32_t stuck_count;

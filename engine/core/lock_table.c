@@ -35,11 +35,13 @@ struct cfs_lock *cfs_lock_new(struct cfs_lock_table *table, const char *name)
     memcpy(lock->name, name, len);
     lock->serial = ++table->serial;
     HASH_ADD_KEYPTR(hh, table->locks, lock->name, len, lock);
+    cfs_lock_changed(table, lock);
     return lock;
 }
 
 static void forget(struct cfs_lock_table *table, struct cfs_lock *lock)
 {
+    cfs_lock_gone(table, lock);
     HASH_DELETE(hh, table->locks, lock);
     free(lock->content);
     free(lock);
@@ -65,6 +67,7 @@ void cfs_lock_table_free(struct cfs_lock_table *table)
         forget(table, lock);
     }
     assert(!table->sessions && !table->by_asker && !table->by_identity);
+    free(table->changes.gone.data);
     free(table->expiries.items);
     free(table->infos);
     free(table);
@@ -93,6 +96,8 @@ struct cfs_claim *cfs_claim_new(struct cfs_lock_table *table, struct cfs_lock *l
     struct cfs_claim *claim = cfs_alloc_copy(probe, sizeof *probe);
 
     claim->lock = lock;
+    claim->serial = ++table->claim_serial;
+    cfs_claim_changed(table, claim);
     cfs_index_asker(table, claim);
     cfs_index_session(table, claim);
     if (claim->ask.kind == CFS_LEASED)
@@ -134,6 +139,7 @@ void cfs_claim_queue(struct cfs_lock_table *table, struct cfs_claim *claim)
     if (claim->ask.mode == CFS_EXCLUSIVE)
         enqueue_exclusive(claim->lock, claim);
     claim->state = CFS_CLAIM_QUEUED;
+    cfs_claim_changed(table, claim);
     count_waiter(table, claim, 1);
 }
 
@@ -195,6 +201,8 @@ void cfs_claim_hold(struct cfs_lock_table *table, struct cfs_claim *claim, struc
         cfs_index_identity(table, claim);
     }
     claim->state = CFS_CLAIM_HOLDING;
+    cfs_claim_changed(table, claim);
+    cfs_lock_changed(table, lock);
     DL_APPEND(lock->holders, claim);
     count_holder(table, claim, 1);
 }
@@ -207,8 +215,9 @@ static void unhold(struct cfs_lock_table *table, struct cfs_claim *claim)
     count_holder(table, claim, -1);
     if (claim->ask.kind == CFS_LEASED)
         cfs_expiry_remove(&table->expiries, claim);
-    if (lock->exclusive_holders)
+    if (lock->exclusive_holders || !lock->content)
         return;
+    cfs_lock_changed(table, lock);
     free(lock->content);
     lock->content = NULL;
     lock->content_len = 0;
@@ -220,6 +229,7 @@ void cfs_claim_drop(struct cfs_lock_table *table, struct cfs_claim *claim)
         unhold(table, claim);
     else if (claim->state == CFS_CLAIM_QUEUED)
         cfs_claim_unqueue(table, claim);
+    cfs_claim_gone(table, claim);
     cfs_unindex_asker(table, claim);
     cfs_unindex_identity(table, claim);
     if (ends_with_session(claim))
@@ -234,6 +244,7 @@ void cfs_claim_move(struct cfs_lock_table *table, struct cfs_claim *claim, cfs_s
     cfs_unindex_session(table, claim);
     claim->session = session;
     claim->node = node;
+    cfs_claim_changed(table, claim);
     cfs_index_session(table, claim);
 }
 
@@ -242,5 +253,43 @@ void cfs_claim_set_asker(struct cfs_lock_table *table, struct cfs_claim *claim,
 {
     cfs_unindex_asker(table, claim);
     claim->asker = asker;
+    cfs_claim_changed(table, claim);
     cfs_index_asker(table, claim);
+}
+
+/* Holders are saved in no particular order; here they stand by token again. */
+static void restore_holder(struct cfs_lock_table *table, struct cfs_claim *claim)
+{
+    struct cfs_lock *lock = claim->lock;
+    struct cfs_claim *after = lock->holders ? lock->holders->prev : NULL;
+
+    while (after && after->token > claim->token)
+        after = after == lock->holders ? NULL : after->prev;
+    DL_APPEND_ELEM(lock->holders, after, claim);
+    count_holder(table, claim, 1);
+    if (claim->ask.kind == CFS_LEASED)
+        cfs_expiry_add(&table->expiries, claim);
+}
+
+struct cfs_claim *cfs_claim_restore(struct cfs_lock_table *table, struct cfs_lock *lock,
+                                    const struct cfs_claim *saved)
+{
+    bool holds = saved->state == CFS_CLAIM_HOLDING, leased = saved->ask.kind == CFS_LEASED;
+    struct cfs_claim *claim;
+
+    if (cfs_claim_by_asker(table, saved->asker.session, saved->asker.sequence) ||
+        ((leased || holds) && cfs_claim_same(table, lock, saved)))
+        return NULL;
+    claim = cfs_alloc_copy(saved, sizeof *saved);
+    claim->lock = lock;
+    cfs_index_asker(table, claim);
+    if (ends_with_session(claim))
+        cfs_index_session(table, claim);
+    if (leased || (holds && claim->ask.kind == CFS_FLOCK))
+        cfs_index_identity(table, claim);
+    if (holds)
+        restore_holder(table, claim);
+    else
+        cfs_claim_queue(table, claim);
+    return claim;
 }

@@ -8,6 +8,7 @@
 #define CFS_CORE_LOCK_TABLE_H
 
 #include "coordfs/request.h"
+#include "core/piece.h"
 
 struct cfs_lock_table;
 
@@ -130,6 +131,18 @@ typedef void (*cfs_wait_fn)(void *arg, const struct cfs_wait_vertex *waiter,
                             const struct cfs_hold_vertex *holds, uint32_t hold_count,
                             const struct cfs_asker *ahead, uint32_t ahead_count);
 void cfs_lock_table_each_wait(const struct cfs_lock_table *table, cfs_wait_fn wait, void *arg);
+
+/* Appends what has changed since the last save as pieces (piece.h): the first time, everything. */
+void cfs_lock_table_save(struct cfs_lock_table *table, struct cfs_writer *pieces);
+
+/* One piece of a saved table into a table that is being loaded: locks before claims. 0, or -1 when
+ * it is no piece of a lock table. Then, once all are there: whether they make a whole. */
+int cfs_lock_table_load(struct cfs_lock_table *table, const struct cfs_piece *piece);
+bool cfs_lock_table_loaded(const struct cfs_lock_table *table);
+
+/* The newest token, which the machine saves with its counters. */
+cfs_token cfs_lock_table_token(const struct cfs_lock_table *table);
+void cfs_lock_table_set_token(struct cfs_lock_table *table, cfs_token token);
 
 /* A digest of everything that replicas must agree on. */
 uint64_t cfs_lock_table_digest(const struct cfs_lock_table *table);

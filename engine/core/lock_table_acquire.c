@@ -13,6 +13,7 @@ static struct cfs_claim *leased_hold(const struct cfs_lock *lock, cfs_token toke
 static void set_expiry(struct cfs_lock_table *table, struct cfs_claim *hold, cfs_time expiry)
 {
     hold->expiry = expiry;
+    cfs_claim_changed(table, hold);
     cfs_expiry_changed(&table->expiries, hold);
 }
 

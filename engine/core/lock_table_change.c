@@ -132,6 +132,7 @@ enum cfs_error cfs_lock_table_write(struct cfs_lock_table *table, struct cfs_mom
         resize(lock, (uint32_t)write->offset + write->len);
     memcpy(lock->content + write->offset, write->data, write->len);
     lock->mtime = moment.wall;
+    cfs_lock_changed(table, lock);
     return CFS_OK;
 }
 
@@ -157,6 +158,7 @@ enum cfs_error cfs_lock_table_setattr(struct cfs_lock_table *table, struct cfs_m
 
     if (error)
         return error;
+    cfs_lock_changed(table, lock);
     if (setattr->fields & CFS_SET_PERM)
         lock->perm = setattr->perm & 07777u;
     if (setattr->fields & CFS_SET_UID)

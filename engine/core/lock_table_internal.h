@@ -14,6 +14,7 @@
 #include <assert.h>
 
 #include "core/alloc.h"
+#include "core/codec.h"
 #include "core/lock_table.h"
 
 #define uthash_malloc(size) cfs_alloc(size)
@@ -35,6 +36,8 @@ struct cfs_claim_identity {
 enum cfs_claim_state { CFS_CLAIM_LOOSE, CFS_CLAIM_QUEUED, CFS_CLAIM_HOLDING };
 
 struct cfs_claim {
+    uint64_t serial; /* of creation; names its piece */
+    bool saved, changed; /* it is in the last save; it, or nothing of it, is not yet */
     enum cfs_claim_state state;
     struct cfs_lock *lock;
     struct cfs_asker asker; /* whom its end is told, and who may undo it; sequence 0: nobody */
@@ -50,6 +53,7 @@ struct cfs_claim {
     struct cfs_claim *prev, *next; /* in the lock's queue, or among its holders */
     struct cfs_claim *exclusive_prev, *exclusive_next; /* among the exclusive ones in the queue */
     struct cfs_claim *session_prev, *session_next;     /* in the session's list */
+    struct cfs_claim *changed_prev, *changed_next;     /* since the last save */
     UT_hash_handle hh_asker, hh_identity;
 };
 
@@ -67,6 +71,8 @@ struct cfs_lock {
     uint8_t *content;
     uint32_t content_len;
     bool touched; /* within one operation: already noted as changed */
+    bool saved, changed; /* as of a claim */
+    struct cfs_lock *changed_prev, *changed_next;
     UT_hash_handle hh;
     char name[];
 };
@@ -84,11 +90,20 @@ struct cfs_expiry_heap {
     size_t count, capacity;
 };
 
+/* What the next save has to say. */
+struct cfs_lock_changes {
+    struct cfs_lock *locks;
+    struct cfs_claim *claims;
+    struct cfs_writer gone; /* pieces: what was saved and is no more */
+};
+
 struct cfs_lock_table {
     cfs_settled_fn settled;
     void *arg;
     cfs_token token; /* of the newest acquisition of any name, so that freed names need no memory */
     uint64_t serial; /* of the newest lock record */
+    uint64_t claim_serial; /* of the newest claim */
+    struct cfs_lock_changes changes;
     uint32_t waiter_count;
     uint32_t flock_holds[CFS_NODE_BITS]; /* by node */
     struct cfs_lock *locks;              /* by name */
@@ -124,6 +139,16 @@ void cfs_claim_move(struct cfs_lock_table *table, struct cfs_claim *claim, cfs_s
 /* From now on `asker` is told its end, and may undo it; sequence 0: nobody. */
 void cfs_claim_set_asker(struct cfs_lock_table *table, struct cfs_claim *claim,
                          struct cfs_asker asker);
+
+/* A claim as it was saved, into whose lock it goes; NULL if another one is in its place. */
+struct cfs_claim *cfs_claim_restore(struct cfs_lock_table *table, struct cfs_lock *lock,
+                                    const struct cfs_claim *saved);
+
+/* lock_table_state.c: what changed since the last save. */
+void cfs_lock_changed(struct cfs_lock_table *table, struct cfs_lock *lock);
+void cfs_lock_gone(struct cfs_lock_table *table, struct cfs_lock *lock);
+void cfs_claim_changed(struct cfs_lock_table *table, struct cfs_claim *claim);
+void cfs_claim_gone(struct cfs_lock_table *table, struct cfs_claim *claim);
 
 /* lock_index.c: finding claims. */
 struct cfs_claim *cfs_claim_by_asker(const struct cfs_lock_table *table, cfs_session_id session,

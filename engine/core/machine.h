@@ -19,6 +19,7 @@ struct cfs_machine {
     struct cfs_lock_table *locks;
     struct cfs_moment moment; /* of the newest applied entry */
     uint64_t queued;          /* how many acquires have begun to wait so far */
+    bool counted;             /* being loaded: its counters are there */
     cfs_machine_answer_fn answer;
     void *arg;
 };
@@ -30,6 +31,15 @@ void cfs_machine_apply(struct cfs_machine *machine, const struct cfs_entry *entr
 
 /* Answers again if the command is known already: true. */
 bool cfs_machine_recall(struct cfs_machine *machine, struct cfs_asker asker);
+
+/* Appends what has changed since the last save as pieces: the first time, everything. */
+void cfs_machine_save(struct cfs_machine *machine, struct cfs_writer *pieces);
+
+/* Fills a new machine with one saved piece after the other, in the order of their keys. 0, or -1
+ * when it is none of a machine of this version. Then, once all are there: whether they make a
+ * whole. */
+int cfs_machine_load(struct cfs_machine *machine, const struct cfs_piece *piece);
+bool cfs_machine_loaded(const struct cfs_machine *machine);
 
 uint64_t cfs_machine_digest(const struct cfs_machine *machine);
 

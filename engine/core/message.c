@@ -34,6 +34,10 @@ void cfs_message_clear(struct cfs_message *message)
     case CFS_MSG_COLLECT_REPLY:
         collect_reply_clear(&message->collect_reply);
         break;
+    case CFS_MSG_SNAPSHOT:
+        free(message->snapshot.head);
+        free(message->snapshot.pieces);
+        break;
     default:
         break;
     }
@@ -73,6 +77,10 @@ struct cfs_message cfs_message_copy(const struct cfs_message *message)
     case CFS_MSG_COLLECT_REPLY:
         collect_reply_copy(&copy.collect_reply, &message->collect_reply);
         break;
+    case CFS_MSG_SNAPSHOT:
+        copy.snapshot.head = cfs_alloc_copy(message->snapshot.head, message->snapshot.head_len);
+        copy.snapshot.pieces = cfs_alloc_copy(message->snapshot.pieces, message->snapshot.len);
+        break;
     default:
         break;
     }
@@ -95,6 +103,8 @@ const char *cfs_message_type_name(enum cfs_message_type type)
         [CFS_MSG_DRAIN_REPLY] = "drain_reply",
         [CFS_MSG_COLLECT] = "collect",
         [CFS_MSG_COLLECT_REPLY] = "collect_reply",
+        [CFS_MSG_SNAPSHOT] = "snapshot",
+        [CFS_MSG_SNAPSHOT_REPLY] = "snapshot_reply",
     };
 
     return type < CFS_MSG_TYPE_COUNT ? names[type] : NULL;

@@ -20,6 +20,8 @@ enum cfs_message_type {
     CFS_MSG_DRAIN_REPLY,
     CFS_MSG_COLLECT, /* leader to a node: which of your handles are stuck behind which waits? */
     CFS_MSG_COLLECT_REPLY,
+    CFS_MSG_SNAPSHOT, /* InstallSnapshot, a chunk of it (thesis 5.3) */
+    CFS_MSG_SNAPSHOT_REPLY,
     CFS_MSG_TYPE_COUNT
 };
 
@@ -30,13 +32,17 @@ struct cfs_msg_vote {
 
 struct cfs_msg_vote_reply {
     bool pre, granted;
+    bool sound;       /* the voter has forgotten nothing that it ever promised */
     cfs_time promise; /* microseconds for which the voter still owes the old leader its lease */
 };
 
 struct cfs_msg_append {
     uint64_t prev_index, prev_term, commit;
-    cfs_time sent; /* leader's clock, echoed: renews the lease from the moment of sending */
-    bool serving;  /* the leader takes commands and reads */
+    cfs_time sent;     /* leader's clock, echoed: renews the lease from the moment of sending */
+    cfs_time lease;    /* for how long the leader relies on the answer */
+    uint64_t sound_at; /* the receiver, if it may have forgotten promises, has them all again once
+                          it has the log up to here; 0: this leader cannot tell */
+    bool serving;      /* the leader takes commands and reads */
     uint32_t entry_count;
     struct cfs_entry **entries; /* owned array of references */
 };
@@ -45,7 +51,8 @@ struct cfs_msg_append_reply {
     bool success;
     uint64_t
         match; /* success: durable and equal up to here; else: a hint, the follower's last index */
-    cfs_time sent; /* echo */
+    cfs_time sent; /* echo; 0: it acknowledges nothing */
+    bool sound;    /* the sender has forgotten nothing: what it has counts towards a majority */
 };
 
 struct cfs_msg_forward {
@@ -100,6 +107,21 @@ struct cfs_msg_collect_reply {
     struct cfs_stuck *stuck; /* owned */
 };
 
+struct cfs_msg_snapshot {
+    uint64_t transfer; /* names this sending of it */
+    uint64_t offset;   /* the chunk's number, from 0 */
+    bool last;
+    uint32_t head_len, len;
+    uint8_t *head;   /* owned; an encoded struct cfs_group_head */
+    uint8_t *pieces; /* owned; len bytes of the state */
+};
+
+struct cfs_msg_snapshot_reply {
+    uint64_t transfer;
+    uint64_t next; /* the chunk that is wanted */
+    bool done;     /* all of it is durable there and applied, or was before */
+};
+
 struct cfs_message {
     enum cfs_message_type type;
     cfs_group_id group;
@@ -117,6 +139,8 @@ struct cfs_message {
         struct cfs_msg_keepalive_reply keepalive_reply;
         struct cfs_msg_round drain, drain_reply, collect;
         struct cfs_msg_collect_reply collect_reply;
+        struct cfs_msg_snapshot snapshot;
+        struct cfs_msg_snapshot_reply snapshot_reply;
     };
 };
 

@@ -5,7 +5,7 @@
 
 #include "core/alloc.h"
 #include "core/client.h"
-#include "core/home.h"
+#include "core/group.h"
 #include "core/planted.h"
 
 #ifdef CFS_PLANTED_BUGS
@@ -20,25 +20,27 @@ struct round {
     struct cfs_message reply;
 };
 
+/* Today there is one; messages, records and checkpoints name theirs. */
+#define GROUPS 1u
+
 struct cfs_core {
     struct cfs_core_config config;
     struct cfs_env env;
-    struct cfs_raft raft;
-    struct cfs_machine machine;
-    struct cfs_home home;
+    struct cfs_group groups[GROUPS];
     struct cfs_client client;
     struct round *rounds;
     size_t round_count, round_capacity;
     uint64_t round_id;
+    uint64_t checkpoint_id; /* of the checkpoint under way; 0: none */
     bool started;
 };
 
-static void answered(void *arg, struct cfs_asker asker, bool queued,
-                     const struct cfs_answer *answer)
+static struct cfs_group *find_group(struct cfs_core *core, cfs_group_id id)
 {
-    struct cfs_core *core = arg;
-
-    cfs_home_answer(&core->home, asker, queued, answer);
+    for (size_t i = 0; i < GROUPS; i++)
+        if (core->groups[i].id == id)
+            return &core->groups[i];
+    return NULL;
 }
 
 struct cfs_core *cfs_core_new(const struct cfs_core_config *config)
@@ -46,13 +48,14 @@ struct cfs_core *cfs_core_new(const struct cfs_core_config *config)
     struct cfs_core *core = cfs_alloc_zeroed(1, sizeof *core);
 
     core->config = *config;
+    /* Numbers of an earlier life must not mean anything in this one. */
     core->env = (struct cfs_env){.self = config->node,
+                                 .last_id = (config->seed * 0x9e3779b97f4a7c15u) >> 2,
                                  .random = config->seed,
                                  .trace = config->trace,
                                  .trace_arg = config->trace_arg};
-    cfs_raft_init(&core->raft, &core->env, 0, &core->config);
-    cfs_machine_init(&core->machine, answered, core);
-    cfs_home_init(&core->home, &core->env, &core->raft, &core->machine, &core->config);
+    for (size_t i = 0; i < GROUPS; i++)
+        cfs_group_init(&core->groups[i], &core->env, (cfs_group_id)i, &core->config);
     cfs_client_init(&core->client, &core->env, &core->config);
     return core;
 }
@@ -62,18 +65,39 @@ void cfs_core_free(struct cfs_core *core)
     if (!core)
         return;
     cfs_client_close(&core->client);
-    cfs_home_close(&core->home);
-    cfs_machine_close(&core->machine);
-    cfs_raft_close(&core->raft);
+    for (size_t i = 0; i < GROUPS; i++)
+        cfs_group_close(&core->groups[i]);
     cfs_env_close(&core->env);
     free(core->rounds);
     free(core);
 }
 
-void cfs_core_restore(struct cfs_core *core, const struct cfs_record *record)
+int cfs_core_restore_head(struct cfs_core *core, cfs_group_id id, const uint8_t *head, size_t len)
 {
-    if (record->group == core->raft.group)
-        cfs_raft_restore(&core->raft, record);
+    struct cfs_group *group = find_group(core, id);
+
+    return group ? cfs_group_restore_head(group, head, len) : -1;
+}
+
+int cfs_core_restore_piece(struct cfs_core *core, cfs_group_id id, const uint8_t *key,
+                           uint32_t key_len, const uint8_t *value, uint32_t value_len)
+{
+    struct cfs_group *group = find_group(core, id);
+
+    return group ? cfs_group_restore_piece(group, &(struct cfs_piece){.put = true,
+                                                                      .key = key,
+                                                                      .key_len = key_len,
+                                                                      .value = value,
+                                                                      .value_len = value_len})
+                 : -1;
+}
+
+int cfs_core_restore(struct cfs_core *core, const struct cfs_record *record)
+{
+    struct cfs_group *group = find_group(core, record->group);
+
+    core->env.durable = ++core->env.lsn;
+    return group ? cfs_raft_restore(&group->raft, record, core->env.lsn) : -1;
 }
 
 static bool end_round(struct cfs_core *core, uint64_t id, struct cfs_message *reply)
@@ -92,10 +116,9 @@ static bool end_round(struct cfs_core *core, uint64_t id, struct cfs_message *re
 static void begin_round(struct cfs_core *core, enum cfs_effect_type type,
                         const struct cfs_message *request)
 {
-    struct round round = {.id = ++core->round_id,
-                          .reply = {.group = request->group,
-                                    .to = request->from,
-                                    .term = request->term}};
+    struct round round = {
+        .id = ++core->round_id,
+        .reply = {.group = request->group, .to = request->from, .term = request->term}};
 
     if (type == CFS_FX_DRAIN) {
         round.reply.type = CFS_MSG_DRAIN_REPLY;
@@ -153,23 +176,18 @@ static void collected(struct cfs_core *core, const struct cfs_event *event)
     cfs_env_send(&core->env, &reply);
 }
 
+/* What is for the replica of a group; who has none ignores it. */
+static void receive_for_group(struct cfs_core *core, struct cfs_message *message)
+{
+    struct cfs_group *group = find_group(core, message->group);
+
+    if (group)
+        cfs_group_receive(group, message);
+}
+
 static void receive(struct cfs_core *core, struct cfs_message *message)
 {
     switch (message->type) {
-    case CFS_MSG_VOTE:
-    case CFS_MSG_VOTE_REPLY:
-    case CFS_MSG_APPEND:
-    case CFS_MSG_APPEND_REPLY:
-        if (message->group == core->raft.group)
-            cfs_raft_receive(&core->raft, message);
-        break;
-    case CFS_MSG_FORWARD:
-    case CFS_MSG_READ:
-    case CFS_MSG_KEEPALIVE:
-    case CFS_MSG_DRAIN_REPLY:
-    case CFS_MSG_COLLECT_REPLY:
-        cfs_home_receive(&core->home, message);
-        break;
     case CFS_MSG_ANSWER:
         cfs_client_answer(&core->client, message);
         break;
@@ -182,45 +200,20 @@ static void receive(struct cfs_core *core, struct cfs_message *message)
     case CFS_MSG_COLLECT:
         begin_round(core, CFS_FX_COLLECT, message);
         break;
-    case CFS_MSG_TYPE_COUNT:
-        break;
+    default:
+        receive_for_group(core, message);
     }
     cfs_message_clear(message);
 }
 
-static void apply(struct cfs_core *core)
+static void follow_leader(struct cfs_core *core)
 {
-    struct cfs_raft *raft = &core->raft;
-    uint64_t end =
-        CFS_PLANTED(BUG_APPLY_UNCOMMITTED) ? cfs_log_last_index(&raft->log) : raft->commit;
+    const struct cfs_group *group = &core->groups[0];
+    cfs_node_id leader = cfs_group_leader(group);
+    uint64_t term = group->raft.term;
 
-    while (raft->applied < end) {
-        uint64_t queued = core->machine.queued;
-        cfs_machine_apply(&core->machine, cfs_log_get(&raft->log, ++raft->applied));
-        if (core->home.serving && core->machine.queued > queued)
-            cfs_home_waiter_queued(&core->home);
-    }
-}
-
-static void follow_leadership(struct cfs_core *core)
-{
-    struct cfs_raft *raft = &core->raft;
-    cfs_node_id leader;
-
-    if (cfs_raft_serving(raft) != core->home.serving) {
-        if (core->home.serving)
-            cfs_home_stop(&core->home);
-        else
-            cfs_home_start(&core->home);
-        if (core->home.serving)
-            cfs_raft_broadcast_heartbeat(raft); /* so that the others send what they hold back */
-    }
-    if (core->home.serving)
-        leader = core->config.node;
-    else
-        leader = raft->leader_serving ? raft->leader : 0;
-    if (leader != core->client.leader || (leader && raft->term != core->client.leader_term))
-        cfs_client_leader(&core->client, leader, raft->term);
+    if (leader != core->client.leader || (leader && term != core->client.leader_term))
+        cfs_client_leader(&core->client, leader, term);
 }
 
 static void settle(struct cfs_core *core)
@@ -230,10 +223,9 @@ static void settle(struct cfs_core *core)
 
     while (more) {
         more = false;
-        apply(core);
-        follow_leadership(core);
-        if (core->home.serving)
-            cfs_home_progress(&core->home);
+        for (size_t i = 0; i < GROUPS; i++)
+            cfs_group_settle(&core->groups[i]);
+        follow_leader(core);
         while (cfs_env_take_inbox(&core->env, &message)) {
             receive(core, &message);
             more = true;
@@ -241,12 +233,86 @@ static void settle(struct cfs_core *core)
     }
 }
 
+/* One checkpoint at a time, of all groups together. A group that is being replaced on the disk can
+ * say nothing of itself, and without it no record may go. */
+static void order_checkpoint(struct cfs_core *core)
+{
+    struct cfs_effect *effect;
+    bool wanted = false;
+
+    for (size_t i = 0; i < GROUPS; i++) {
+        if (cfs_snapshot_switching(&core->groups[i]))
+            return;
+        wanted |= cfs_group_wants_checkpoint(&core->groups[i]);
+    }
+    if (!wanted || core->checkpoint_id)
+        return;
+    effect = cfs_effects_add(core->env.effects, CFS_FX_CHECKPOINT);
+    effect->id = core->checkpoint_id = ++core->env.last_id;
+    effect->checkpoint.keep_lsn = UINT64_MAX;
+    for (size_t i = 0; i < GROUPS; i++)
+        cfs_group_save(&core->groups[i], &effect->checkpoint);
+}
+
+static void checkpointed(struct cfs_core *core, uint64_t id)
+{
+    if (id != core->checkpoint_id)
+        return;
+    core->checkpoint_id = 0;
+    for (size_t i = 0; i < GROUPS; i++)
+        cfs_group_saved(&core->groups[i]);
+}
+
+static void staged(struct cfs_core *core, uint64_t id)
+{
+    for (size_t i = 0; i < GROUPS; i++)
+        cfs_snapshot_staged(&core->groups[i], id);
+}
+
+static void fetched(struct cfs_core *core, struct cfs_fetched *fetched)
+{
+    for (size_t i = 0; i < GROUPS; i++)
+        cfs_snapshot_fetched(&core->groups[i], fetched);
+    cfs_part_clear(&fetched->part);
+}
+
+/* All of them together: what was forgotten is one disk's. */
+static void tell_caught_up(struct cfs_core *core)
+{
+    if (cfs_raft_caught_up(&core->groups[0].raft))
+        cfs_effects_add(core->env.effects, CFS_FX_CAUGHT_UP);
+}
+
 static void tick(struct cfs_core *core)
 {
-    cfs_raft_tick(&core->raft);
-    follow_leadership(core); /* who has just stepped down proposes nothing */
-    cfs_home_tick(&core->home);
+    for (size_t i = 0; i < GROUPS; i++)
+        cfs_group_tick(&core->groups[i]);
+    follow_leader(core);
     cfs_client_tick(&core->client);
+}
+
+static void persisted(struct cfs_core *core, uint64_t lsn)
+{
+    cfs_env_persisted(&core->env, lsn);
+    for (size_t i = 0; i < GROUPS; i++)
+        cfs_group_persisted(&core->groups[i]);
+}
+
+static void unreachable(struct cfs_core *core, cfs_node_id peer, bool refused)
+{
+    for (size_t i = 0; i < GROUPS; i++) {
+        if (refused)
+            cfs_raft_refused(&core->groups[i].raft, peer);
+        else
+            cfs_group_unreachable(&core->groups[i], peer);
+    }
+    cfs_client_unreachable(&core->client, peer);
+}
+
+static void flush(struct cfs_core *core)
+{
+    for (size_t i = 0; i < GROUPS; i++)
+        cfs_group_flush(&core->groups[i]);
 }
 
 static void dispatch(struct cfs_core *core, const struct cfs_event *event)
@@ -256,22 +322,17 @@ static void dispatch(struct cfs_core *core, const struct cfs_event *event)
         tick(core);
         break;
     case CFS_EV_FLUSH:
-        cfs_raft_flush(&core->raft);
+        flush(core);
         break;
     case CFS_EV_MESSAGE:
         receive(core, event->message);
         break;
     case CFS_EV_PERSISTED:
-        cfs_env_persisted(&core->env, event->lsn);
-        cfs_raft_persisted(&core->raft);
+        persisted(core, event->lsn);
         break;
     case CFS_EV_REFUSED:
-        cfs_raft_refused(&core->raft, event->peer);
-        cfs_client_unreachable(&core->client, event->peer);
-        break;
     case CFS_EV_UNREACHABLE:
-        cfs_raft_unreachable(&core->raft, event->peer);
-        cfs_client_unreachable(&core->client, event->peer);
+        unreachable(core, event->peer, event->type == CFS_EV_REFUSED);
         break;
     case CFS_EV_REQUEST:
         cfs_client_request(&core->client, event->id, event->request);
@@ -285,10 +346,27 @@ static void dispatch(struct cfs_core *core, const struct cfs_event *event)
     case CFS_EV_STUCK:
         collected(core, event);
         break;
+    case CFS_EV_CHECKPOINTED:
+        checkpointed(core, event->id);
+        break;
+    case CFS_EV_STAGED:
+        staged(core, event->id);
+        break;
+    case CFS_EV_FETCHED:
+        fetched(core, event->fetched);
+        break;
     case CFS_EV_LEAVE:
         cfs_client_leave(&core->client);
         break;
     }
+}
+
+static void start(struct cfs_core *core)
+{
+    core->started = true;
+    for (size_t i = 0; i < GROUPS; i++)
+        cfs_raft_start(&core->groups[i].raft);
+    cfs_client_start(&core->client);
 }
 
 void cfs_core_step(struct cfs_core *core, const struct cfs_event *event,
@@ -297,31 +375,32 @@ void cfs_core_step(struct cfs_core *core, const struct cfs_event *event,
     core->env.now = event->now;
     core->env.wall = event->wall;
     core->env.effects = effects;
-    if (!core->started) {
-        core->started = true;
-        cfs_raft_start(&core->raft);
-        cfs_client_start(&core->client);
-    }
+    if (!core->started)
+        start(core);
     cfs_client_check_session(&core->client);
     dispatch(core, event);
     settle(core);
+    order_checkpoint(core);
+    tell_caught_up(core);
     core->env.effects = NULL;
 }
 
 cfs_time cfs_core_deadline(const struct cfs_core *core)
 {
-    cfs_time due = cfs_raft_deadline(&core->raft);
+    cfs_time due = cfs_client_deadline(&core->client);
 
-    if (cfs_home_deadline(&core->home) < due)
-        due = cfs_home_deadline(&core->home);
-    if (cfs_client_deadline(&core->client) < due)
-        due = cfs_client_deadline(&core->client);
+    for (size_t i = 0; i < GROUPS; i++)
+        if (cfs_group_deadline(&core->groups[i]) < due)
+            due = cfs_group_deadline(&core->groups[i]);
     return due;
 }
 
 bool cfs_core_wants_flush(const struct cfs_core *core)
 {
-    return core->raft.dirty;
+    for (size_t i = 0; i < GROUPS; i++)
+        if (core->groups[i].raft.dirty)
+            return true;
+    return false;
 }
 
 static const char *role_name(const struct cfs_raft *raft)
@@ -336,26 +415,26 @@ static const char *role_name(const struct cfs_raft *raft)
 
 static void view_members(const struct cfs_core *core, struct cfs_core_view *view)
 {
-    bool leader = core->raft.role == CFS_LEADER;
+    bool leader = core->groups[0].raft.role == CFS_LEADER;
 
     view->member_count = core->config.member_count;
     for (uint32_t i = 0; i < view->member_count; i++) {
-        const struct cfs_progress *progress = &core->raft.progress[i];
+        const struct cfs_progress *progress = &core->groups[0].raft.progress[i];
         const struct cfs_session *session =
-            cfs_sessions_of_node(&core->machine.sessions, core->config.members[i]);
+            cfs_sessions_of_node(&core->groups[0].machine->sessions, core->config.members[i]);
         view->members[i].node = core->config.members[i];
         view->members[i].session = session ? session->id : 0;
         if (!leader)
             continue;
         bool self = progress->node == core->config.node;
-        view->members[i].match = self ? core->raft.durable_index : progress->match;
+        view->members[i].match = self ? core->groups[0].raft.durable_index : progress->match;
         view->members[i].heard = self ? core->env.now : progress->acked;
     }
 }
 
 void cfs_core_view(const struct cfs_core *core, struct cfs_core_view *view)
 {
-    const struct cfs_raft *raft = &core->raft;
+    const struct cfs_raft *raft = &core->groups[0].raft;
 
     *view = (struct cfs_core_view){
         .role = role_name(raft),
@@ -365,28 +444,32 @@ void cfs_core_view(const struct cfs_core *core, struct cfs_core_view *view)
         .applied = raft->applied,
         .last_index = cfs_log_last_index(&raft->log),
         .durable_index = raft->durable_index,
-        .serving = core->home.serving,
+        .base_index = raft->log.base.index,
+        .log_bytes = raft->log.bytes,
+        .behind = raft->behind,
+        .installing = core->groups[0].install != NULL,
+        .serving = core->groups[0].home.serving,
         .lease_until = cfs_raft_lease_until(raft),
         .session = core->client.state == CFS_SESSION_OPEN ? core->client.session : 0,
         .available = core->client.available,
-        .held = cfs_lock_table_held_count(core->machine.locks),
-        .waiting = cfs_lock_table_waiter_count(core->machine.locks),
+        .held = cfs_lock_table_held_count(core->groups[0].machine->locks),
+        .waiting = cfs_lock_table_waiter_count(core->groups[0].machine->locks),
         .outstanding = core->client.call_count,
-        .session_count = HASH_COUNT(core->machine.sessions.by_id)};
+        .session_count = HASH_COUNT(core->groups[0].machine->sessions.by_id)};
     view_members(core, view);
 }
 
 const struct cfs_entry *cfs_core_entry(const struct cfs_core *core, uint64_t index)
 {
-    return cfs_log_get(&core->raft.log, index);
+    return cfs_log_get(&core->groups[0].raft.log, index);
 }
 
 const struct cfs_lock_table *cfs_core_locks(const struct cfs_core *core)
 {
-    return core->machine.locks;
+    return core->groups[0].machine->locks;
 }
 
 uint64_t cfs_core_digest(const struct cfs_core *core)
 {
-    return cfs_machine_digest(&core->machine);
+    return cfs_machine_digest(core->groups[0].machine);
 }

@@ -24,7 +24,13 @@ struct cfs_core_config {
     cfs_time session;   /* a node's session */
     cfs_time timeout;   /* how long a request waits for a majority */
     uint64_t seed;      /* for election timeouts and the session's nonce */
-    cfs_trace_fn trace; /* NULL: silent */
+    /* The disk is new, or was damaged where it cannot be told from an unfinished write: the node
+     * may have forgotten votes and entries. Its votes count only when all members vote, until it
+     * has caught up with a leader and CFS_FX_CAUGHT_UP says so. */
+    bool behind;
+    uint64_t checkpoint_bytes; /* of log between checkpoints; 0: never */
+    uint32_t snapshot_bytes;   /* of pieces in a chunk of a snapshot */
+    cfs_trace_fn trace;        /* NULL: silent */
     void *trace_arg;
 };
 
@@ -32,8 +38,16 @@ struct cfs_core_config {
 struct cfs_core *cfs_core_new(const struct cfs_core_config *config);
 void cfs_core_free(struct cfs_core *core);
 
-/* Before the first step: every record that recovery found, in the order they were written. */
-void cfs_core_restore(struct cfs_core *core, const struct cfs_record *record);
+/* Before the first step: what the last checkpoint holds, for each group its head, then its pieces
+ * in the order of their keys. 0, or -1: it is of another version, or makes no sense. */
+int cfs_core_restore_head(struct cfs_core *core, cfs_group_id group, const uint8_t *head,
+                          size_t len);
+int cfs_core_restore_piece(struct cfs_core *core, cfs_group_id group, const uint8_t *key,
+                           uint32_t key_len, const uint8_t *value, uint32_t value_len);
+
+/* Then every record that recovery found, in the order they were written: they are numbered from 1
+ * on, and the core's own go on from there. 0, or -1: records are missing before this one. */
+int cfs_core_restore(struct cfs_core *core, const struct cfs_record *record);
 
 /* Lets one event happen; appends what is to be done to `effects`. */
 void cfs_core_step(struct cfs_core *core, const struct cfs_event *event,
@@ -50,6 +64,10 @@ struct cfs_core_view {
     const char *role;   /* "leader", "follower", "candidate", "pre-candidate" */
     cfs_node_id leader; /* 0: unknown */
     uint64_t term, commit, applied, last_index, durable_index;
+    uint64_t base_index; /* entries up to it are compacted */
+    uint64_t log_bytes;  /* of the entries in memory */
+    bool behind;
+    bool installing;        /* a snapshot is coming in */
     bool serving;           /* leader: takes commands and reads */
     cfs_time lease_until;   /* leader: node time */
     cfs_session_id session; /* this node's; 0: none */

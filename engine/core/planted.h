@@ -22,7 +22,14 @@
       "grants an exclusive lock without looking at shared holders")                                \
     X(BUG_FORGET_CANCEL, "forget-cancel", "applies a command that was cancelled before")           \
     X(BUG_EARLY_EXPIRY, "early-expiry", "expires sessions at half their term")                     \
-    X(BUG_TOKEN_REUSE, "token-reuse", "a lock's next holder gets the token of the last")
+    X(BUG_TOKEN_REUSE, "token-reuse", "a lock's next holder gets the token of the last")           \
+    X(BUG_SAVE_KEEPS_CLAIM, "save-keeps-claim", "a checkpoint keeps a claim that has ended")       \
+    X(BUG_SAVE_FORGETS_ANSWERS, "save-forgets-answers",                                            \
+      "a checkpoint leaves out what was answered")                                                 \
+    X(BUG_COMPACT_UNSAVED, "compact-unsaved", "drops records that the checkpoint does not cover")  \
+    X(BUG_SNAPSHOT_SKIPS, "snapshot-skips", "a snapshot leaves out a chunk")                       \
+    X(BUG_KEEP_OLD_LOG, "keep-old-log", "a restart brings back entries that a snapshot replaced")  \
+    X(BUG_COUNT_FORGETFUL, "count-forgetful", "counts the vote of a node that lost its disk")
 
 enum cfs_planted {
     CFS_BUG_NONE,

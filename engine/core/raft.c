@@ -10,7 +10,11 @@
 void cfs_raft_init(struct cfs_raft *raft, struct cfs_env *env, cfs_group_id group,
                    const struct cfs_core_config *config)
 {
-    *raft = (struct cfs_raft){.env = env, .group = group, .config = config, .role = CFS_FOLLOWER};
+    *raft = (struct cfs_raft){.env = env,
+                              .group = group,
+                              .config = config,
+                              .role = CFS_FOLLOWER,
+                              .behind = config->behind};
     for (uint32_t i = 0; i < config->member_count; i++)
         raft->progress[i].node = config->members[i];
 }
@@ -22,15 +26,93 @@ void cfs_raft_close(struct cfs_raft *raft)
     raft->marks = NULL;
 }
 
-void cfs_raft_restore(struct cfs_raft *raft, const struct cfs_record *record)
+void cfs_raft_restore_head(struct cfs_raft *raft, const struct cfs_group_head *head)
 {
-    if (record->type == CFS_RECORD_HARD_STATE) {
-        raft->term = record->term;
-        raft->vote = record->vote;
-        return;
+    raft->term = head->term;
+    raft->vote = head->vote;
+    raft->install = head->install;
+    cfs_log_reset(&raft->log, head->base);
+    raft->commit = raft->applied = head->base.index;
+}
+
+/* Of the records before a checkpoint some are still there: what it says is newer. */
+static void restore_state(struct cfs_raft *raft, uint64_t term, cfs_node_id vote)
+{
+    if (term > raft->term)
+        raft->vote = 0;
+    if (term >= raft->term && vote)
+        raft->vote = vote;
+    if (term > raft->term)
+        raft->term = term;
+}
+
+/* An entry takes the place of all from its index on, also where that place is compacted. */
+static int restore_entry(struct cfs_raft *raft, struct cfs_entry *entry, uint64_t lsn)
+{
+    uint64_t base = raft->log.base.index;
+
+    if (entry->index > cfs_log_last_index(&raft->log) + 1)
+        return -1;
+    cfs_log_truncate(&raft->log, entry->index > base ? entry->index : base + 1);
+    if (entry->index > base)
+        cfs_log_append(&raft->log, cfs_entry_ref(entry), lsn);
+    return 0;
+}
+
+int cfs_raft_restore(struct cfs_raft *raft, const struct cfs_record *record, uint64_t lsn)
+{
+    switch (record->type) {
+    case CFS_RECORD_HARD_STATE:
+        restore_state(raft, record->term, record->vote);
+        break;
+    case CFS_RECORD_ENTRY:
+        return restore_entry(raft, record->entry, lsn);
+    case CFS_RECORD_INSTALL:
+        if (record->term == raft->install && !CFS_PLANTED(BUG_KEEP_OLD_LOG))
+            cfs_log_truncate(&raft->log, raft->log.base.index + 1);
+        break;
     }
-    cfs_log_truncate(&raft->log, record->entry->index);
-    cfs_log_append(&raft->log, cfs_entry_ref(record->entry));
+    return 0;
+}
+
+struct cfs_group_head cfs_raft_head(const struct cfs_raft *raft)
+{
+    const struct cfs_entry *entry = cfs_log_get(&raft->log, raft->applied);
+    struct cfs_group_head head = {
+        .base = raft->log.base, .term = raft->term, .vote = raft->vote, .install = raft->install};
+
+    if (entry)
+        head.base = (struct cfs_log_base){entry->index, entry->term, entry->time};
+    return head;
+}
+
+uint64_t cfs_raft_keep_lsn(const struct cfs_raft *raft)
+{
+    uint64_t lsn = cfs_log_lsn(&raft->log, raft->applied + 1);
+
+    return lsn ? lsn : raft->env->lsn + 1;
+}
+
+void cfs_raft_installed(struct cfs_raft *raft, struct cfs_log_base base, uint64_t install)
+{
+    cfs_log_reset(&raft->log, base);
+    raft->commit = raft->applied = raft->durable_index = base.index;
+    raft->mark_count = 0;
+    raft->install = install;
+    raft->replaced = false;
+}
+
+bool cfs_raft_caught_up(struct cfs_raft *raft)
+{
+    bool leads = raft->role == CFS_LEADER && raft->applied >= raft->noop_index;
+
+    if (leads && raft->behind)
+        raft->behind_no_more = true;
+    if (!raft->behind_no_more)
+        return false;
+    cfs_trace(raft->env, "has caught up: its votes count again");
+    raft->behind = raft->behind_no_more = false;
+    return true;
 }
 
 void cfs_raft_start(struct cfs_raft *raft)
@@ -103,14 +185,13 @@ void cfs_raft_become_follower(struct cfs_raft *raft, uint64_t term, cfs_node_id 
 void cfs_raft_become_leader(struct cfs_raft *raft)
 {
     uint64_t last = cfs_log_last_index(&raft->log);
-    const struct cfs_entry *entry = cfs_log_get(&raft->log, last);
 
     cfs_trace(raft->env, "leads term %lu from index %lu", raft->term, last + 1);
     raft->role = CFS_LEADER;
     raft->leader = raft->env->self;
     raft->leader_since = raft->env->now;
     raft->clock_base = raft->env->now;
-    raft->time_base = entry ? entry->time : 0;
+    raft->time_base = cfs_log_last_time(&raft->log);
     for (uint32_t i = 0; i < raft->config->member_count; i++)
         raft->progress[i] = (struct cfs_progress){
             .node = raft->config->members[i], .next = last + 1, .probing = true};
@@ -150,8 +231,10 @@ static cfs_time quorum_acked(const struct cfs_raft *raft)
     uint32_t count = raft->config->member_count;
 
     for (uint32_t i = 0; i < count; i++) {
-        cfs_time at =
-            raft->progress[i].node == raft->env->self ? raft->env->now : raft->progress[i].acked;
+        const struct cfs_progress *progress = &raft->progress[i];
+        cfs_time at = progress->node == raft->env->self ? raft->env->now
+                      : progress->forgetful             ? 0
+                                                        : progress->acked;
         uint32_t slot = i;
         for (; slot > 0 && acked[slot - 1] < at; slot--)
             acked[slot] = acked[slot - 1];
@@ -191,7 +274,7 @@ void cfs_raft_tick(struct cfs_raft *raft)
         check_quorum(raft);
         if (raft->role == CFS_LEADER && raft->env->now >= raft->heartbeat_due)
             cfs_raft_broadcast_heartbeat(raft);
-    } else if (raft->env->now >= raft->election_due) {
+    } else if (raft->env->now >= raft->election_due && !raft->replaced) {
         cfs_raft_campaign(raft);
     }
 }
@@ -199,6 +282,9 @@ void cfs_raft_tick(struct cfs_raft *raft)
 cfs_time cfs_raft_deadline(const struct cfs_raft *raft)
 {
     cfs_time due = raft->role == CFS_LEADER ? raft->heartbeat_due : raft->election_due;
+
+    if (raft->replaced)
+        return CFS_NEVER;
 
     if (raft->role == CFS_LEADER && raft->env->now < raft->quiet_until && raft->quiet_until < due)
         due = raft->quiet_until;

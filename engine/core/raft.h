@@ -16,6 +16,7 @@
 #define CFS_CORE_RAFT_H
 
 #include "core/env.h"
+#include "core/group_head.h"
 #include "core/log.h"
 
 enum cfs_role { CFS_FOLLOWER, CFS_PRE_CANDIDATE, CFS_CANDIDATE, CFS_LEADER };
@@ -23,11 +24,13 @@ enum cfs_role { CFS_FOLLOWER, CFS_PRE_CANDIDATE, CFS_CANDIDATE, CFS_LEADER };
 /* What a leader knows of a follower (thesis 3.5, 10.2.1). */
 struct cfs_progress {
     cfs_node_id node;
-    uint64_t match;                      /* durable there up to here */
-    uint64_t next;                       /* to be sent next; match < next */
-    bool probing;                        /* its log's end is not known: one message at a time */
+    uint64_t match; /* durable there up to here */
+    uint64_t next;  /* to be sent next; match < next */
+    bool probing;   /* its log's end is not known: one message at a time */
+    bool snapshot;  /* what it needs is compacted: heartbeats alone, until a snapshot is there */
     uint64_t inflight[CFS_INFLIGHT_MAX]; /* last indices of the messages under way, ascending */
     uint32_t inflight_count;
+    bool forgetful; /* it may have lost what it acknowledged: it does not count */
     cfs_time acked; /* sending time of the newest message it acknowledged in this term; 0: none */
 };
 
@@ -52,13 +55,19 @@ struct cfs_raft {
     size_t mark_count, mark_capacity;
 
     enum cfs_role role;
-    cfs_node_id leader;         /* of this term; 0: unknown */
-    bool leader_serving;        /* as it says in its heartbeats */
-    bool leader_gone;           /* its process refused a connection */
-    cfs_time heard;             /* from the leader, last */
-    cfs_time promise;           /* the old leader's lease may run until then */
-    cfs_time election_due;      /* follower and candidates */
-    uint32_t granted; /* votes of this round: a bit set by member position */
+    cfs_node_id leader;      /* of this term; 0: unknown */
+    bool leader_serving;     /* as it says in its heartbeats */
+    bool leader_gone;        /* its process refused a connection */
+    cfs_time heard;          /* from the leader, last */
+    cfs_time promise;        /* the old leader's lease may run until then */
+    cfs_time election_due;   /* follower and candidates */
+    uint32_t granted, sound; /* votes of this round, and those of voters that have forgotten
+                                nothing: bit sets by member position */
+    bool unanimous;          /* leader: every member voted for it */
+    bool behind;             /* it may have forgotten promises: see cfs_core_config */
+    bool behind_no_more;     /* it has caught up, and that was not said yet */
+    bool replaced;           /* its log is about to be replaced: takes no part for the moment */
+    uint64_t install;        /* the last snapshot that was installed; 0: none */
 
     /* Leader. */
     struct cfs_progress progress[CFS_MEMBERS_MAX]; /* by member position; one's own is unused */
@@ -74,7 +83,12 @@ struct cfs_raft {
 void cfs_raft_init(struct cfs_raft *raft, struct cfs_env *env, cfs_group_id group,
                    const struct cfs_core_config *config);
 void cfs_raft_close(struct cfs_raft *raft);
-void cfs_raft_restore(struct cfs_raft *raft, const struct cfs_record *record);
+
+/* What a checkpoint says, before any record. */
+void cfs_raft_restore_head(struct cfs_raft *raft, const struct cfs_group_head *head);
+
+/* A record as recovered, in order. 0, or -1: records are missing before it. */
+int cfs_raft_restore(struct cfs_raft *raft, const struct cfs_record *record, uint64_t lsn);
 void cfs_raft_start(struct cfs_raft *raft); /* after restore, at the first event */
 
 void cfs_raft_tick(struct cfs_raft *raft);
@@ -84,6 +98,24 @@ void cfs_raft_flush(struct cfs_raft *raft);
 void cfs_raft_refused(struct cfs_raft *raft, cfs_node_id peer);
 void cfs_raft_unreachable(struct cfs_raft *raft, cfs_node_id peer);
 cfs_time cfs_raft_deadline(const struct cfs_raft *raft);
+
+/* What a checkpoint of the applied state has to say beside it. */
+struct cfs_group_head cfs_raft_head(const struct cfs_raft *raft);
+
+/* The oldest record that is needed beside a checkpoint of the applied state. */
+uint64_t cfs_raft_keep_lsn(const struct cfs_raft *raft);
+
+/* Follower: the state up to `base` was replaced by a snapshot, and its log with it. */
+void cfs_raft_installed(struct cfs_raft *raft, struct cfs_log_base base, uint64_t install);
+
+/* A leader speaks, in whatever kind of message. False: it is of an older term, or no member. */
+bool cfs_raft_hear_leader(struct cfs_raft *raft, const struct cfs_message *message);
+
+/* Leader: `peer` has everything up to `index` by a snapshot; the log goes on from there. */
+void cfs_raft_snapshot_done(struct cfs_raft *raft, cfs_node_id peer, uint64_t index);
+
+/* Whether everything that the node may have forgotten is there again; said once. */
+bool cfs_raft_caught_up(struct cfs_raft *raft);
 
 /* Leader: appends to its log, to be replicated at the next flush. Returns the index. */
 uint64_t cfs_raft_propose(struct cfs_raft *raft, enum cfs_entry_kind kind, const void *data,

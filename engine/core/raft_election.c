@@ -13,14 +13,35 @@ static void ask_for_votes(struct cfs_raft *raft, bool pre)
                                       .vote = {.pre = pre,
                                                .last_index = cfs_log_last_index(&raft->log),
                                                .last_term = cfs_log_last_term(&raft->log)}};
-        if (message.to != raft->env->self)
+        if (message.to == raft->env->self)
+            continue;
+        /* What it stands on must outlive it: or it could stand again in this term, with another
+         * log. */
+        if (pre)
             cfs_env_send(raft->env, &message);
+        else
+            cfs_env_send_durable(raft->env, &message);
     }
 }
 
 static uint32_t own_bit(const struct cfs_raft *raft)
 {
     return 1u << cfs_raft_position(raft, raft->env->self);
+}
+
+/* The votes of a node that may have forgotten others, or entries, count only when everybody votes:
+ * then the most complete of all logs wins, and no promise to another candidate is open. */
+static bool is_won(const struct cfs_raft *raft, uint32_t granted, uint32_t sound)
+{
+    return cfs_raft_is_quorum(raft, sound) ||
+           (uint32_t)__builtin_popcount(granted) == raft->config->member_count;
+}
+
+static void begin_round(struct cfs_raft *raft)
+{
+    raft->granted = own_bit(raft);
+    raft->sound = raft->behind ? 0 : own_bit(raft);
+    cfs_raft_reset_election(raft);
 }
 
 static void stand(struct cfs_raft *raft)
@@ -30,10 +51,9 @@ static void stand(struct cfs_raft *raft)
     raft->vote = raft->env->self;
     raft->leader = 0;
     raft->leader_serving = false;
-    raft->granted = own_bit(raft);
     raft->quiet_until = raft->promise;
+    begin_round(raft);
     cfs_raft_persist_state(raft);
-    cfs_raft_reset_election(raft);
     cfs_trace(raft->env, "stands for term %lu", raft->term);
     ask_for_votes(raft, false);
 }
@@ -48,22 +68,27 @@ void cfs_raft_campaign(struct cfs_raft *raft)
     raft->role = CFS_PRE_CANDIDATE;
     raft->leader = 0;
     raft->leader_serving = false;
-    raft->granted = own_bit(raft);
-    cfs_raft_reset_election(raft);
+    begin_round(raft);
     cfs_trace(raft->env, "asks whether it could win term %lu", raft->term + 1);
     ask_for_votes(raft, true);
-    if (cfs_raft_is_quorum(raft, raft->granted))
+    if (is_won(raft, raft->granted, raft->sound))
         stand(raft);
+}
+
+static void win(struct cfs_raft *raft, uint32_t granted)
+{
+    raft->unanimous = (uint32_t)__builtin_popcount(granted) == raft->config->member_count;
+    cfs_raft_become_leader(raft);
 }
 
 void cfs_raft_check_election(struct cfs_raft *raft)
 {
     /* Its own vote counts like any other once it is durable. */
     bool own_durable = raft->env->durable >= raft->state_lsn;
-    uint32_t granted = own_durable ? raft->granted : raft->granted & ~own_bit(raft);
+    uint32_t counted = own_durable ? ~0u : ~own_bit(raft);
 
-    if (raft->role == CFS_CANDIDATE && cfs_raft_is_quorum(raft, granted))
-        cfs_raft_become_leader(raft);
+    if (raft->role == CFS_CANDIDATE && is_won(raft, raft->granted & counted, raft->sound & counted))
+        win(raft, raft->granted & counted);
 }
 
 /* The candidate's log is at least as complete as ours (3.6.1). */
@@ -96,6 +121,7 @@ static void reply_to_vote(struct cfs_raft *raft, const struct cfs_message *reque
         .term = pre && granted ? request->term : raft->term,
         .vote_reply = {.pre = pre,
                        .granted = granted,
+                       .sound = !raft->behind,
                        .promise = raft->promise > now ? raft->promise - now : 0}};
 
     cfs_trace(raft->env, "%s %s to node %u for term %lu", granted ? "grants" : "refuses",
@@ -110,6 +136,8 @@ void cfs_raft_handle_vote(struct cfs_raft *raft, const struct cfs_message *messa
 {
     bool granted;
 
+    if (raft->replaced)
+        return;
     if (message->vote.pre) {
         granted = message->term > raft->term && log_up_to_date(raft, &message->vote) &&
                   !leader_alive(raft);
@@ -146,10 +174,12 @@ void cfs_raft_handle_vote_reply(struct cfs_raft *raft, const struct cfs_message 
     if (!reply->granted)
         return;
     raft->granted |= bit;
+    if (reply->sound || CFS_PLANTED(BUG_COUNT_FORGETFUL))
+        raft->sound |= bit;
     if (!reply->pre && quiet > raft->quiet_until)
         raft->quiet_until = quiet;
     if (!reply->pre)
         cfs_raft_check_election(raft);
-    else if (cfs_raft_is_quorum(raft, raft->granted))
+    else if (is_won(raft, raft->granted, raft->sound))
         stand(raft);
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "core/alloc.h"
+#include "core/command.h"
 #include "core/planted.h"
 #include "core/raft.h"
 
@@ -10,8 +11,8 @@ void cfs_raft_append_local(struct cfs_raft *raft, struct cfs_entry *entry)
 {
     struct cfs_mark mark = {.index = entry->index, .term = entry->term};
 
-    cfs_log_append(&raft->log, entry);
     mark.lsn = cfs_env_persist_entry(raft->env, raft->group, entry);
+    cfs_log_append(&raft->log, entry, mark.lsn);
     raft->marks =
         cfs_array_room(raft->marks, raft->mark_count, &raft->mark_capacity, sizeof *raft->marks);
     raft->marks[raft->mark_count++] = mark;
@@ -19,18 +20,57 @@ void cfs_raft_append_local(struct cfs_raft *raft, struct cfs_entry *entry)
         raft->durable_index = entry->index;
 }
 
+/* What a follower needs may be compacted; then entries have to wait for a snapshot. */
+static void check_compacted(const struct cfs_raft *raft, struct cfs_progress *progress)
+{
+    if (progress->next <= raft->log.base.index)
+        progress->snapshot = true;
+}
+
+/* Whoever voted for this leader can have voted for no other in its term, and a majority that
+ * follows it, not counting the receiver, has no part in a later one. Then nothing that the receiver
+ * may have promised to others stands against this leader. */
+static bool stands_without(const struct cfs_raft *raft, const struct cfs_progress *receiver)
+{
+    uint32_t following = 0;
+
+    if (raft->unanimous)
+        return true;
+    for (uint32_t i = 0; i < raft->config->member_count; i++) {
+        const struct cfs_progress *progress = &raft->progress[i];
+        if (progress == receiver || progress->forgetful)
+            continue;
+        following += progress->node == raft->env->self ||
+                     (progress->acked && progress->acked + raft->config->election > raft->env->now);
+    }
+    return following > raft->config->member_count / 2;
+}
+
+/* All that was committed before this leadership, and what it knows to be committed since. */
+static uint64_t sound_at(const struct cfs_raft *raft, const struct cfs_progress *receiver)
+{
+    if (!stands_without(raft, receiver))
+        return 0;
+    return raft->commit > raft->noop_index ? raft->commit : raft->noop_index;
+}
+
+/* Index 0, where all logs agree, serves a heartbeat to a follower that waits for a snapshot. */
 static struct cfs_message append_message(const struct cfs_raft *raft,
                                          const struct cfs_progress *progress)
 {
+    uint64_t prev = progress->snapshot ? 0 : progress->next - 1;
+
     return (struct cfs_message){
         .type = CFS_MSG_APPEND,
         .group = raft->group,
         .to = progress->node,
         .term = raft->term,
-        .append = {.prev_index = progress->next - 1,
-                   .prev_term = cfs_log_term_at(&raft->log, progress->next - 1),
+        .append = {.prev_index = prev,
+                   .prev_term = prev ? cfs_log_term_at(&raft->log, prev) : 0,
                    .commit = raft->commit,
                    .sent = raft->env->now,
+                   .lease = raft->config->lease,
+                   .sound_at = sound_at(raft, progress),
                    .serving = cfs_raft_serving(raft)}};
 }
 
@@ -39,6 +79,7 @@ void cfs_raft_broadcast_heartbeat(struct cfs_raft *raft)
     for (uint32_t i = 0; i < raft->config->member_count; i++) {
         if (raft->progress[i].node == raft->env->self)
             continue;
+        check_compacted(raft, &raft->progress[i]);
         struct cfs_message message = append_message(raft, &raft->progress[i]);
         cfs_env_send(raft->env, &message);
     }
@@ -87,7 +128,8 @@ void cfs_raft_flush(struct cfs_raft *raft)
         uint32_t room = progress->probing ? 1 : CFS_INFLIGHT_MAX;
         if (progress->node == raft->env->self)
             continue;
-        while (progress->next <= last && progress->inflight_count < room)
+        check_compacted(raft, progress);
+        while (!progress->snapshot && progress->next <= last && progress->inflight_count < room)
             send_entries(raft, progress);
     }
 }
@@ -100,7 +142,10 @@ static void reply_to_append(struct cfs_raft *raft, const struct cfs_message *req
         .group = raft->group,
         .to = request->from,
         .term = raft->term,
-        .append_reply = {.success = success, .match = match, .sent = request->append.sent}};
+        .append_reply = {.success = success,
+                         .match = match,
+                         .sent = request->term == raft->term ? request->append.sent : 0,
+                         .sound = !raft->behind}};
 
     if (durable && !CFS_PLANTED(BUG_ACK_BEFORE_DURABLE))
         cfs_env_send_durable(raft->env, &reply);
@@ -125,6 +170,8 @@ static void take_entries(struct cfs_raft *raft, struct cfs_msg_append *append)
 {
     for (uint32_t i = 0; i < append->entry_count; i++) {
         struct cfs_entry *entry = append->entries[i];
+        if (entry->index <= raft->log.base.index)
+            continue;
         uint64_t known = cfs_log_term_at(&raft->log, entry->index);
 
         if (known == entry->term)
@@ -147,17 +194,62 @@ static bool follows_our_log(const struct cfs_raft *raft, const struct cfs_msg_ap
 {
     if (append->prev_index > cfs_log_last_index(&raft->log))
         return false;
+    if (append->prev_index < raft->log.base.index)
+        return true; /* what is applied is committed, and the leader has it */
     return cfs_log_term_at(&raft->log, append->prev_index) == append->prev_term ||
            CFS_PLANTED(BUG_SKIP_LOG_CHECK);
 }
 
-/* What a leader of this program sends: entries in a row after `prev_index`. */
-static bool well_formed(const struct cfs_msg_append *append)
+/* What can be applied: an entry that no replica understands would end each of them. */
+static bool is_understood(const struct cfs_entry *entry)
 {
-    for (uint32_t i = 0; i < append->entry_count; i++)
-        if (append->entries[i]->index != append->prev_index + 1 + i)
+    struct cfs_command command;
+
+    return entry->kind == CFS_ENTRY_NOOP ||
+           (entry->kind == CFS_ENTRY_COMMAND &&
+            cfs_command_decode(&command, entry->data, entry->len) == 0);
+}
+
+/* What a leader of this program sends: entries in a row after `prev_index`, their terms growing up
+ * to its own. */
+static bool well_formed(const struct cfs_message *message)
+{
+    const struct cfs_msg_append *append = &message->append;
+    uint64_t term = append->prev_term;
+
+    for (uint32_t i = 0; i < append->entry_count; i++) {
+        const struct cfs_entry *entry = append->entries[i];
+        if (entry->index != append->prev_index + 1 + i || !entry->term || entry->term < term ||
+            entry->term > message->term || !is_understood(entry))
             return false;
+        term = entry->term;
+    }
     return append->prev_index != 0 || append->prev_term == 0;
+}
+
+static cfs_time longer(cfs_time a, cfs_time b)
+{
+    return a > b ? a : b;
+}
+
+bool cfs_raft_hear_leader(struct cfs_raft *raft, const struct cfs_message *message)
+{
+    if (message->term < raft->term)
+        return false;
+    if (message->term > raft->term || raft->leader != message->from || raft->role != CFS_FOLLOWER)
+        cfs_raft_become_follower(raft, message->term, message->from);
+    raft->heard = raft->env->now;
+    raft->leader_gone = false;
+    cfs_raft_reset_election(raft);
+    return true;
+}
+
+static void note_catching_up(struct cfs_raft *raft, const struct cfs_msg_append *append,
+                             uint64_t last)
+{
+    if (raft->behind && append->sound_at && last >= append->sound_at &&
+        raft->durable_index >= append->sound_at)
+        raft->behind_no_more = true;
 }
 
 void cfs_raft_handle_append(struct cfs_raft *raft, struct cfs_message *message)
@@ -166,21 +258,18 @@ void cfs_raft_handle_append(struct cfs_raft *raft, struct cfs_message *message)
     uint64_t last = append->prev_index + append->entry_count;
     uint64_t known_commit;
 
-    if (!well_formed(append)) {
+    if (raft->replaced)
+        return;
+    if (!well_formed(message)) {
         cfs_trace(raft->env, "ignores a malformed append from node %u", message->from);
         return;
     }
-    if (message->term < raft->term) {
+    if (!cfs_raft_hear_leader(raft, message)) {
         reply_to_append(raft, message, false, 0, false);
         return;
     }
-    if (message->term > raft->term || raft->leader != message->from || raft->role != CFS_FOLLOWER)
-        cfs_raft_become_follower(raft, message->term, message->from);
-    raft->heard = raft->env->now;
-    raft->promise = raft->env->now + raft->config->lease;
-    raft->leader_gone = false;
+    raft->promise = raft->env->now + longer(raft->config->lease, append->lease);
     raft->leader_serving = append->serving;
-    cfs_raft_reset_election(raft);
 
     if (!follows_our_log(raft, append)) {
         reply_to_append(raft, message, false, hint(raft, append), false);
@@ -190,6 +279,7 @@ void cfs_raft_handle_append(struct cfs_raft *raft, struct cfs_message *message)
     known_commit = append->commit < last ? append->commit : last;
     if (known_commit > raft->commit) /* an overtaken append may end before it */
         raft->commit = known_commit;
+    note_catching_up(raft, append, last);
     /* A heartbeat is answered at once: the lease must survive a slow disk. */
     if (append->entry_count)
         reply_to_append(raft, message, true, last, true);
@@ -224,8 +314,13 @@ void cfs_raft_handle_append_reply(struct cfs_raft *raft, const struct cfs_messag
     }
     if (raft->role != CFS_LEADER || message->term < raft->term)
         return;
-    if (reply->sent > progress->acked)
+    /* Of this leadership and of the past, or it is none of ours. */
+    if (reply->sent > progress->acked && reply->sent >= raft->leader_since &&
+        reply->sent <= raft->env->now)
         progress->acked = reply->sent;
+    progress->forgetful = !reply->sound && !CFS_PLANTED(BUG_COUNT_FORGETFUL);
+    if (progress->forgetful && reply->match < progress->match)
+        progress->match = reply->match; /* what it had is not there any more */
     if (reply->success) {
         progress->probing = false;
         note_match(progress, reply->match);
@@ -239,6 +334,23 @@ void cfs_raft_handle_append_reply(struct cfs_raft *raft, const struct cfs_messag
         raft->dirty = true;
 }
 
+void cfs_raft_snapshot_done(struct cfs_raft *raft, cfs_node_id peer, uint64_t index)
+{
+    int at = cfs_raft_position(raft, peer);
+
+    if (raft->role != CFS_LEADER || at < 0)
+        return;
+    struct cfs_progress *progress = &raft->progress[at];
+    progress->snapshot = false;
+    progress->inflight_count = 0;
+    progress->probing = true;
+    if (index > progress->match)
+        progress->match = index;
+    progress->next = progress->match + 1;
+    raft->dirty = true;
+    cfs_raft_advance_commit(raft);
+}
+
 /* The largest index durable on a majority, if it is of this term (3.6.2): an older entry counts
  * only through a newer one on top of it. */
 void cfs_raft_advance_commit(struct cfs_raft *raft)
@@ -247,8 +359,10 @@ void cfs_raft_advance_commit(struct cfs_raft *raft)
     uint32_t count = raft->config->member_count;
 
     for (uint32_t i = 0; i < count; i++) {
-        uint64_t at = raft->progress[i].node == raft->env->self ? raft->durable_index
-                                                                : raft->progress[i].match;
+        const struct cfs_progress *progress = &raft->progress[i];
+        uint64_t at = progress->node == raft->env->self ? raft->durable_index
+                      : progress->forgetful             ? 0
+                                                        : progress->match;
         uint32_t slot = i;
         for (; slot > 0 && match[slot - 1] < at; slot--)
             match[slot] = match[slot - 1];

@@ -11,6 +11,8 @@ void cfs_sessions_close(struct cfs_sessions *sessions)
 
     HASH_ITER (hh, sessions->by_id, session, next)
         cfs_sessions_remove(sessions, session);
+    free(sessions->gone.data);
+    sessions->gone = (struct cfs_writer){0};
 }
 
 struct cfs_session *cfs_sessions_add(struct cfs_sessions *sessions, cfs_session_id id,
@@ -34,6 +36,10 @@ static void forget(struct cfs_remembered **table, struct cfs_remembered *remembe
 
 void cfs_sessions_remove(struct cfs_sessions *sessions, struct cfs_session *session)
 {
+    struct cfs_piece_key key = cfs_piece_key_number(CFS_PIECE_SESSION, session->id);
+
+    if (session->saved)
+        cfs_piece_delete(&sessions->gone, &key);
     while (session->answers)
         forget(&session->answers, session->answers);
     while (session->waits)

@@ -12,6 +12,7 @@
 #include <uthash.h>
 
 #include "coordfs/request.h"
+#include "core/piece.h"
 
 enum cfs_answer_state { CFS_ANSWER_WAITING = 1, CFS_ANSWER_DONE };
 
@@ -29,6 +30,7 @@ struct cfs_session {
     cfs_node_id node;
     uint64_t nonce;                 /* of its opening */
     uint64_t oldest;                /* sequences below it are answered and forgotten */
+    bool saved;                     /* it is in the last save */
     struct cfs_remembered *answers; /* of commands that were answered at once, about in order */
     struct cfs_remembered *waits;   /* of acquires that waited: kept until acknowledged by name */
     UT_hash_handle hh;
@@ -37,6 +39,7 @@ struct cfs_session {
 /* Zeroed memory is an empty table. */
 struct cfs_sessions {
     struct cfs_session *by_id;
+    struct cfs_writer gone; /* pieces: what was saved and is no more */
 };
 
 void cfs_sessions_close(struct cfs_sessions *sessions);
@@ -61,5 +64,11 @@ void cfs_session_forget(struct cfs_session *session, uint64_t oldest);
 
 /* Forgets an acquire that waited and whose end the session knows. */
 void cfs_session_acknowledge(struct cfs_session *session, uint64_t sequence);
+
+/* Appends all sessions as pieces, and which are no more since the last save. */
+void cfs_sessions_save(struct cfs_sessions *sessions, struct cfs_writer *pieces);
+
+/* A saved session; 0, or -1 when the piece is none. */
+int cfs_sessions_load(struct cfs_sessions *sessions, const struct cfs_piece *piece);
 
 #endif

@@ -93,6 +93,12 @@ static void perform(struct cfs_engine *engine, struct cfs_effect *effect)
     case CFS_FX_SESSION:
         keep(engine, effect);
         break;
+    case CFS_FX_CHECKPOINT:
+    case CFS_FX_STAGE:
+    case CFS_FX_FETCH:
+    case CFS_FX_END_FETCH:
+    case CFS_FX_CAUGHT_UP:
+        break;
     }
 }
 

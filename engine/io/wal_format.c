@@ -52,7 +52,7 @@ void cfs_wal_put_record(struct cfs_writer *writer, const struct cfs_record *reco
 {
     const struct cfs_entry *entry = record->type == CFS_RECORD_ENTRY ? record->entry : NULL;
 
-    assert(entry || record->type == CFS_RECORD_HARD_STATE);
+    assert(entry || record->type == CFS_RECORD_HARD_STATE || record->type == CFS_RECORD_INSTALL);
     cfs_put_u32(writer, entry ? align(ENTRY_BYTES + entry->len) : RECORD_BYTES);
     cfs_put_u32(writer, record->type);
     cfs_put_u32(writer, record->group);
@@ -104,7 +104,7 @@ int cfs_wal_get_record(struct cfs_reader *reader, struct cfs_record *record)
         record->vote = choice;
     else if (type == CFS_RECORD_ENTRY)
         record->entry = get_entry(reader, choice, record->term);
-    if (type != CFS_RECORD_HARD_STATE && !record->entry)
+    if (type != CFS_RECORD_HARD_STATE && type != CFS_RECORD_INSTALL && !record->entry)
         return -1;
     if (align((uint32_t)(reader->at - start)) != bytes) {
         cfs_entry_unref(record->entry);

@@ -36,6 +36,8 @@ static size_t body_size(const struct cfs_message *m)
         return m->answer.len;
     case CFS_MSG_READ:
         return strlen(m->read.name);
+    case CFS_MSG_SNAPSHOT:
+        return (size_t)m->snapshot.head_len + m->snapshot.len;
     default:
         return 0;
     }
@@ -205,6 +207,9 @@ static uint8_t *put_bodies(uint8_t *at, const struct cfs_message *m)
         return put_bytes(at, m->answer.answer, m->answer.len);
     case CFS_MSG_READ:
         return put_bytes(at, m->read.name, strlen(m->read.name));
+    case CFS_MSG_SNAPSHOT:
+        at = put_bytes(at, m->snapshot.head, m->snapshot.head_len);
+        return put_bytes(at, m->snapshot.pieces, m->snapshot.len);
     default:
         return at;
     }

@@ -230,6 +230,17 @@ static int decode_body(struct decoder *d, uint32_t *len, uint8_t **out, uint32_t
     return 0;
 }
 
+static int decode_snapshot(struct decoder *d, struct cfs_msg_snapshot *snapshot)
+{
+    uint32_t len = snapshot->len;
+
+    snapshot->len = 0;
+    if (decode_body(d, &snapshot->head_len, &snapshot->head, CFS_GROUP_HEAD_MAX) < 0)
+        return -1;
+    snapshot->len = len;
+    return decode_body(d, &snapshot->len, &snapshot->pieces, CFS_BATCH_BYTES_MAX);
+}
+
 static int decode_rest(struct decoder *d, const json_t *object, struct cfs_message *m)
 {
     switch (m->type) {
@@ -239,6 +250,8 @@ static int decode_rest(struct decoder *d, const json_t *object, struct cfs_messa
         return decode_stuck(d, object, &m->collect_reply);
     case CFS_MSG_READ:
         return decode_name(d, object, &m->read);
+    case CFS_MSG_SNAPSHOT:
+        return decode_snapshot(d, &m->snapshot);
     case CFS_MSG_FORWARD:
         return decode_body(d, &m->forward.len, &m->forward.command, CFS_COMMAND_MAX);
     case CFS_MSG_ANSWER:

@@ -36,6 +36,7 @@ static const struct cfs_wire_field vote[] = {
 static const struct cfs_wire_field vote_reply[] = {
     MESSAGE(BOOL, "pre", vote_reply.pre),
     MESSAGE(BOOL, "granted", vote_reply.granted),
+    MESSAGE(BOOL, "sound", vote_reply.sound),
     MESSAGE(U64, "promise", vote_reply.promise),
     END,
 };
@@ -43,6 +44,7 @@ static const struct cfs_wire_field vote_reply[] = {
 static const struct cfs_wire_field append[] = {
     MESSAGE(U64, "prev_index", append.prev_index), MESSAGE(U64, "prev_term", append.prev_term),
     MESSAGE(U64, "commit", append.commit),         MESSAGE(U64, "sent", append.sent),
+    MESSAGE(U64, "lease", append.lease),           MESSAGE(U64, "sound_at", append.sound_at),
     MESSAGE(BOOL, "serving", append.serving),      END, /* and entries */
 };
 
@@ -50,6 +52,7 @@ static const struct cfs_wire_field append_reply[] = {
     MESSAGE(BOOL, "success", append_reply.success),
     MESSAGE(U64, "match", append_reply.match),
     MESSAGE(U64, "sent", append_reply.sent),
+    MESSAGE(BOOL, "sound", append_reply.sound),
     END,
 };
 
@@ -92,6 +95,19 @@ static const struct cfs_wire_field collect_reply[] = {
     END, /* and the stuck handles */
 };
 
+static const struct cfs_wire_field snapshot[] = {
+    MESSAGE(U64, "transfer", snapshot.transfer), MESSAGE(U64, "offset", snapshot.offset),
+    MESSAGE(BOOL, "last", snapshot.last),        MESSAGE(U32, "head_len", snapshot.head_len),
+    MESSAGE(U32, "len", snapshot.len),           END,
+};
+
+static const struct cfs_wire_field snapshot_reply[] = {
+    MESSAGE(U64, "transfer", snapshot_reply.transfer),
+    MESSAGE(U64, "next", snapshot_reply.next),
+    MESSAGE(BOOL, "done", snapshot_reply.done),
+    END,
+};
+
 const struct cfs_wire_field *cfs_wire_fields(enum cfs_message_type type)
 {
     static const struct cfs_wire_field *const tables[CFS_MSG_TYPE_COUNT] = {
@@ -108,6 +124,8 @@ const struct cfs_wire_field *cfs_wire_fields(enum cfs_message_type type)
         [CFS_MSG_DRAIN_REPLY] = drain,
         [CFS_MSG_COLLECT] = drain,
         [CFS_MSG_COLLECT_REPLY] = collect_reply,
+        [CFS_MSG_SNAPSHOT] = snapshot,
+        [CFS_MSG_SNAPSHOT_REPLY] = snapshot_reply,
     };
 
     return (unsigned)type < CFS_MSG_TYPE_COUNT ? tables[type] : NULL;

@@ -15,12 +15,16 @@
 #define CFS_ACKS_MAX 16u            /* ends of waits that one command acknowledges */
 #define CFS_APPEND_BYTES_MAX 262144u /* entry bytes in one AppendEntries */
 #define CFS_APPEND_ENTRIES_MAX 1024u /* entries in one AppendEntries */
+#define CFS_PIECE_KEY_MAX 400u        /* bytes of the key of a piece of state */
+#define CFS_SNAPSHOT_BYTES 262144u   /* of pieces in one message, about: one piece may be larger */
+#define CFS_GROUP_HEAD_MAX 4096u     /* bytes of what a checkpoint says beside the state */
 #define CFS_INFLIGHT_MAX 4u          /* AppendEntries under way to one follower */
 #define CFS_LIST_BYTES_MAX 1048576u  /* names in the answer to one listing */
 #define CFS_BATCH_BYTES_MAX 2097152u /* one HTTP request between nodes */
 
 static_assert(CFS_CONTENT_MAX + CFS_NAME_MAX + CFS_OWNER_MAX + 512 <= CFS_COMMAND_MAX,
               "a write of a whole content fits a command");
+static_assert(CFS_NAME_MAX + 1 <= CFS_PIECE_KEY_MAX, "a name makes a key");
 static_assert(CFS_COMMAND_MAX <= CFS_APPEND_BYTES_MAX, "any command fits an AppendEntries");
 static_assert(CFS_APPEND_BYTES_MAX * 2 <= CFS_BATCH_BYTES_MAX, "an AppendEntries fits a batch");
 

@@ -94,10 +94,14 @@ static void check_entry(struct sim *sim, const struct sim_node *node, const stru
                  node->id, entry->index, entry->term);
 }
 
-static uint64_t term_of(const struct sim_node *node, uint64_t index)
+/* What a node has compacted was committed: it is taken to be what the cluster saw committed there,
+ * and the digests of the states tell if it is not. */
+static uint64_t term_of(const struct sim *sim, const struct sim_node *node, uint64_t index)
 {
     const struct cfs_entry *entry = cfs_core_entry(node->core, index);
 
+    if (!entry && index <= node->view.base_index && index < sim->raft.committed_count)
+        return sim->raft.committed[index].term;
     return entry ? entry->term : 0;
 }
 
@@ -107,7 +111,7 @@ static void check_log(struct sim *sim, struct sim_node *node, struct sim_shadow 
     uint64_t last = node->view.last_index, same = last < shadow->count ? last : shadow->count;
     uint64_t before = shadow->count;
 
-    while (same && term_of(node, same) != shadow->terms[same - 1])
+    while (same && term_of(sim, node, same) != shadow->terms[same - 1])
         same--;
     if (led && same < before)
         sim_fail(sim, "leader-append-only",
@@ -116,15 +120,16 @@ static void check_log(struct sim *sim, struct sim_node *node, struct sim_shadow 
     shadow->count = same;
     for (uint64_t i = same + 1; i <= last; i++) {
         const struct cfs_entry *entry = cfs_core_entry(node->core, i);
-        if (!entry || entry->index != i) {
+        if (!entry && i > node->view.base_index) {
             sim_fail(sim, "log-matching", "node %u has no entry %" PRIu64 " below its end",
                      node->id, i);
             return;
         }
-        check_entry(sim, node, entry, i > 1 ? shadow->terms[i - 2] : 0);
+        if (entry)
+            check_entry(sim, node, entry, i > 1 ? shadow->terms[i - 2] : 0);
         shadow->terms =
             cfs_array_room(shadow->terms, shadow->count, &shadow->capacity, sizeof *shadow->terms);
-        shadow->terms[shadow->count++] = entry->term;
+        shadow->terms[shadow->count++] = term_of(sim, node, i);
     }
 }
 
@@ -135,7 +140,7 @@ static void check_has_committed(struct sim *sim, const struct sim_node *node, ui
     const struct sim_committed *committed = &sim->raft.committed[index];
 
     if (committed->term && committed->committed < node->view.term &&
-        term_of(node, index) != committed->term)
+        term_of(sim, node, index) != committed->term)
         sim_fail(sim, "leader-completeness",
                  "node %u leads term %" PRIu64 " without entry %" PRIu64 " of term %" PRIu64
                  ", which was committed in term %" PRIu64,
@@ -178,7 +183,7 @@ static void check_committed(struct sim *sim, const struct sim_node *node, uint64
 {
     struct sim_committed *committed = committed_at(&sim->raft, index);
     const struct cfs_entry *entry = cfs_core_entry(node->core, index);
-    uint64_t term = entry ? entry->term : 0;
+    uint64_t term = term_of(sim, node, index);
 
     if (!term) {
         sim_fail(sim, "state-machine-safety", "node %u committed entry %" PRIu64 ", which it lacks",
@@ -200,11 +205,12 @@ static void check_committed(struct sim *sim, const struct sim_node *node, uint64
 static void check_commit_rule(struct sim *sim, const struct sim_node *node,
                               const struct sim_shadow *shadow)
 {
-    if (node->view.commit > shadow->commit && term_of(node, node->view.commit) != node->view.term)
-        sim_fail(sim, "commit-rule",
-                 "node %u, leader of term %" PRIu64 ", commits up to entry %" PRIu64
-                 " of term %" PRIu64,
-                 node->id, node->view.term, node->view.commit, term_of(node, node->view.commit));
+    if (node->view.commit > shadow->commit &&
+        term_of(sim, node, node->view.commit) != node->view.term)
+        sim_fail(
+            sim, "commit-rule",
+            "node %u, leader of term %" PRIu64 ", commits up to entry %" PRIu64 " of term %" PRIu64,
+            node->id, node->view.term, node->view.commit, term_of(sim, node, node->view.commit));
 }
 
 static void check_applied(struct sim *sim, const struct sim_node *node, struct sim_shadow *shadow)

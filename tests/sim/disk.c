@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/alloc.h"
 
@@ -16,6 +17,7 @@ void sim_disk_close(struct sim_disk *disk)
 {
     drop_from(disk, 0);
     free(disk->records);
+    sim_store_close(&disk->store);
     *disk = (struct sim_disk){0};
 }
 
@@ -26,23 +28,54 @@ void sim_disk_append(struct sim_disk *disk, const struct cfs_record *record)
     disk->records[disk->count++] = *record;
 }
 
-uint64_t sim_disk_sync(struct sim_disk *disk, size_t count)
+uint64_t sim_disk_lsn(const struct sim_disk *disk)
 {
-    assert(count <= disk->count);
-    if (count > disk->durable)
-        disk->durable = count;
-    return disk->durable - disk->base;
+    return disk->trimmed + disk->count;
+}
+
+uint64_t sim_disk_sync(struct sim_disk *disk, uint64_t lsn)
+{
+    assert(lsn <= sim_disk_lsn(disk));
+    if (lsn > disk->trimmed + disk->durable)
+        disk->durable = lsn - disk->trimmed;
+    return disk->trimmed + disk->durable;
+}
+
+void sim_disk_trim(struct sim_disk *disk, uint64_t lsn)
+{
+    size_t gone = lsn > disk->trimmed + 1 ? lsn - disk->trimmed - 1 : 0;
+
+    if (gone > disk->durable)
+        gone = disk->durable;
+    for (size_t i = 0; i < gone; i++)
+        cfs_entry_unref(disk->records[i].entry);
+    disk->count -= gone;
+    disk->durable -= gone;
+    disk->trimmed += gone;
+    memmove(disk->records, disk->records + gone, disk->count * sizeof *disk->records);
 }
 
 void sim_disk_crash(struct sim_disk *disk, size_t kept)
 {
     if (disk->durable + kept < disk->count)
         drop_from(disk, disk->durable + kept);
+    sim_store_crash(&disk->store);
 }
 
-void sim_disk_restore(struct sim_disk *disk, struct cfs_core *core)
+void sim_disk_replace(struct sim_disk *disk)
 {
-    disk->base = disk->durable = disk->count;
+    sim_disk_close(disk);
+    disk->behind = true;
+}
+
+bool sim_disk_restore(struct sim_disk *disk, struct cfs_core *core)
+{
+    disk->trimmed = 0;
+    disk->durable = disk->count;
+    if (!sim_store_restore(&disk->store, core))
+        return false;
     for (size_t i = 0; i < disk->count; i++)
-        cfs_core_restore(core, &disk->records[i]);
+        if (cfs_core_restore(core, &disk->records[i]) != 0)
+            return false;
+    return true;
 }

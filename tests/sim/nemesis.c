@@ -116,6 +116,29 @@ static void leave(struct sim *sim)
     sim_at(sim, end + 1000, come_back, node, 0);
 }
 
+/* A majority of sound disks is what durability rests on: one goes at a time, and the next when that
+ * one's node has caught up. It takes longer than any message lives. */
+static bool all_disks_are_sound(const struct sim *sim)
+{
+    for (uint32_t i = 0; i < sim->swarm.node_count; i++)
+        if (sim->nodes[i].disk.behind)
+            return false;
+    return sim->swarm.node_count >= 3;
+}
+
+static void lose_disk(struct sim *sim)
+{
+    struct sim_node *node = any_node(sim);
+    cfs_time end = sim->world.now + 2 * sim->swarm.slow_max + CFS_MS(50);
+
+    if (!all_disks_are_sound(sim) || node->state != SIM_UP || end > sim->swarm.quiet_at)
+        return;
+    sim_node_crash(sim, node);
+    sim_disk_replace(&node->disk);
+    sim_say(sim, "n%u loses its disk", node->id);
+    sim_at(sim, end, start_again, node, node->life);
+}
+
 /* The network. */
 
 static enum sim_cut any_cut(struct sim *sim)
@@ -246,6 +269,8 @@ void sim_nemesis_sent(struct sim *sim, struct sim_node *node, const struct cfs_m
         permille = swarm->crash_voter_permille;
     else if (message->type == CFS_MSG_APPEND && message->append.entry_count)
         permille = swarm->crash_leader_permille;
+    else if (message->type == CFS_MSG_SNAPSHOT_REPLY && message->snapshot_reply.done)
+        permille = swarm->crash_installed_permille;
     if (sim_random_chance(&sim->random_fault, permille))
         sim_at(sim, sim->world.now, crash_soon, node, node->life);
 }

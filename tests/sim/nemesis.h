@@ -21,7 +21,8 @@ struct sim_node;
     X(SPLIT, split, "the cluster falls into two parts")                                            \
     X(ONE_WAY, one_way, "a node is heard but hears nothing, or the reverse")                       \
     X(LINKS, links, "some links fail, in some directions")                                         \
-    X(LEAVE, leave, "a node is unmounted cleanly and mounted again")
+    X(LEAVE, leave, "a node is unmounted cleanly and mounted again")                               \
+    X(LOSE_DISK, lose_disk, "a node comes back with a new disk")
 
 enum sim_fault {
 #define X(id, function, sentence) SIM_FAULT_##id,

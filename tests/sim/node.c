@@ -22,7 +22,7 @@ void sim_node_init(struct sim *sim, struct sim_node *node, cfs_node_id id)
     struct sim_random *random = &sim->random_node;
     uint64_t drift = sim_random_below(random, 2 * sim->swarm.drift_ppm_max + 1);
 
-    *node = (struct sim_node){.id = id, .tick_at = CFS_NEVER};
+    *node = (struct sim_node){.id = id, .tick_at = CFS_NEVER, .disk = {.behind = true}};
     node->clock =
         (struct sim_clock){.node_base = CFS_SECONDS(sim_random_between(random, 1, 100000)),
                            .drift_ppm = (int64_t)drift - (int64_t)sim->swarm.drift_ppm_max};
@@ -34,6 +34,7 @@ void sim_node_close(struct sim_node *node)
 {
     cfs_core_free(node->core);
     cfs_effects_close(&node->effects);
+    sim_jobs_close(&node->jobs);
     sim_disk_close(&node->disk);
     sim_kernel_close(&node->kernel);
 }
@@ -135,7 +136,7 @@ static void begin_sync(struct sim *sim, struct sim_node *node)
         takes = sim_random_between(random, swarm->sync_max, swarm->stall_max);
     node->syncing = true;
     /* A life has fewer than 2^24 records, a run fewer than 2^40 lives. */
-    sim_at(sim, sim->world.now + takes, synced, node, node->life << 24 | node->disk.count);
+    sim_at(sim, sim->world.now + takes, synced, node, node->life << 24 | sim_disk_lsn(&node->disk));
 }
 
 static void synced(struct sim *sim, void *arg, uint64_t value)
@@ -205,6 +206,15 @@ static void perform(struct sim *sim, struct sim_node *node, struct cfs_effect *e
     case CFS_FX_SESSION:
         session_effect(sim, node, effect->session);
         break;
+    case CFS_FX_CHECKPOINT:
+    case CFS_FX_STAGE:
+    case CFS_FX_FETCH:
+    case CFS_FX_END_FETCH:
+        sim_jobs_add(sim, node, effect);
+        break;
+    case CFS_FX_CAUGHT_UP:
+        node->disk.behind = false;
+        break;
     }
 }
 
@@ -263,6 +273,9 @@ static struct cfs_core_config core_config(struct sim *sim, struct sim_node *node
                                      .session = swarm->session,
                                      .timeout = swarm->timeout,
                                      .seed = sim_random_next(&sim->random_node),
+                                     .behind = node->disk.behind,
+                                     .checkpoint_bytes = swarm->checkpoint_bytes,
+                                     .snapshot_bytes = swarm->snapshot_bytes,
                                      .trace = sim->world.trace ? core_trace : NULL,
                                      .trace_arg = node};
 
@@ -297,7 +310,8 @@ void sim_node_start(struct sim *sim, struct sim_node *node, bool reboot)
     node->lease_seen = 0;
     node->resumed = sim->world.now;
     node->core = cfs_core_new(&config);
-    sim_disk_restore(&node->disk, node->core);
+    if (!sim_disk_restore(&node->disk, node->core))
+        sim_fail(sim, "restart", "node %u cannot start with what its disk holds", node->id);
     sim_raft_started(sim, node);
     sim_kernel_start(&node->kernel);
     sim_node_event(sim, node, node->life, &event);
@@ -314,6 +328,7 @@ void sim_node_crash(struct sim *sim, struct sim_node *node)
     sim_say(sim, "n%u crashes, losing %zu of %zu unsynced records", node->id, unsynced - kept,
             unsynced);
     sim_locks_node_crashed(sim, node);
+    sim_jobs_crash(sim, node);
     node->state = SIM_DOWN;
     node->life++;
     node->session = false;

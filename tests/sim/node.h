@@ -5,6 +5,7 @@
 
 #include "core/node_core.h"
 #include "disk.h"
+#include "jobs.h"
 #include "kernel.h"
 #include "random.h"
 
@@ -27,8 +28,9 @@ struct sim_node {
     struct cfs_core_view view; /* after the last step */
     struct sim_clock clock;
     cfs_wall_time wall_base; /* what CLOCK_REALTIME shows at true time 0 */
-    cfs_time last_seen; /* node time of the last event */
+    cfs_time last_seen;      /* node time of the last event */
     struct sim_disk disk;
+    struct sim_jobs jobs; /* what the checkpoint store has to do */
     bool syncing;
     cfs_time tick_at; /* true time of the timer that is set; CFS_NEVER: none */
     uint64_t tick_number;

@@ -71,6 +71,8 @@ static void report(const struct sim *sim, struct sim_result *result)
                                   .operations = sim->operations,
                                   .events = sim->world.happened,
                                   .messages = sim->network.sent,
+                                  .checkpoints = sim->checkpoints,
+                                  .installs = sim->installs,
                                   .hash = sim->world.hash,
                                   .text_hash = sim->world.text_hash};
     memcpy(result->failure, sim->world.failure, sizeof result->failure);

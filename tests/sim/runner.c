@@ -135,6 +135,8 @@ static void take_report(struct pool *pool, const struct report *report)
     tally->operations += report->result.operations;
     tally->events += report->result.events;
     tally->messages += report->result.messages;
+    tally->checkpoints += report->result.checkpoints;
+    tally->installs += report->result.installs;
     tally->virtual_seconds += report->result.end / CFS_SECONDS(1);
     if (report->result.failed)
         note_failure(pool, report->seed, report->result.failed_at, report->result.failure);

@@ -103,6 +103,29 @@ static void collected(struct scene_node *node, uint64_t id)
     scene_step(node, &event);
 }
 
+/* The store is quicker than anything else. */
+static void perform_store(struct scene_node *node, struct cfs_effect *effect)
+{
+    struct cfs_event event = {.id = effect->id};
+    struct cfs_fetched fetched;
+
+    if (effect->type == CFS_FX_CHECKPOINT) {
+        sim_store_checkpoint(&node->disk.store, &effect->checkpoint);
+        sim_disk_trim(&node->disk, effect->checkpoint.keep_lsn);
+        event.type = CFS_EV_CHECKPOINTED;
+    } else if (effect->type == CFS_FX_STAGE) {
+        sim_store_stage(&node->disk.store, &effect->stage);
+        event.type = CFS_EV_STAGED;
+    } else if (effect->type == CFS_FX_FETCH) {
+        sim_store_fetch(&node->disk.store, effect->id, &effect->fetch, &fetched);
+        event = (struct cfs_event){.type = CFS_EV_FETCHED, .fetched = &fetched};
+    } else {
+        sim_store_end_fetch(&node->disk.store, effect->id);
+        return;
+    }
+    scene_step(node, &event);
+}
+
 static void perform(struct scene_node *node, struct cfs_effect *effect)
 {
     static const char *const words[] = {[CFS_SESSION_OPENED] = "opened",
@@ -130,6 +153,11 @@ static void perform(struct scene_node *node, struct cfs_effect *effect)
     case CFS_FX_SESSION:
         scene_say(node->scene, "%u is told: session %s", node->id, words[effect->session]);
         break;
+    case CFS_FX_CAUGHT_UP:
+        node->disk.behind = false;
+        break;
+    default:
+        perform_store(node, effect);
     }
 }
 
@@ -165,7 +193,8 @@ void scene_persist(struct scene_node *node, size_t count)
 
     if (!node->core || !left)
         return;
-    event.lsn = sim_disk_sync(&node->disk, node->disk.durable + (count < left ? count : left));
+    event.lsn = sim_disk_sync(&node->disk, node->disk.trimmed + node->disk.durable +
+                                               (count < left ? count : left));
     scene_step(node, &event);
 }
 
@@ -193,10 +222,12 @@ void scene_start(struct scene_node *node)
         return;
     config.node = node->id;
     config.seed = node->id * 1000 + node->starts++;
+    config.behind = node->disk.behind;
     config.trace = core_trace;
     config.trace_arg = node;
     node->core = cfs_core_new(&config);
-    sim_disk_restore(&node->disk, node->core);
+    if (!sim_disk_restore(&node->disk, node->core))
+        scene_say(node->scene, "%u cannot start with what its disk holds", node->id);
     scene_tick(node);
 }
 

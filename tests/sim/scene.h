@@ -46,7 +46,7 @@ struct scene {
     struct scene_node nodes[CFS_MEMBERS_MAX];
     uint32_t node_count;
     struct scene_letter *letters;                       /* oldest first */
-    struct scene_letter *kept;    /* copies that come late, if at all */
+    struct scene_letter *kept;                          /* copies that come late, if at all */
     bool cut[CFS_MEMBERS_MAX + 1][CFS_MEMBERS_MAX + 1]; /* [from][to] */
     struct scene_ask *asks;
     uint64_t last_id;

@@ -24,6 +24,7 @@ struct sim {
     uint64_t processes_born, contents_written, keys_used;
     bool winding_down;
     uint64_t operations; /* requests submitted */
+    uint64_t checkpoints, installs;
     struct sim_raft_check raft;
     struct sim_lock_check locks;
     struct sim_live_check live;
@@ -34,7 +35,7 @@ struct sim_result {
     char failure[1024];
     cfs_time end;
     cfs_time failed_at;
-    uint64_t operations, events, messages;
+    uint64_t operations, events, messages, checkpoints, installs;
     uint64_t hash, text_hash;
 };
 

@@ -53,6 +53,8 @@ static void draw_faults(struct sim_swarm *swarm, struct sim_random *random)
     if (sim_random_chance(random, 300))
         swarm->crash_voter_permille = (uint32_t)sim_random_between(random, 50, 500);
     if (sim_random_chance(random, 300))
+        swarm->crash_installed_permille = (uint32_t)sim_random_between(random, 50, 500);
+    if (sim_random_chance(random, 300))
         swarm->crash_leader_permille = (uint32_t)sim_random_between(random, 2, 60);
 }
 
@@ -91,6 +93,7 @@ static void make_calm(struct sim_swarm *swarm)
     swarm->slow_permille = swarm->loss_permille = swarm->duplicate_permille = 0;
     swarm->stall_permille = 0;
     swarm->crash_voter_permille = swarm->crash_leader_permille = 0;
+    swarm->crash_installed_permille = 0;
     for (uint32_t i = 0; i < SIM_FAULT_COUNT; i++)
         swarm->fault_weights[i] = 0;
 }
@@ -129,6 +132,22 @@ static void narrow_to_cancels(struct sim_swarm *swarm, struct sim_random *random
     swarm->action_weights[SIM_CREATE] = 30;
 }
 
+/* Leaders that go on appending while they are cut off, and find the others far ahead. */
+static void narrow_to_snapshots(struct sim_swarm *swarm, struct sim_random *random)
+{
+    make_calm(swarm);
+    swarm->calm = false;
+    swarm->fault_weights[SIM_FAULT_ISOLATE_LEADER] = 5;
+    swarm->fault_weights[SIM_FAULT_CRASH] = 1;
+    swarm->fault_every = CFS_MS(sim_random_between(random, 300, 900));
+    swarm->fault_longest = CFS_MS(sim_random_between(random, 300, 1200));
+    swarm->crash_installed_permille = 500;
+    swarm->node_count = 3;
+    swarm->process_count = 3;
+    swarm->checkpoint_bytes = sim_random_between(random, 400, 1200);
+    swarm->think_max = CFS_MS(sim_random_between(random, 2, 20));
+}
+
 /* Some mixtures are for one kind of trouble that is rare among the others. */
 static void narrow(struct sim_swarm *swarm, struct sim_random *random, uint32_t theme)
 {
@@ -138,6 +157,8 @@ static void narrow(struct sim_swarm *swarm, struct sim_random *random, uint32_t 
         narrow_to_leases(swarm, random);
     else if (theme == 2)
         narrow_to_cancels(swarm, random);
+    else if (theme == 3)
+        narrow_to_snapshots(swarm, random);
 }
 
 void sim_swarm_draw(struct sim_swarm *swarm, uint64_t seed, bool bare)
@@ -157,5 +178,8 @@ void sim_swarm_draw(struct sim_swarm *swarm, uint64_t seed, bool bare)
     swarm->drift_ppm_max = sim_random_chance(&random, 500) ? 5000 : 50;
     swarm->lateness_max = sim_random_between(&random, 50, 2000);
     swarm->quiet_at = CFS_MS(sim_random_between(&random, 1500, 6000));
+    if (sim_random_chance(&random, 800))
+        swarm->checkpoint_bytes = sim_random_between(&random, 500, 6000);
+    swarm->snapshot_bytes = (uint32_t)sim_random_between(&random, 20, 1000);
     narrow(swarm, &random, bare ? 0 : (uint32_t)sim_random_below(&random, 10));
 }

@@ -45,7 +45,9 @@ struct sim_swarm {
     cfs_time sync_min, sync_max;
     uint32_t stall_permille; /* syncs that take up to stall_max */
     cfs_time stall_max;
-    uint32_t tear_permille; /* crashes that lose records which were not synced */
+    uint32_t tear_permille;    /* crashes that lose records which were not synced */
+    uint64_t checkpoint_bytes; /* of log between checkpoints; 0: none are made */
+    uint32_t snapshot_bytes;
 
     /* Nodes. */
     uint32_t drift_ppm_max;
@@ -56,9 +58,10 @@ struct sim_swarm {
     uint32_t fault_weights[SIM_FAULT_COUNT];
     cfs_time fault_every; /* mean time between faults */
     cfs_time fault_longest;
-    uint32_t crash_voter_permille;  /* right after granting its vote */
-    uint32_t crash_leader_permille; /* right after sending entries to one follower */
-    cfs_time quiet_at;              /* from here on nothing goes wrong any more */
+    uint32_t crash_voter_permille;     /* right after granting its vote */
+    uint32_t crash_leader_permille;    /* right after sending entries to one follower */
+    uint32_t crash_installed_permille; /* right after taking over a snapshot */
+    cfs_time quiet_at;                 /* from here on nothing goes wrong any more */
 
     /* Clients. */
     uint32_t action_weights[SIM_ACTION_COUNT];

@@ -48,7 +48,10 @@ static int do_cluster(struct scene *scene, char **words, uint32_t count)
                                  .lease = CFS_MS(verb_option(words, count, "lease", 150)),
                                  .election = CFS_MS(verb_option(words, count, "election", 200)),
                                  .session = CFS_MS(verb_option(words, count, "session", 2000)),
-                                 .timeout = CFS_MS(verb_option(words, count, "timeout", 1000))};
+                                 .timeout = CFS_MS(verb_option(words, count, "timeout", 1000)),
+                                 .checkpoint_bytes = verb_option(words, count, "checkpoint", 0),
+                                 .snapshot_bytes =
+                                     (uint32_t)verb_option(words, count, "chunk", 4096)};
     scene_cluster(scene, (uint32_t)size);
     return 0;
 }

@@ -197,7 +197,10 @@ void raft_bench_acknowledge(struct raft_bench *rb, cfs_node_id peer, uint64_t ma
         rb, (struct cfs_message){.type = CFS_MSG_APPEND_REPLY,
                                  .from = peer,
                                  .term = rb->raft.term,
-                                 .append_reply = {.success = true, .match = match, .sent = sent}});
+                                 .append_reply = {.success = true,
+                                                  .match = match,
+                                                  .sent = sent,
+                                                  .sound = true}});
 }
 
 struct cfs_message raft_vote_request(cfs_node_id from, uint64_t term, bool pre, uint64_t last_index,
@@ -215,7 +218,10 @@ struct cfs_message raft_vote(cfs_node_id from, uint64_t term, bool pre, cfs_time
     return (struct cfs_message){.type = CFS_MSG_VOTE_REPLY,
                                 .from = from,
                                 .term = term,
-                                .vote_reply = {.pre = pre, .granted = true, .promise = promise}};
+                                .vote_reply = {.pre = pre,
+                                               .granted = true,
+                                               .sound = true,
+                                               .promise = promise}};
 }
 
 struct cfs_message raft_entries(cfs_node_id from, uint64_t term, uint64_t prev_index,

@@ -130,6 +130,15 @@ static void perform(struct world *w, cfs_node_id id, struct cfs_effect *effect)
                                           .stuck = node->stuck,
                                           .stuck_count = node->stuck_count});
         break;
+    case CFS_FX_CAUGHT_UP:
+        node->config.behind = false;
+        break;
+    case CFS_FX_CHECKPOINT:
+    case CFS_FX_STAGE:
+    case CFS_FX_FETCH:
+    case CFS_FX_END_FETCH:
+        fail_msg("these nodes make no checkpoints");
+        break;
     }
 }
 
@@ -156,9 +165,8 @@ void world_start(struct world *w, cfs_node_id id)
     node->config.seed = 1000 * id + node->life;
     node->core = cfs_core_new(&node->config);
     for (size_t i = 0; i < node->record_count; i++)
-        cfs_core_restore(node->core, &node->records[i]);
-    node->kept = node->record_count;
-    node->ordered = node->durable = 0;
+        assert_int_equal(cfs_core_restore(node->core, &node->records[i]), 0);
+    node->ordered = node->durable = node->record_count;
     node->round_count = 0;
     world_step(w, id, (struct cfs_event){.type = CFS_EV_TICK});
 }
@@ -175,7 +183,7 @@ void world_crash(struct world *w, cfs_node_id id)
 
     cfs_core_free(node->core);
     node->core = NULL;
-    while (node->record_count > node->kept + node->durable)
+    while (node->record_count > node->durable)
         cfs_entry_unref(node->records[--node->record_count].entry);
 }
 

@@ -10,7 +10,8 @@
 
 static void grow(struct cfs_log *log, uint64_t term)
 {
-    cfs_log_append(log, cfs_entry_new(CFS_ENTRY_NOOP, cfs_log_last_index(log) + 1, term, NULL, 0));
+    cfs_log_append(log, cfs_entry_new(CFS_ENTRY_NOOP, cfs_log_last_index(log) + 1, term, NULL, 0),
+                   1);
 }
 
 static void an_empty_log_ends_at_index_0_with_term_0(void **state)
@@ -78,7 +79,7 @@ static void a_dropped_entry_lives_on_in_whoever_else_refers_to_it(void **state)
     struct cfs_entry *entry = cfs_entry_new(CFS_ENTRY_NOOP, 1, 4, NULL, 0);
 
     (void)state;
-    cfs_log_append(&log, cfs_entry_ref(entry));
+    cfs_log_append(&log, cfs_entry_ref(entry), 1);
     cfs_log_truncate(&log, 1);
     assert_int_equal(entry->refs, 1);
     assert_int_equal(entry->term, 4);

@@ -19,14 +19,16 @@ static int tear_down(void **state)
 static void restore_state(struct cfs_raft *raft, uint64_t term, cfs_node_id vote)
 {
     cfs_raft_restore(
-        raft, &(struct cfs_record){.type = CFS_RECORD_HARD_STATE, .term = term, .vote = vote});
+        raft, &(struct cfs_record){.type = CFS_RECORD_HARD_STATE, .term = term, .vote = vote}, 0);
 }
 
 static void restore_entry(struct cfs_raft *raft, uint64_t index, uint64_t term)
 {
     struct cfs_entry *entry = cfs_entry_new(CFS_ENTRY_NOOP, index, term, NULL, 0);
 
-    cfs_raft_restore(raft, &(struct cfs_record){.type = CFS_RECORD_ENTRY, .entry = entry});
+    cfs_raft_restore(raft, &(struct cfs_record){.type = CFS_RECORD_ENTRY, .entry = entry},
+                     ++raft->env->lsn);
+    raft->env->durable = raft->env->lsn;
     cfs_entry_unref(entry);
 }
 
@@ -156,6 +158,7 @@ static void five_members_need_two_others_for_a_lease(void **state)
     (void)state;
     raft_bench_open(&five, 5);
     raft_bench_lead(&five);
+    bench_pass(&five.bench, CFS_MS(50));
     now = five.bench.env.now;
     raft_bench_acknowledge(&five, 2, 0, now);
     assert_int_equal(cfs_raft_lease_until(&five.raft), 0);
@@ -174,6 +177,7 @@ static void the_lease_of_five_members_follows_from_the_newest_majority(void **st
         struct raft_bench five;
         raft_bench_open(&five, 5);
         raft_bench_lead(&five);
+        bench_pass(&five.bench, CFS_MS(50));
         for (cfs_node_id peer = 2; peer <= 5; peer++)
             raft_bench_acknowledge(&five, peer, 0,
                                    five.bench.env.now - CFS_MS(10 * orders[i][peer - 2]));
@@ -189,7 +193,8 @@ static void acknowledgements_of_an_earlier_leadership_give_no_lease(void **state
 
     (void)state;
     raft_bench_lead(&rb);
-    late.append_reply = (struct cfs_msg_append_reply){.success = true, .sent = rb.bench.env.now};
+    late.append_reply =
+        (struct cfs_msg_append_reply){.success = true, .sent = rb.bench.env.now, .sound = true};
     raft_bench_heartbeat(&rb, 2, 5);
     raft_bench_lead(&rb);
     assert_int_equal(rb.raft.term, 6);

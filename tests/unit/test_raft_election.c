@@ -63,7 +63,7 @@ static void there_is_one_vote_in_a_term_even_across_a_restart(void **state)
     (void)state;
     bench_open(&again.bench, 3);
     cfs_raft_init(&again.raft, &again.bench.env, 0, &again.bench.config);
-    cfs_raft_restore(&again.raft, &record);
+    cfs_raft_restore(&again.raft, &record, 0);
     cfs_raft_start(&again.raft);
     raft_bench_receive(&again, raft_vote_request(3, 1, false, 9, 9));
     raft_bench_durable(&again);
@@ -222,6 +222,8 @@ static void a_majority_of_pre_votes_makes_a_candidate(void **state)
     assert_int_equal(rb.raft.role, CFS_CANDIDATE);
     assert_int_equal(rb.raft.term, 1);
     assert_int_equal(rb.raft.vote, BENCH_SELF);
+    assert_true(bench_sent(&rb.bench, CFS_MSG_VOTE, 3)->vote.pre);
+    raft_bench_durable(&rb); /* it must not forget in which term, and on which log, it stood */
     assert_false(bench_sent(&rb.bench, CFS_MSG_VOTE, 3)->vote.pre);
 }
 

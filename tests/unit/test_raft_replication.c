@@ -39,10 +39,11 @@ static void propose(uint32_t count)
 
 static void reject(cfs_node_id peer, uint64_t hint)
 {
-    raft_bench_receive(&rb, (struct cfs_message){.type = CFS_MSG_APPEND_REPLY,
-                                                 .from = peer,
-                                                 .term = rb.raft.term,
-                                                 .append_reply = {.match = hint, .sent = 1}});
+    raft_bench_receive(
+        &rb, (struct cfs_message){.type = CFS_MSG_APPEND_REPLY,
+                                  .from = peer,
+                                  .term = rb.raft.term,
+                                  .append_reply = {.match = hint, .sent = 1, .sound = true}});
 }
 
 /* A leader whose followers have everything up to its first entry and are not probed. */
@@ -472,10 +473,11 @@ static void a_rejection_renews_the_lease_all_the_same(void **state)
     (void)state;
     lead();
     rb.raft.progress[1].acked = rb.raft.progress[2].acked = 0;
-    raft_bench_receive(&rb, (struct cfs_message){.type = CFS_MSG_APPEND_REPLY,
-                                                 .from = 2,
-                                                 .term = rb.raft.term,
-                                                 .append_reply = {.sent = rb.bench.env.now}});
+    raft_bench_receive(
+        &rb, (struct cfs_message){.type = CFS_MSG_APPEND_REPLY,
+                                  .from = 2,
+                                  .term = rb.raft.term,
+                                  .append_reply = {.sent = rb.bench.env.now, .sound = true}});
     assert_true(cfs_raft_lease_until(&rb.raft) > rb.bench.env.now);
 }
 

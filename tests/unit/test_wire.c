@@ -313,7 +313,8 @@ struct refusal {
 #define HEAD(message) "{\"v\":1,\"from\":2,\"to\":1,\"messages\":[" message "]}\n"
 #define APPEND(rest)                                                                               \
     HEAD("{\"type\":\"append\",\"group\":0,\"term\":1,\"prev_index\":4,\"prev_term\":1,"           \
-         "\"commit\":1,\"sent\":1,\"serving\":true,\"entries\":[" rest "]}")
+         "\"commit\":1,\"sent\":1,\"lease\":1,\"sound_at\":0,\"serving\":true,\"entries\":[" rest  \
+         "]}")
 
 static const struct refusal refusals[] = {
     {"", "no end of the head"},

@@ -1,0 +1,64 @@
+/* Checkpoints: what the machine has become since the last one goes to the disk, and with it the log
+ * up to there may go. */
+#include "core/alloc.h"
+#include "core/group.h"
+#include "core/planted.h"
+
+/* Of the entries that a checkpoint covers the newest stay a while: who is behind by no more is sent
+ * entries, not a snapshot. */
+#define KEEP_BYTES 2097152u
+/* A transfer under way keeps what comes after its snapshot, or it would be followed by another; but
+ * not for ever. */
+#define KEEP_BYTES_MAX 67108864u
+
+bool cfs_group_wants_checkpoint(const struct cfs_group *group)
+{
+    return group->config->checkpoint_bytes &&
+           group->unsaved_bytes >= group->config->checkpoint_bytes;
+}
+
+void cfs_group_save(struct cfs_group *group, struct cfs_checkpoint *checkpoint)
+{
+    struct cfs_group_head head = cfs_raft_head(&group->raft);
+    struct cfs_part part = {.group = group->id};
+    uint64_t keep = cfs_raft_keep_lsn(&group->raft);
+
+    if (CFS_PLANTED(BUG_COMPACT_UNSAVED))
+        keep = group->env->lsn + 1;
+    if (keep < checkpoint->keep_lsn)
+        checkpoint->keep_lsn = keep;
+    cfs_group_head_encode(&part.head, &head);
+    cfs_machine_save(group->machine, &part.pieces);
+    checkpoint->parts =
+        cfs_realloc(checkpoint->parts, (checkpoint->part_count + 1) * sizeof *checkpoint->parts);
+    checkpoint->parts[checkpoint->part_count++] = part;
+    group->ordered_index = head.base.index;
+    group->unsaved_bytes = 0;
+}
+
+/* Up to where entries may go: `saved` or, to spare those who are a little behind, before it. */
+static uint64_t compactable(const struct cfs_group *group)
+{
+    const struct cfs_log *log = &group->raft.log;
+    uint64_t oldest = cfs_snapshot_oldest(group), index = group->saved_index, kept = 0;
+    uint64_t spare = group->config->checkpoint_bytes / 4;
+
+    if (spare > KEEP_BYTES)
+        spare = KEEP_BYTES;
+    if (oldest < index && log->bytes < KEEP_BYTES_MAX)
+        index = oldest;
+    while (index > log->base.index) {
+        kept += cfs_entry_bytes(cfs_log_get(log, index)->len);
+        if (kept > spare)
+            break;
+        index--;
+    }
+    return index;
+}
+
+void cfs_group_saved(struct cfs_group *group)
+{
+    if (group->ordered_index > group->saved_index)
+        group->saved_index = group->ordered_index;
+    cfs_log_compact(&group->raft.log, compactable(group));
+}

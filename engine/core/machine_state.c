@@ -1,0 +1,59 @@
+/* The machine as pieces: its counters, its sessions, its locks. */
+#include <stdlib.h>
+
+#include "core/command_internal.h"
+#include "core/machine.h"
+
+#define VERSION 1u
+
+static void save_counters(const struct cfs_machine *machine, struct cfs_writer *pieces)
+{
+    struct cfs_piece_key key = {.bytes = {CFS_PIECE_MACHINE}, .len = 1};
+    struct cfs_writer value = {0};
+
+    cfs_put_u8(&value, VERSION);
+    cfs_put_u64(&value, cfs_lock_table_token(machine->locks));
+    cfs_piece_put(pieces, &key, &value);
+    free(value.data);
+}
+
+void cfs_machine_save(struct cfs_machine *machine, struct cfs_writer *pieces)
+{
+    save_counters(machine, pieces);
+    cfs_sessions_save(&machine->sessions, pieces);
+    cfs_lock_table_save(machine->locks, pieces);
+}
+
+static int load_counters(struct cfs_machine *machine, const struct cfs_piece *piece)
+{
+    struct cfs_reader value = {.data = piece->value, .len = piece->value_len};
+    cfs_token token;
+
+    cfs_get_enum(&value, VERSION, VERSION);
+    token = cfs_get_u64(&value);
+    if (!piece->put || piece->key_len != 1 || !cfs_reader_whole(&value))
+        return -1;
+    cfs_lock_table_set_token(machine->locks, token);
+    machine->counted = true;
+    return 0;
+}
+
+int cfs_machine_load(struct cfs_machine *machine, const struct cfs_piece *piece)
+{
+    switch (piece->key[0]) {
+    case CFS_PIECE_MACHINE:
+        return load_counters(machine, piece);
+    case CFS_PIECE_SESSION:
+        return cfs_sessions_load(&machine->sessions, piece);
+    case CFS_PIECE_LOCK:
+    case CFS_PIECE_CLAIM:
+        return cfs_lock_table_load(machine->locks, piece);
+    default:
+        return -1;
+    }
+}
+
+bool cfs_machine_loaded(const struct cfs_machine *machine)
+{
+    return machine->counted && cfs_lock_table_loaded(machine->locks);
+}
