@@ -7,6 +7,7 @@
 enum cfs_entry_kind {
     CFS_ENTRY_NOOP = 1,    /* a new leader's first entry (Raft thesis 6.4) */
     CFS_ENTRY_COMMAND = 2, /* an encoded struct cfs_command */
+    CFS_ENTRY_MEMBERS = 3, /* an encoded struct cfs_membership: in force from here on (4.1) */
 };
 
 struct cfs_entry {

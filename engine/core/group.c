@@ -57,6 +57,7 @@ void cfs_group_receive(struct cfs_group *group, struct cfs_message *message)
     case CFS_MSG_VOTE_REPLY:
     case CFS_MSG_APPEND:
     case CFS_MSG_APPEND_REPLY:
+    case CFS_MSG_TIMEOUT_NOW:
         cfs_raft_receive(&group->raft, message);
         break;
     case CFS_MSG_SNAPSHOT:
@@ -105,6 +106,7 @@ static void follow_leadership(struct cfs_group *group)
 void cfs_group_settle(struct cfs_group *group)
 {
     apply(group);
+    cfs_raft_leave_if_removed(&group->raft);
     follow_leadership(group);
     if (group->home.serving)
         cfs_home_progress(&group->home);

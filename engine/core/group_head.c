@@ -13,6 +13,7 @@ void cfs_group_head_encode(struct cfs_writer *writer, const struct cfs_group_hea
     cfs_put_u64(writer, head->base.time);
     cfs_put_u64(writer, head->term);
     cfs_put_u32(writer, head->vote);
+    cfs_membership_put(writer, &head->members);
     cfs_put_u64(writer, head->install);
 }
 
@@ -27,6 +28,7 @@ int cfs_group_head_decode(struct cfs_group_head *head, const uint8_t *data, size
     head->base.time = cfs_get_u64(&reader);
     head->term = cfs_get_u64(&reader);
     head->vote = cfs_get_u32(&reader);
+    cfs_membership_get(&reader, &head->members);
     head->install = cfs_get_u64(&reader);
     return cfs_reader_whole(&reader) ? 0 : -1;
 }

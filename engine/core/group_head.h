@@ -5,11 +5,13 @@
 
 #include "core/codec.h"
 #include "core/log.h"
+#include "core/membership.h"
 
 struct cfs_group_head {
     struct cfs_log_base base; /* the last entry that the state contains */
     uint64_t term;            /* the node's current term when it was made; 0 in a snapshot */
     cfs_node_id vote;         /* and its vote in it */
+    struct cfs_membership members; /* as of the base */
     uint64_t install;         /* the last snapshot that was installed here; 0: none */
 };
 

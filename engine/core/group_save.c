@@ -60,5 +60,5 @@ void cfs_group_saved(struct cfs_group *group)
 {
     if (group->ordered_index > group->saved_index)
         group->saved_index = group->ordered_index;
-    cfs_log_compact(&group->raft.log, compactable(group));
+    cfs_raft_log_compact(&group->raft, compactable(group));
 }

@@ -104,14 +104,13 @@ bool cfs_home_lease_valid(const struct cfs_home *home)
 
 bool cfs_home_node_alive(const struct cfs_home *home, cfs_node_id node)
 {
-    int at = cfs_raft_position(home->raft, node);
 
     if (node == home->env->self)
         return true;
-    if (at < 0)
+    if (!(cfs_membership_all(&home->raft->members) & CFS_NODE_BIT(node)))
         return false;
     /* A new leader has not heard from everyone yet. */
-    cfs_time heard = home->raft->progress[at].acked;
+    cfs_time heard = home->raft->progress[node].acked;
     if (heard < home->raft->leader_since)
         heard = home->raft->leader_since;
     return heard + 2 * home->config->election > home->env->now;

@@ -20,10 +20,10 @@ struct cfs_collection {
     cfs_time due;      /* next start; CFS_NEVER: nobody waits */
     cfs_time deadline; /* active: who has not replied by then runs */
     uint32_t repeats;  /* short-term repetitions left: processes may be on their way to wait(2) */
-    uint32_t awaited;  /* bit set by member position */
+    cfs_node_set awaited;
     bool suspected;    /* the last round found `suspect` */
     struct cfs_asker suspect;
-    struct cfs_msg_collect_reply replies[CFS_MEMBERS_MAX]; /* by member position; owned */
+    struct cfs_msg_collect_reply replies[CFS_NODE_MAX + 1]; /* by node id; owned */
 };
 
 struct cfs_home {

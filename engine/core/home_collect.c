@@ -16,7 +16,7 @@
 
 static void clear_replies(struct cfs_collection *collection)
 {
-    for (uint32_t i = 0; i < CFS_MEMBERS_MAX; i++) {
+    for (uint32_t i = 1; i <= CFS_NODE_MAX; i++) {
         struct cfs_message message = {.type = CFS_MSG_COLLECT_REPLY,
                                       .collect_reply = collection->replies[i]};
         cfs_message_clear(&message);
@@ -51,28 +51,28 @@ static void start(struct cfs_home *home)
     collection->id++;
     collection->awaited = 0;
     collection->deadline = home->env->now + COLLECT_MAX;
-    for (uint32_t i = 0; i < home->config->member_count; i++) {
+    CFS_EACH_NODE (node, cfs_membership_all(&home->raft->members)) {
         struct cfs_message message = {.type = CFS_MSG_COLLECT,
                                       .group = home->raft->group,
-                                      .to = home->config->members[i],
+                                      .to = node,
                                       .term = home->raft->term,
                                       .collect = {.id = collection->id}};
-        if (!cfs_home_node_alive(home, message.to))
+        if (!cfs_home_node_alive(home, node))
             continue;
-        collection->awaited |= 1u << i;
+        collection->awaited |= CFS_NODE_BIT(node);
         cfs_env_send(home->env, &message);
     }
 }
 
 static bool find(const struct cfs_home *home, struct cfs_asker *victim)
 {
-    struct cfs_report reports[CFS_MEMBERS_MAX];
+    struct cfs_report reports[CFS_NODE_MAX];
     uint32_t count = 0;
 
-    for (uint32_t i = 0; i < home->config->member_count; i++) {
-        const struct cfs_msg_collect_reply *reply = &home->collection.replies[i];
+    CFS_EACH_NODE (node, cfs_membership_all(&home->raft->members)) {
+        const struct cfs_msg_collect_reply *reply = &home->collection.replies[node];
         if (reply->id == home->collection.id)
-            reports[count++] = (struct cfs_report){.node = home->config->members[i],
+            reports[count++] = (struct cfs_report){.node = node,
                                                    .session = reply->session,
                                                    .stuck = reply->stuck,
                                                    .stuck_count = reply->stuck_count};
@@ -140,14 +140,13 @@ void cfs_home_collect_tick(struct cfs_home *home)
 void cfs_home_collected(struct cfs_home *home, struct cfs_message *message)
 {
     struct cfs_collection *collection = &home->collection;
-    int at = cfs_raft_position(home->raft, message->from);
 
-    if (at < 0 || !collection->active || message->term != home->raft->term ||
-        message->collect_reply.id != collection->id || !(collection->awaited >> at & 1))
+    if (!collection->active || message->term != home->raft->term ||
+        message->collect_reply.id != collection->id || !(collection->awaited & CFS_NODE_BIT(message->from)))
         return;
-    collection->replies[at] = message->collect_reply;
+    collection->replies[message->from] = message->collect_reply;
     message->collect_reply = (struct cfs_msg_collect_reply){0};
-    collection->awaited &= ~(1u << at);
+    collection->awaited &= ~CFS_NODE_BIT(message->from);
     if (!collection->awaited)
         judge(home);
 }

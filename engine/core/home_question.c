@@ -20,7 +20,7 @@ struct cfs_question {
     uint64_t after;             /* applied index it has to see */
     bool drained;               /* the holders' nodes were asked */
     uint64_t drain_id;
-    uint32_t awaited; /* bit set by member position: have not finished yet */
+    cfs_node_set awaited; /* have not finished yet */
     cfs_time deadline;
     struct cfs_question *prev, *next;
 };
@@ -81,16 +81,15 @@ static bool drain(struct cfs_home *home, struct cfs_question *question, const ch
     question->drained = true;
     question->drain_id = ++home->drain_id;
     question->deadline = home->env->now + DRAIN_MAX;
-    for (uint32_t i = 0; i < home->config->member_count; i++) {
-        cfs_node_id node = home->config->members[i];
+    CFS_EACH_NODE (node, nodes) {
         struct cfs_message message = {.type = CFS_MSG_DRAIN,
                                       .group = home->raft->group,
                                       .to = node,
                                       .term = home->raft->term,
                                       .drain = {.id = question->drain_id}};
-        if (!(nodes >> node & 1) || !cfs_home_node_alive(home, node))
+        if (!cfs_home_node_alive(home, node))
             continue;
-        question->awaited |= 1u << i;
+        question->awaited |= CFS_NODE_BIT(node);
         cfs_env_send(home->env, &message);
     }
     return question->awaited != 0;
@@ -178,14 +177,13 @@ void cfs_home_progress(struct cfs_home *home)
 
 void cfs_home_drained(struct cfs_home *home, const struct cfs_message *message)
 {
-    int at = cfs_raft_position(home->raft, message->from);
     struct cfs_question *question;
 
-    if (at < 0 || message->term != home->raft->term)
+    if (message->term != home->raft->term)
         return;
     DL_FOREACH (home->questions, question)
         if (question->drained && question->drain_id == message->drain_reply.id)
-            question->awaited &= ~(1u << at);
+            question->awaited &= ~CFS_NODE_BIT(message->from);
 }
 
 cfs_time cfs_home_question_deadline(const struct cfs_home *home)

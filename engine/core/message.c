@@ -105,6 +105,7 @@ const char *cfs_message_type_name(enum cfs_message_type type)
         [CFS_MSG_COLLECT_REPLY] = "collect_reply",
         [CFS_MSG_SNAPSHOT] = "snapshot",
         [CFS_MSG_SNAPSHOT_REPLY] = "snapshot_reply",
+        [CFS_MSG_TIMEOUT_NOW] = "timeout_now",
     };
 
     return type < CFS_MSG_TYPE_COUNT ? names[type] : NULL;

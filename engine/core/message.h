@@ -22,11 +22,13 @@ enum cfs_message_type {
     CFS_MSG_COLLECT_REPLY,
     CFS_MSG_SNAPSHOT, /* InstallSnapshot, a chunk of it (thesis 5.3) */
     CFS_MSG_SNAPSHOT_REPLY,
+    CFS_MSG_TIMEOUT_NOW, /* the leader to its successor: stand at once (3.10) */
     CFS_MSG_TYPE_COUNT
 };
 
 struct cfs_msg_vote {
     bool pre;
+    bool transfer; /* the leader of the term before has asked for it, and given up its lease */
     uint64_t last_index, last_term; /* of the candidate's log */
 };
 

@@ -413,23 +413,31 @@ static const char *role_name(const struct cfs_raft *raft)
     return names[raft->role];
 }
 
-static void view_members(const struct cfs_core *core, struct cfs_core_view *view)
+static const char *membership_role(const struct cfs_membership *members, cfs_node_id node)
 {
-    bool leader = core->groups[0].raft.role == CFS_LEADER;
+    if (members->voters & CFS_NODE_BIT(node))
+        return "voter";
+    return members->outgoing & CFS_NODE_BIT(node) ? "outgoing" : "learner";
+}
 
-    view->member_count = core->config.member_count;
-    for (uint32_t i = 0; i < view->member_count; i++) {
-        const struct cfs_progress *progress = &core->groups[0].raft.progress[i];
+uint32_t cfs_core_members(const struct cfs_core *core, struct cfs_member_view out[CFS_NODE_MAX])
+{
+    const struct cfs_raft *raft = &core->groups[0].raft;
+    uint32_t count = 0;
+
+    CFS_EACH_NODE (node, cfs_membership_all(&raft->members)) {
+        const struct cfs_progress *progress = &raft->progress[node];
         const struct cfs_session *session =
-            cfs_sessions_of_node(&core->groups[0].machine->sessions, core->config.members[i]);
-        view->members[i].node = core->config.members[i];
-        view->members[i].session = session ? session->id : 0;
-        if (!leader)
-            continue;
-        bool self = progress->node == core->config.node;
-        view->members[i].match = self ? core->groups[0].raft.durable_index : progress->match;
-        view->members[i].heard = self ? core->env.now : progress->acked;
+            cfs_sessions_of_node(&core->groups[0].machine->sessions, node);
+        bool self = node == core->config.node, leads = raft->role == CFS_LEADER;
+        out[count++] = (struct cfs_member_view){
+            .node = node,
+            .role = membership_role(&raft->members, node),
+            .match = !leads ? 0 : self ? raft->durable_index : progress->match,
+            .heard = !leads ? 0 : self ? core->env.now : progress->acked,
+            .session = session ? session->id : 0};
     }
+    return count;
 }
 
 void cfs_core_view(const struct cfs_core *core, struct cfs_core_view *view)
@@ -456,7 +464,7 @@ void cfs_core_view(const struct cfs_core *core, struct cfs_core_view *view)
         .waiting = cfs_lock_table_waiter_count(core->groups[0].machine->locks),
         .outstanding = core->client.call_count,
         .session_count = HASH_COUNT(core->groups[0].machine->sessions.by_id)};
-    view_members(core, view);
+    view->member_count = cfs_node_set_count(cfs_membership_all(&raft->members));
 }
 
 const struct cfs_entry *cfs_core_entry(const struct cfs_core *core, uint64_t index)

@@ -75,15 +75,19 @@ struct cfs_core_view {
     uint32_t held, waiting; /* locks */
     uint32_t outstanding;   /* this node's requests without an answer */
     uint32_t session_count;
-    struct {
-        cfs_node_id node;
-        uint64_t match;         /* leader: durable on that member up to here */
-        cfs_time heard;         /* leader: when it last acknowledged; else 0 */
-        cfs_session_id session; /* as applied here; 0: none */
-    } members[CFS_MEMBERS_MAX];
-    uint32_t member_count;
+    uint32_t member_count;  /* as cfs_core_members lists them */
 };
 void cfs_core_view(const struct cfs_core *core, struct cfs_core_view *view);
+
+struct cfs_member_view {
+    cfs_node_id node;
+    const char *role;       /* "voter", "outgoing", "learner" */
+    uint64_t match;         /* leader: durable on that member up to here */
+    cfs_time heard;         /* leader: when it last acknowledged; else 0 */
+    cfs_session_id session; /* as applied here; 0: none */
+};
+/* All replicas of group 0, by id; how many there are. */
+uint32_t cfs_core_members(const struct cfs_core *core, struct cfs_member_view out[CFS_NODE_MAX]);
 
 /* For checkers: the log as it stands (NULL when there is no such index) and the applied lock table.
  */

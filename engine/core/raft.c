@@ -10,18 +10,22 @@
 void cfs_raft_init(struct cfs_raft *raft, struct cfs_env *env, cfs_group_id group,
                    const struct cfs_core_config *config)
 {
+    struct cfs_membership members = {0};
+
     *raft = (struct cfs_raft){.env = env,
                               .group = group,
                               .config = config,
                               .role = CFS_FOLLOWER,
                               .behind = config->behind};
     for (uint32_t i = 0; i < config->member_count; i++)
-        raft->progress[i].node = config->members[i];
+        members.voters |= CFS_NODE_BIT(config->members[i]);
+    cfs_raft_log_reset(raft, (struct cfs_log_base){0}, &members);
 }
 
 void cfs_raft_close(struct cfs_raft *raft)
 {
     cfs_log_close(&raft->log);
+    cfs_membership_history_close(&raft->history);
     free(raft->marks);
     raft->marks = NULL;
 }
@@ -31,7 +35,7 @@ void cfs_raft_restore_head(struct cfs_raft *raft, const struct cfs_group_head *h
     raft->term = head->term;
     raft->vote = head->vote;
     raft->install = head->install;
-    cfs_log_reset(&raft->log, head->base);
+    cfs_raft_log_reset(raft, head->base, &head->members);
     raft->commit = raft->applied = head->base.index;
 }
 
@@ -53,9 +57,9 @@ static int restore_entry(struct cfs_raft *raft, struct cfs_entry *entry, uint64_
 
     if (entry->index > cfs_log_last_index(&raft->log) + 1)
         return -1;
-    cfs_log_truncate(&raft->log, entry->index > base ? entry->index : base + 1);
+    cfs_raft_log_truncate(raft, entry->index > base ? entry->index : base + 1);
     if (entry->index > base)
-        cfs_log_append(&raft->log, cfs_entry_ref(entry), lsn);
+        cfs_raft_log_append(raft, cfs_entry_ref(entry), lsn);
     return 0;
 }
 
@@ -69,7 +73,7 @@ int cfs_raft_restore(struct cfs_raft *raft, const struct cfs_record *record, uin
         return restore_entry(raft, record->entry, lsn);
     case CFS_RECORD_INSTALL:
         if (record->term == raft->install && !CFS_PLANTED(BUG_KEEP_OLD_LOG))
-            cfs_log_truncate(&raft->log, raft->log.base.index + 1);
+            cfs_raft_log_truncate(raft, raft->log.base.index + 1);
         break;
     }
     return 0;
@@ -79,10 +83,14 @@ struct cfs_group_head cfs_raft_head(const struct cfs_raft *raft)
 {
     const struct cfs_entry *entry = cfs_log_get(&raft->log, raft->applied);
     struct cfs_group_head head = {
-        .base = raft->log.base, .term = raft->term, .vote = raft->vote, .install = raft->install};
+        .base = raft->log.base, .term = raft->term,                                  .vote = raft->vote,
+                                  .install = raft->install};
+    const struct cfs_membership_mark *mark =
+        cfs_membership_history_at(&raft->history, raft->applied);
 
     if (entry)
         head.base = (struct cfs_log_base){entry->index, entry->term, entry->time};
+    head.members = mark->members;
     return head;
 }
 
@@ -93,12 +101,12 @@ uint64_t cfs_raft_keep_lsn(const struct cfs_raft *raft)
     return lsn ? lsn : raft->env->lsn + 1;
 }
 
-void cfs_raft_installed(struct cfs_raft *raft, struct cfs_log_base base, uint64_t install)
+void cfs_raft_installed(struct cfs_raft *raft, const struct cfs_group_head *head)
 {
-    cfs_log_reset(&raft->log, base);
-    raft->commit = raft->applied = raft->durable_index = base.index;
+    cfs_raft_log_reset(raft, head->base, &head->members);
+    raft->commit = raft->applied = raft->durable_index = head->base.index;
     raft->mark_count = 0;
-    raft->install = install;
+    raft->install = head->install;
     raft->replaced = false;
 }
 
@@ -117,7 +125,7 @@ bool cfs_raft_caught_up(struct cfs_raft *raft)
 
 void cfs_raft_start(struct cfs_raft *raft)
 {
-    bool alone = raft->config->member_count == 1;
+    bool alone = cfs_raft_is_alone(raft);
 
     raft->durable_index = cfs_log_last_index(&raft->log);
     /* What this node promised before it stopped is not known any more: assume the most. */
@@ -126,28 +134,6 @@ void cfs_raft_start(struct cfs_raft *raft)
     cfs_raft_reset_election(raft);
     if (alone)
         raft->election_due = raft->env->now;
-}
-
-int cfs_raft_position(const struct cfs_raft *raft, cfs_node_id node)
-{
-    for (uint32_t i = 0; i < raft->config->member_count; i++)
-        if (raft->config->members[i] == node)
-            return (int)i;
-    return -1;
-}
-
-uint32_t cfs_raft_quorum(const struct cfs_raft *raft)
-{
-    uint32_t count = raft->config->member_count;
-
-    if (CFS_PLANTED(BUG_COMMIT_MINORITY) && count > 1)
-        return count / 2;
-    return count / 2 + 1;
-}
-
-bool cfs_raft_is_quorum(const struct cfs_raft *raft, uint32_t members)
-{
-    return (uint32_t)__builtin_popcount(members) >= raft->config->member_count / 2 + 1;
 }
 
 void cfs_raft_reset_election(struct cfs_raft *raft)
@@ -192,9 +178,9 @@ void cfs_raft_become_leader(struct cfs_raft *raft)
     raft->leader_since = raft->env->now;
     raft->clock_base = raft->env->now;
     raft->time_base = cfs_log_last_time(&raft->log);
-    for (uint32_t i = 0; i < raft->config->member_count; i++)
-        raft->progress[i] = (struct cfs_progress){
-            .node = raft->config->members[i], .next = last + 1, .probing = true};
+    CFS_EACH_NODE (node, cfs_membership_all(&raft->members))
+        raft->progress[node] =
+            (struct cfs_progress){.node = node, .next = last + 1, .probing = true};
     raft->noop_index = cfs_raft_propose(raft, CFS_ENTRY_NOOP, NULL, 0);
     cfs_raft_broadcast_heartbeat(raft);
 }
@@ -224,23 +210,16 @@ cfs_time cfs_raft_group_time(const struct cfs_raft *raft)
     return raft->time_base + (raft->env->now - raft->clock_base);
 }
 
-/* The moment by which a majority, this leader included, has acknowledged messages sent since. */
+/* The moment by which a quorum, this leader included, has acknowledged messages sent since. */
 static cfs_time quorum_acked(const struct cfs_raft *raft)
 {
-    cfs_time acked[CFS_MEMBERS_MAX] = {0};
-    uint32_t count = raft->config->member_count;
+    uint64_t acked[CFS_NODE_MAX + 1] = {0};
 
-    for (uint32_t i = 0; i < count; i++) {
-        const struct cfs_progress *progress = &raft->progress[i];
-        cfs_time at = progress->node == raft->env->self ? raft->env->now
-                      : progress->forgetful             ? 0
-                                                        : progress->acked;
-        uint32_t slot = i;
-        for (; slot > 0 && acked[slot - 1] < at; slot--)
-            acked[slot] = acked[slot - 1];
-        acked[slot] = at;
-    }
-    return acked[count / 2];
+    CFS_EACH_NODE (node, cfs_membership_deciding(&raft->members))
+        if (!raft->progress[node].forgetful)
+            acked[node] = raft->progress[node].acked;
+    acked[raft->env->self] = raft->env->now;
+    return cfs_membership_reached(&raft->members, acked);
 }
 
 cfs_time cfs_raft_lease_until(const struct cfs_raft *raft)
@@ -249,7 +228,7 @@ cfs_time cfs_raft_lease_until(const struct cfs_raft *raft)
 
     if (raft->role != CFS_LEADER)
         return 0;
-    if (raft->config->member_count == 1)
+    if (cfs_raft_is_alone(raft))
         return CFS_NEVER;
     acked = quorum_acked(raft);
     return acked ? acked + raft->config->lease - CFS_CLOCK_GUARD(raft->config->lease) : 0;
@@ -293,7 +272,7 @@ cfs_time cfs_raft_deadline(const struct cfs_raft *raft)
 
 void cfs_raft_receive(struct cfs_raft *raft, struct cfs_message *message)
 {
-    if (cfs_raft_position(raft, message->from) < 0)
+    if (message->from < 1 || message->from > CFS_NODE_MAX)
         return;
     switch (message->type) {
     case CFS_MSG_VOTE:
@@ -307,6 +286,9 @@ void cfs_raft_receive(struct cfs_raft *raft, struct cfs_message *message)
         break;
     case CFS_MSG_APPEND_REPLY:
         cfs_raft_handle_append_reply(raft, message);
+        break;
+    case CFS_MSG_TIMEOUT_NOW:
+        cfs_raft_handle_timeout_now(raft, message);
         break;
     default:
         break;
@@ -346,11 +328,10 @@ void cfs_raft_refused(struct cfs_raft *raft, cfs_node_id peer)
 
 void cfs_raft_unreachable(struct cfs_raft *raft, cfs_node_id peer)
 {
-    int at = cfs_raft_position(raft, peer);
+    struct cfs_progress *progress = &raft->progress[peer];
 
-    if (raft->role != CFS_LEADER || at < 0)
+    if (raft->role != CFS_LEADER)
         return;
-    struct cfs_progress *progress = &raft->progress[at];
     progress->next = progress->match + 1;
     progress->inflight_count = 0;
     progress->probing = true;

@@ -54,6 +54,10 @@ struct cfs_raft {
     struct cfs_mark *marks; /* appended and not yet durable, oldest first */
     size_t mark_count, mark_capacity;
 
+    struct cfs_membership_history history;
+    struct cfs_membership members; /* the newest in the log, in force from when it is there */
+    uint64_t members_index;        /* of the entry that says so */
+
     enum cfs_role role;
     cfs_node_id leader;      /* of this term; 0: unknown */
     bool leader_serving;     /* as it says in its heartbeats */
@@ -61,8 +65,9 @@ struct cfs_raft {
     cfs_time heard;          /* from the leader, last */
     cfs_time promise;        /* the old leader's lease may run until then */
     cfs_time election_due;   /* follower and candidates */
-    uint32_t granted, sound; /* votes of this round, and those of voters that have forgotten
-                                nothing: bit sets by member position */
+    cfs_node_set granted, sound; /* votes of this round, and those of voters that have forgotten
+                                    nothing */
+    bool transfer;           /* candidate: at the leader's request */
     bool unanimous;          /* leader: every member voted for it */
     bool behind;             /* it may have forgotten promises: see cfs_core_config */
     bool behind_no_more;     /* it has caught up, and that was not said yet */
@@ -70,7 +75,7 @@ struct cfs_raft {
     uint64_t install;        /* the last snapshot that was installed; 0: none */
 
     /* Leader. */
-    struct cfs_progress progress[CFS_MEMBERS_MAX]; /* by member position; one's own is unused */
+    struct cfs_progress progress[CFS_NODE_MAX + 1]; /* by node id; one's own is unused */
     cfs_time leader_since;
     cfs_time quiet_until; /* serves nobody before: the voters' promises */
     cfs_time heartbeat_due;
@@ -105,8 +110,16 @@ struct cfs_group_head cfs_raft_head(const struct cfs_raft *raft);
 /* The oldest record that is needed beside a checkpoint of the applied state. */
 uint64_t cfs_raft_keep_lsn(const struct cfs_raft *raft);
 
-/* Follower: the state up to `base` was replaced by a snapshot, and its log with it. */
-void cfs_raft_installed(struct cfs_raft *raft, struct cfs_log_base base, uint64_t install);
+/* Follower: the state was replaced by a snapshot, and its log with it. */
+void cfs_raft_installed(struct cfs_raft *raft, const struct cfs_group_head *head);
+
+/* Leader: the members change. At most one change is under way: false while one is. Voters may only
+ * change through a joint membership. */
+bool cfs_raft_change_members(struct cfs_raft *raft, const struct cfs_membership *members);
+
+/* Leader that serves: hands leadership to `to` and steps down; false when it is not up to date. */
+bool cfs_raft_transfer(struct cfs_raft *raft, cfs_node_id to);
+
 
 /* A leader speaks, in whatever kind of message. False: it is of an older term, or no member. */
 bool cfs_raft_hear_leader(struct cfs_raft *raft, const struct cfs_message *message);
@@ -145,8 +158,16 @@ void cfs_raft_append_local(struct cfs_raft *raft, struct cfs_entry *entry);
 void cfs_raft_advance_commit(struct cfs_raft *raft);
 void cfs_raft_reset_election(struct cfs_raft *raft);
 void cfs_raft_persist_state(struct cfs_raft *raft);
-int cfs_raft_position(const struct cfs_raft *raft, cfs_node_id node); /* -1: not a member */
-uint32_t cfs_raft_quorum(const struct cfs_raft *raft);
-bool cfs_raft_is_quorum(const struct cfs_raft *raft, uint32_t members); /* a bit set */
+/* The log and what it says of the members, together. Append takes the reference. */
+void cfs_raft_log_append(struct cfs_raft *raft, struct cfs_entry *entry, uint64_t lsn);
+void cfs_raft_log_truncate(struct cfs_raft *raft, uint64_t index);
+void cfs_raft_log_compact(struct cfs_raft *raft, uint64_t index);
+void cfs_raft_log_reset(struct cfs_raft *raft, struct cfs_log_base base,
+                        const struct cfs_membership *members);
+bool cfs_raft_is_alone(const struct cfs_raft *raft);
+void cfs_raft_handle_timeout_now(struct cfs_raft *raft, const struct cfs_message *message);
+/* Leader: who is not among the voters once a change is committed makes room. */
+void cfs_raft_leave_if_removed(struct cfs_raft *raft);
+void cfs_raft_stand(struct cfs_raft *raft);
 
 #endif

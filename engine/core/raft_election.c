@@ -5,12 +5,13 @@
 
 static void ask_for_votes(struct cfs_raft *raft, bool pre)
 {
-    for (uint32_t i = 0; i < raft->config->member_count; i++) {
+    CFS_EACH_NODE (node, cfs_membership_deciding(&raft->members)) {
         struct cfs_message message = {.type = CFS_MSG_VOTE,
                                       .group = raft->group,
-                                      .to = raft->config->members[i],
+                                      .to = node,
                                       .term = pre ? raft->term + 1 : raft->term,
                                       .vote = {.pre = pre,
+                                               .transfer = raft->transfer,
                                                .last_index = cfs_log_last_index(&raft->log),
                                                .last_term = cfs_log_last_term(&raft->log)}};
         if (message.to == raft->env->self)
@@ -24,17 +25,21 @@ static void ask_for_votes(struct cfs_raft *raft, bool pre)
     }
 }
 
-static uint32_t own_bit(const struct cfs_raft *raft)
+static cfs_node_set own_bit(const struct cfs_raft *raft)
 {
-    return 1u << cfs_raft_position(raft, raft->env->self);
+    return CFS_NODE_BIT(raft->env->self);
+}
+
+static bool is_unanimous(const struct cfs_raft *raft, cfs_node_set granted)
+{
+    return !(cfs_membership_deciding(&raft->members) & ~granted);
 }
 
 /* The votes of a node that may have forgotten others, or entries, count only when everybody votes:
  * then the most complete of all logs wins, and no promise to another candidate is open. */
-static bool is_won(const struct cfs_raft *raft, uint32_t granted, uint32_t sound)
+static bool is_won(const struct cfs_raft *raft, cfs_node_set granted, cfs_node_set sound)
 {
-    return cfs_raft_is_quorum(raft, sound) ||
-           (uint32_t)__builtin_popcount(granted) == raft->config->member_count;
+    return cfs_membership_is_quorum(&raft->members, sound) || is_unanimous(raft, granted);
 }
 
 static void begin_round(struct cfs_raft *raft)
@@ -44,7 +49,7 @@ static void begin_round(struct cfs_raft *raft)
     cfs_raft_reset_election(raft);
 }
 
-static void stand(struct cfs_raft *raft)
+void cfs_raft_stand(struct cfs_raft *raft)
 {
     raft->role = CFS_CANDIDATE;
     raft->term++;
@@ -60,24 +65,30 @@ static void stand(struct cfs_raft *raft)
 
 void cfs_raft_campaign(struct cfs_raft *raft)
 {
+    /* Who does not vote does not stand. */
+    if (!(cfs_membership_deciding(&raft->members) & own_bit(raft))) {
+        cfs_raft_reset_election(raft);
+        return;
+    }
     /* A disk slower than the timeout must not start a new term for ever. */
     if (raft->role == CFS_CANDIDATE && raft->env->durable < raft->state_lsn) {
         cfs_raft_reset_election(raft);
         return;
     }
     raft->role = CFS_PRE_CANDIDATE;
+    raft->transfer = false;
     raft->leader = 0;
     raft->leader_serving = false;
     begin_round(raft);
     cfs_trace(raft->env, "asks whether it could win term %lu", raft->term + 1);
     ask_for_votes(raft, true);
     if (is_won(raft, raft->granted, raft->sound))
-        stand(raft);
+        cfs_raft_stand(raft);
 }
 
-static void win(struct cfs_raft *raft, uint32_t granted)
+static void win(struct cfs_raft *raft, cfs_node_set granted)
 {
-    raft->unanimous = (uint32_t)__builtin_popcount(granted) == raft->config->member_count;
+    raft->unanimous = is_unanimous(raft, granted);
     cfs_raft_become_leader(raft);
 }
 
@@ -85,7 +96,7 @@ void cfs_raft_check_election(struct cfs_raft *raft)
 {
     /* Its own vote counts like any other once it is durable. */
     bool own_durable = raft->env->durable >= raft->state_lsn;
-    uint32_t counted = own_durable ? ~0u : ~own_bit(raft);
+    cfs_node_set counted = own_durable ? ~(cfs_node_set)0 : ~own_bit(raft);
 
     if (raft->role == CFS_CANDIDATE && is_won(raft, raft->granted & counted, raft->sound & counted))
         win(raft, raft->granted & counted);
@@ -144,6 +155,9 @@ void cfs_raft_handle_vote(struct cfs_raft *raft, const struct cfs_message *messa
         reply_to_vote(raft, message, granted);
         return;
     }
+    /* The leader of the term before has given up its lease: what was promised to it is void. */
+    if (message->vote.transfer && message->term == raft->term + 1)
+        raft->promise = 0;
     if (message->term > raft->term)
         cfs_raft_become_follower(raft, message->term, 0);
     granted = message->term == raft->term &&
@@ -161,7 +175,7 @@ void cfs_raft_handle_vote(struct cfs_raft *raft, const struct cfs_message *messa
 void cfs_raft_handle_vote_reply(struct cfs_raft *raft, const struct cfs_message *message)
 {
     const struct cfs_msg_vote_reply *reply = &message->vote_reply;
-    uint32_t bit = 1u << cfs_raft_position(raft, message->from);
+    cfs_node_set bit = CFS_NODE_BIT(message->from);
     cfs_time quiet = raft->env->now + reply->promise + CFS_CLOCK_GUARD(reply->promise);
 
     if (!reply->granted && message->term > raft->term) {
@@ -181,5 +195,5 @@ void cfs_raft_handle_vote_reply(struct cfs_raft *raft, const struct cfs_message 
     if (!reply->pre)
         cfs_raft_check_election(raft);
     else if (is_won(raft, raft->granted, raft->sound))
-        stand(raft);
+        cfs_raft_stand(raft);
 }

@@ -12,7 +12,7 @@ void cfs_raft_append_local(struct cfs_raft *raft, struct cfs_entry *entry)
     struct cfs_mark mark = {.index = entry->index, .term = entry->term};
 
     mark.lsn = cfs_env_persist_entry(raft->env, raft->group, entry);
-    cfs_log_append(&raft->log, entry, mark.lsn);
+    cfs_raft_log_append(raft, entry, mark.lsn);
     raft->marks =
         cfs_array_room(raft->marks, raft->mark_count, &raft->mark_capacity, sizeof *raft->marks);
     raft->marks[raft->mark_count++] = mark;
@@ -32,18 +32,17 @@ static void check_compacted(const struct cfs_raft *raft, struct cfs_progress *pr
  * may have promised to others stands against this leader. */
 static bool stands_without(const struct cfs_raft *raft, const struct cfs_progress *receiver)
 {
-    uint32_t following = 0;
+    cfs_node_set following = CFS_NODE_BIT(raft->env->self);
 
     if (raft->unanimous)
         return true;
-    for (uint32_t i = 0; i < raft->config->member_count; i++) {
-        const struct cfs_progress *progress = &raft->progress[i];
-        if (progress == receiver || progress->forgetful)
-            continue;
-        following += progress->node == raft->env->self ||
-                     (progress->acked && progress->acked + raft->config->election > raft->env->now);
+    CFS_EACH_NODE (node, cfs_membership_deciding(&raft->members)) {
+        const struct cfs_progress *progress = &raft->progress[node];
+        if (progress != receiver && !progress->forgetful && progress->acked &&
+            progress->acked + raft->config->election > raft->env->now)
+            following |= CFS_NODE_BIT(node);
     }
-    return following > raft->config->member_count / 2;
+    return cfs_membership_is_quorum(&raft->members, following);
 }
 
 /* All that was committed before this leadership, and what it knows to be committed since. */
@@ -76,11 +75,11 @@ static struct cfs_message append_message(const struct cfs_raft *raft,
 
 void cfs_raft_broadcast_heartbeat(struct cfs_raft *raft)
 {
-    for (uint32_t i = 0; i < raft->config->member_count; i++) {
-        if (raft->progress[i].node == raft->env->self)
+    CFS_EACH_NODE (node, cfs_membership_all(&raft->members)) {
+        if (node == raft->env->self)
             continue;
-        check_compacted(raft, &raft->progress[i]);
-        struct cfs_message message = append_message(raft, &raft->progress[i]);
+        check_compacted(raft, &raft->progress[node]);
+        struct cfs_message message = append_message(raft, &raft->progress[node]);
         cfs_env_send(raft->env, &message);
     }
     raft->heartbeat_due = raft->env->now + raft->config->heartbeat;
@@ -123,10 +122,10 @@ void cfs_raft_flush(struct cfs_raft *raft)
     raft->dirty = false;
     if (raft->role != CFS_LEADER)
         return;
-    for (uint32_t i = 0; i < raft->config->member_count; i++) {
-        struct cfs_progress *progress = &raft->progress[i];
+    CFS_EACH_NODE (node, cfs_membership_all(&raft->members)) {
+        struct cfs_progress *progress = &raft->progress[node];
         uint32_t room = progress->probing ? 1 : CFS_INFLIGHT_MAX;
-        if (progress->node == raft->env->self)
+        if (node == raft->env->self)
             continue;
         check_compacted(raft, progress);
         while (!progress->snapshot && progress->next <= last && progress->inflight_count < room)
@@ -182,7 +181,7 @@ static void take_entries(struct cfs_raft *raft, struct cfs_msg_append *append)
 #ifndef CFS_PLANTED_BUGS
             assert(entry->index > raft->commit);
 #endif
-            cfs_log_truncate(&raft->log, entry->index);
+            cfs_raft_log_truncate(raft, entry->index);
             if (raft->durable_index >= entry->index)
                 raft->durable_index = entry->index - 1;
         }
@@ -203,9 +202,12 @@ static bool follows_our_log(const struct cfs_raft *raft, const struct cfs_msg_ap
 /* What can be applied: an entry that no replica understands would end each of them. */
 static bool is_understood(const struct cfs_entry *entry)
 {
+    struct cfs_membership members;
     struct cfs_command command;
 
     return entry->kind == CFS_ENTRY_NOOP ||
+           (entry->kind == CFS_ENTRY_MEMBERS &&
+            cfs_membership_decode(&members, entry->data, entry->len) == 0) ||
            (entry->kind == CFS_ENTRY_COMMAND &&
             cfs_command_decode(&command, entry->data, entry->len) == 0);
 }
@@ -306,13 +308,14 @@ static void note_match(struct cfs_progress *progress, uint64_t match)
 void cfs_raft_handle_append_reply(struct cfs_raft *raft, const struct cfs_message *message)
 {
     const struct cfs_msg_append_reply *reply = &message->append_reply;
-    struct cfs_progress *progress = &raft->progress[cfs_raft_position(raft, message->from)];
+    struct cfs_progress *progress = &raft->progress[message->from];
 
     if (message->term > raft->term) {
         cfs_raft_become_follower(raft, message->term, 0);
         return;
     }
-    if (raft->role != CFS_LEADER || message->term < raft->term)
+    if (raft->role != CFS_LEADER || message->term < raft->term ||
+        !(cfs_membership_all(&raft->members) & CFS_NODE_BIT(message->from)))
         return;
     /* Of this leadership and of the past, or it is none of ours. */
     if (reply->sent > progress->acked && reply->sent >= raft->leader_since &&
@@ -336,11 +339,10 @@ void cfs_raft_handle_append_reply(struct cfs_raft *raft, const struct cfs_messag
 
 void cfs_raft_snapshot_done(struct cfs_raft *raft, cfs_node_id peer, uint64_t index)
 {
-    int at = cfs_raft_position(raft, peer);
+    struct cfs_progress *progress = &raft->progress[peer];
 
-    if (raft->role != CFS_LEADER || at < 0)
+    if (raft->role != CFS_LEADER)
         return;
-    struct cfs_progress *progress = &raft->progress[at];
     progress->snapshot = false;
     progress->inflight_count = 0;
     progress->probing = true;
@@ -351,24 +353,17 @@ void cfs_raft_snapshot_done(struct cfs_raft *raft, cfs_node_id peer, uint64_t in
     cfs_raft_advance_commit(raft);
 }
 
-/* The largest index durable on a majority, if it is of this term (3.6.2): an older entry counts
+/* The largest index durable on a quorum, if it is of this term (3.6.2): an older entry counts
  * only through a newer one on top of it. */
 void cfs_raft_advance_commit(struct cfs_raft *raft)
 {
-    uint64_t match[CFS_MEMBERS_MAX] = {0};
-    uint32_t count = raft->config->member_count;
+    uint64_t match[CFS_NODE_MAX + 1] = {0}, index;
 
-    for (uint32_t i = 0; i < count; i++) {
-        const struct cfs_progress *progress = &raft->progress[i];
-        uint64_t at = progress->node == raft->env->self ? raft->durable_index
-                      : progress->forgetful             ? 0
-                                                        : progress->match;
-        uint32_t slot = i;
-        for (; slot > 0 && match[slot - 1] < at; slot--)
-            match[slot] = match[slot - 1];
-        match[slot] = at;
-    }
-    uint64_t index = match[cfs_raft_quorum(raft) - 1];
+    CFS_EACH_NODE (node, cfs_membership_deciding(&raft->members))
+        if (!raft->progress[node].forgetful)
+            match[node] = raft->progress[node].match;
+    match[raft->env->self] = raft->durable_index;
+    index = cfs_membership_reached(&raft->members, match);
     if (index > raft->commit &&
         (cfs_log_term_at(&raft->log, index) == raft->term || CFS_PLANTED(BUG_COMMIT_OLD_TERM)))
         raft->commit = index;

@@ -116,12 +116,12 @@ static struct cfs_part take_part(struct cfs_group *group, struct cfs_msg_snapsho
 /* The head as this node keeps it. */
 static void seal(struct cfs_group *group, struct cfs_part *part)
 {
-    struct cfs_group_head head = group->install->head;
+    struct cfs_group_head *head = &group->install->head;
 
-    head.term = group->raft.term;
-    head.vote = group->raft.vote;
-    head.install = group->install->name;
-    cfs_group_head_encode(&part->head, &head);
+    head->term = group->raft.term;
+    head->vote = group->raft.vote;
+    head->install = group->install->name;
+    cfs_group_head_encode(&part->head, head);
 }
 
 static void take_chunk(struct cfs_group *group, struct cfs_msg_snapshot *snapshot)
@@ -150,7 +150,7 @@ void cfs_snapshot_receive(struct cfs_group *group, struct cfs_message *message)
     struct cfs_msg_snapshot *snapshot = &message->snapshot;
     struct cfs_group_head head;
 
-    if (cfs_snapshot_switching(group) || cfs_raft_position(&group->raft, message->from) < 0 ||
+    if (cfs_snapshot_switching(group) ||
         cfs_group_head_decode(&head, snapshot->head, snapshot->head_len) != 0)
         return;
     if (!cfs_raft_hear_leader(&group->raft, message)) {
@@ -194,7 +194,7 @@ static void take_over(struct cfs_group *group)
               install->head.base.index);
     group->machine = group->home.machine = install->machine;
     install->machine = old;
-    cfs_raft_installed(&group->raft, install->head.base, install->name);
+    cfs_raft_installed(&group->raft, &install->head);
     group->ordered_index = group->saved_index = install->head.base.index;
     group->unsaved_bytes = 0;
     reply(group, install->from, install->transfer, 0, true);

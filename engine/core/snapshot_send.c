@@ -71,8 +71,8 @@ void cfs_snapshot_stop(struct cfs_group *group)
 
 void cfs_snapshot_send(struct cfs_group *group)
 {
-    for (uint32_t i = 0; i < group->config->member_count; i++) {
-        const struct cfs_progress *progress = &group->raft.progress[i];
+    CFS_EACH_NODE (node, cfs_membership_all(&group->raft.members)) {
+        const struct cfs_progress *progress = &group->raft.progress[node];
         struct cfs_transfer *transfer;
         if (!progress->snapshot || is_under_way(group, progress->node))
             continue;

@@ -443,6 +443,7 @@ char *cfs_engine_page(struct cfs_engine *engine, const char *page, bool json)
     if (strcmp(page, "status") != 0)
         return NULL;
     cfs_core_view(engine->core, &status.core);
+    cfs_core_members(engine->core, status.members);
     cfs_wal_stats(engine->wal, &status.wal);
     return json ? cfs_status_json(&status) : cfs_status_text(&status);
 }

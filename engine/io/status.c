@@ -34,17 +34,17 @@ static json_t *url_of(const struct cfs_config *config, cfs_node_id node)
 static json_t *describe_member(const struct cfs_status *status, uint32_t i)
 {
     bool leads = status->core.leader == status->config->node;
-    cfs_node_id node = status->core.members[i].node;
-    cfs_time heard = status->core.members[i].heard;
+    cfs_node_id node = status->members[i].node;
+    cfs_time heard = status->members[i].heard;
     uint64_t heard_ms = status->now > heard ? (status->now - heard) / CFS_MS(1) : 0;
     json_t *member = json_object();
 
     json_object_set_new(member, "node", number(node));
     json_object_set_new(member, "url", url_of(status->config, node));
     json_object_set_new(member, "match",
-                        leads ? number(status->core.members[i].match) : json_null());
+                        leads ? number(status->members[i].match) : json_null());
     json_object_set_new(member, "heard_ms", leads && heard ? number(heard_ms) : json_null());
-    json_object_set_new(member, "session", number_or_null(status->core.members[i].session));
+    json_object_set_new(member, "session", number_or_null(status->members[i].session));
     return member;
 }
 

@@ -8,6 +8,7 @@
 
 struct cfs_status {
     struct cfs_core_view core;
+    struct cfs_member_view members[CFS_NODE_MAX]; /* core.member_count of them */
     struct cfs_wal_stats wal;
     const struct cfs_config *config;
     cfs_time now, started;

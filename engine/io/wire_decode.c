@@ -121,7 +121,7 @@ static int decode_entry(struct decoder *d, const json_t *object, struct cfs_entr
 
     if (get_fields(d, object, cfs_wire_entry_fields, &head) < 0)
         return -1;
-    if (head.kind != CFS_ENTRY_NOOP && head.kind != CFS_ENTRY_COMMAND)
+    if (head.kind < CFS_ENTRY_NOOP || head.kind > CFS_ENTRY_MEMBERS)
         return refuse(d, "'kind' %u is no kind of entry", (unsigned)head.kind);
     data = take_body(d, head.len, CFS_COMMAND_MAX);
     if (!data)

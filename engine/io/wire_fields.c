@@ -28,6 +28,7 @@ const struct cfs_wire_field cfs_wire_entry_fields[] = {
 
 static const struct cfs_wire_field vote[] = {
     MESSAGE(BOOL, "pre", vote.pre),
+    MESSAGE(BOOL, "transfer", vote.transfer),
     MESSAGE(U64, "last_index", vote.last_index),
     MESSAGE(U64, "last_term", vote.last_term),
     END,
@@ -108,6 +109,10 @@ static const struct cfs_wire_field snapshot_reply[] = {
     END,
 };
 
+static const struct cfs_wire_field nothing[] = {
+    END,
+};
+
 const struct cfs_wire_field *cfs_wire_fields(enum cfs_message_type type)
 {
     static const struct cfs_wire_field *const tables[CFS_MSG_TYPE_COUNT] = {
@@ -126,6 +131,7 @@ const struct cfs_wire_field *cfs_wire_fields(enum cfs_message_type type)
         [CFS_MSG_COLLECT_REPLY] = collect_reply,
         [CFS_MSG_SNAPSHOT] = snapshot,
         [CFS_MSG_SNAPSHOT_REPLY] = snapshot_reply,
+        [CFS_MSG_TIMEOUT_NOW] = nothing,
     };
 
     return (unsigned)type < CFS_MSG_TYPE_COUNT ? tables[type] : NULL;

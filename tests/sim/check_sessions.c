@@ -180,11 +180,12 @@ static void resume_hold(struct sim *sim, struct sim_lock_name *name, struct sim_
 /* Whether the machine took the opening, or knew it for a late copy or a repetition. */
 static bool took_effect(const struct sim_node *witness, cfs_node_id id, uint64_t index)
 {
-    const struct cfs_core_view *view = &witness->view;
+    struct cfs_member_view members[CFS_NODE_MAX];
+    uint32_t count = cfs_core_members(witness->core, members);
 
-    for (uint32_t i = 0; i < view->member_count; i++)
-        if (view->members[i].node == id)
-            return view->members[i].session >= index;
+    for (uint32_t i = 0; i < count; i++)
+        if (members[i].node == id)
+            return members[i].session >= index;
     return false;
 }
 

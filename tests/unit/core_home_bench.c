@@ -43,7 +43,7 @@ void home_bench_settle(struct home_bench *hb)
 void home_bench_contact(struct home_bench *hb)
 {
     for (cfs_node_id peer = 2; peer <= 3; peer++)
-        raft_bench_acknowledge(&hb->rb, peer, hb->rb.raft.progress[peer - 1].match,
+        raft_bench_acknowledge(&hb->rb, peer, hb->rb.raft.progress[peer].match,
                                hb->rb.bench.env.now);
     home_bench_settle(hb);
 }

@@ -153,7 +153,7 @@ static void a_new_leader_counts_nobody_as_out_of_contact(void **state)
 {
     (void)state;
     home_bench_do(&hb, 2, flock(7));
-    hb.rb.raft.progress[1].acked = 0;
+    hb.rb.raft.progress[2].acked = 0;
     hb.rb.raft.leader_since = hb.rb.bench.env.now;
     home_bench_read(&hb, 3, 1, CFS_OP_GET, "x");
     assert_int_equal(drains(2), 1);

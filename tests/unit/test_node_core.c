@@ -307,19 +307,23 @@ static void what_the_transport_reports_reaches_those_it_concerns(void **state)
 static void a_view_tells_what_the_node_knows(void **state)
 {
     struct cfs_core_view view = world_view(&w, leader);
+    struct cfs_member_view members[CFS_NODE_MAX], others[CFS_NODE_MAX];
 
     (void)state;
+    assert_int_equal(cfs_core_members(w.nodes[leader].core, members), 3);
+    assert_int_equal(cfs_core_members(w.nodes[follower].core, others), 3);
     assert_string_equal(view.role, "leader");
     assert_int_equal(view.leader, leader);
     assert_true(view.serving);
     assert_int_equal(view.session_count, 3);
     assert_int_equal(view.member_count, 3);
     for (uint32_t i = 0; i < 3; i++) {
-        assert_int_equal(view.members[i].node, i + 1);
-        assert_int_not_equal(view.members[i].session, 0);
-        assert_true(view.members[i].heard + CFS_MS(70) > w.now);
-        assert_int_equal(view.members[i].match, view.last_index);
-        assert_int_equal(world_view(&w, follower).members[i].heard, 0);
+        assert_int_equal(members[i].node, i + 1);
+        assert_string_equal(members[i].role, "voter");
+        assert_int_not_equal(members[i].session, 0);
+        assert_true(members[i].heard + CFS_MS(70) > w.now);
+        assert_int_equal(members[i].match, view.last_index);
+        assert_int_equal(others[i].heard, 0);
     }
     assert_string_equal(world_view(&w, follower).role, "follower");
     assert_int_equal(cfs_core_entry(w.nodes[leader].core, 1)->index, 1);

@@ -360,7 +360,7 @@ static void what_arrived_in_spite_of_a_reported_loss_is_not_sent_again(void **st
     cfs_raft_flush(&rb.raft);
     cfs_raft_unreachable(&rb.raft, 2);
     raft_bench_acknowledge(&rb, 2, rb.raft.noop_index + 3, rb.bench.env.now);
-    assert_int_equal(rb.raft.progress[1].next, rb.raft.noop_index + 4);
+    assert_int_equal(rb.raft.progress[2].next, rb.raft.noop_index + 4);
 }
 
 static void after_a_rejection_the_follower_is_probed(void **state)
@@ -464,15 +464,15 @@ static void a_late_rejection_takes_back_nothing_that_is_durable_there(void **sta
     cfs_raft_flush(&rb.raft);
     raft_bench_acknowledge(&rb, 2, rb.raft.noop_index + 2, rb.bench.env.now);
     reject(2, 0);
-    assert_int_equal(rb.raft.progress[1].match, rb.raft.noop_index + 2);
-    assert_int_equal(rb.raft.progress[1].next, rb.raft.noop_index + 3);
+    assert_int_equal(rb.raft.progress[2].match, rb.raft.noop_index + 2);
+    assert_int_equal(rb.raft.progress[2].next, rb.raft.noop_index + 3);
 }
 
 static void a_rejection_renews_the_lease_all_the_same(void **state)
 {
     (void)state;
     lead();
-    rb.raft.progress[1].acked = rb.raft.progress[2].acked = 0;
+    rb.raft.progress[2].acked = rb.raft.progress[3].acked = 0;
     raft_bench_receive(
         &rb, (struct cfs_message){.type = CFS_MSG_APPEND_REPLY,
                                   .from = 2,

@@ -45,12 +45,12 @@ static struct cfs_status a_leader(void)
     const char *members = "1@127.0.0.1:7001+2@[::1]:7002";
     char why[256];
 
-    status.core.members[0].node = 1;
-    status.core.members[0].match = 120;
-    status.core.members[0].session = 12;
-    status.core.members[1].node = 2;
-    status.core.members[1].match = 110;
-    status.core.members[1].heard = CFS_SECONDS(100) - CFS_MS(30);
+    status.members[0].node = 1;
+    status.members[0].match = 120;
+    status.members[0].session = 12;
+    status.members[1].node = 2;
+    status.members[1].match = 110;
+    status.members[1].heard = CFS_SECONDS(100) - CFS_MS(30);
     cfs_config_init(&config);
     assert_int_equal(cfs_config_set(&config, "node", "1", why, sizeof(why)), 0);
     assert_int_equal(cfs_config_set(&config, "member", members, why, sizeof(why)), 0);
