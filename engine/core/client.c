@@ -155,6 +155,12 @@ static void session_opened(struct cfs_client *client, struct cfs_msg_answer *mes
         return;
     free(holders);
     client->replaces = answer.token;
+    if (answer.error == CFS_ERR_REMOVED) {
+        cfs_trace(client->env, "was removed from the cluster");
+        client->session_due = CFS_NEVER;
+        cfs_effects_add(client->env->effects, CFS_FX_REMOVED);
+        return;
+    }
     if (answer.error) {
         send_session(client); /* again, knowing which session it replaces */
         return;

@@ -8,6 +8,8 @@
 
 #include <assert.h>
 
+#include "core/node_table.h"
+
 bool cfs_get_bool(struct cfs_reader *reader)
 {
     uint8_t value = cfs_get_u8(reader);
@@ -159,6 +161,10 @@ static void put_request(struct cfs_writer *writer, const struct cfs_request *req
     case CFS_OP_SETATTR:
         put_setattr(writer, &request->setattr);
         break;
+    case CFS_OP_MEMBER:
+        cfs_put_u8(writer, request->member.remove);
+        cfs_node_info_put(writer, &request->member.info);
+        break;
     case CFS_OP_GET:
     case CFS_OP_LIST:
         break; /* reads are no commands: decoding refuses them */
@@ -167,9 +173,9 @@ static void put_request(struct cfs_writer *writer, const struct cfs_request *req
 
 static void get_request(struct cfs_reader *reader, struct cfs_request *request)
 {
-    request->op = cfs_get_enum(reader, CFS_OP_ACQUIRE, CFS_OP_SETATTR);
+    request->op = cfs_get_enum(reader, CFS_OP_ACQUIRE, CFS_OP_MEMBER);
     cfs_get_string(reader, request->name, sizeof request->name);
-    if (!cfs_name_valid(request->name))
+    if (request->op != CFS_OP_MEMBER && !cfs_name_valid(request->name))
         reader->failed = true;
     switch (request->op) {
     case CFS_OP_ACQUIRE:
@@ -190,6 +196,10 @@ static void get_request(struct cfs_reader *reader, struct cfs_request *request)
     case CFS_OP_SETATTR:
         get_setattr(reader, &request->setattr);
         break;
+    case CFS_OP_MEMBER:
+        request->member.remove = cfs_get_bool(reader);
+        cfs_node_info_get(reader, &request->member.info);
+        break;
     default:
         reader->failed = true;
     }
@@ -208,6 +218,21 @@ static void get_acks(struct cfs_reader *reader, struct cfs_command *command)
     command->ack_count = cfs_get_enum(reader, 0, CFS_ACKS_MAX);
     for (uint32_t i = 0; i < command->ack_count && !reader->failed; i++)
         command->acks[i] = cfs_get_u64(reader);
+}
+
+static void put_nodes(struct cfs_writer *writer, const struct cfs_command *command)
+{
+    assert(command->node_count <= CFS_MEMBERS_MAX);
+    cfs_put_u8(writer, (uint8_t)command->node_count);
+    for (uint32_t i = 0; i < command->node_count; i++)
+        cfs_node_info_put(writer, &command->nodes[i]);
+}
+
+static void get_nodes(struct cfs_reader *reader, struct cfs_command *command)
+{
+    command->node_count = cfs_get_enum(reader, 1, CFS_MEMBERS_MAX);
+    for (uint32_t i = 0; i < command->node_count && !reader->failed; i++)
+        cfs_node_info_get(reader, &command->nodes[i]);
 }
 
 void cfs_command_encode(struct cfs_writer *writer, const struct cfs_command *command)
@@ -233,11 +258,15 @@ void cfs_command_encode(struct cfs_writer *writer, const struct cfs_command *com
         cfs_put_u8(writer, command->resume);
         break;
     case CFS_CMD_EXPIRE_SESSION:
+    case CFS_CMD_DROP_NODE:
         cfs_put_u64(writer, command->target);
         break;
     case CFS_CMD_REFUSE:
         cfs_put_u64(writer, command->target_session);
         cfs_put_u64(writer, command->target);
+        break;
+    case CFS_CMD_FILL_NODES:
+        put_nodes(writer, command);
         break;
     case CFS_CMD_CLOSE_SESSION:
     case CFS_CMD_EXPIRE_LEASED:
@@ -251,7 +280,7 @@ int cfs_command_decode(struct cfs_command *command, const uint8_t *data, size_t 
 
     *command = (struct cfs_command){0};
     cfs_get_enum(&reader, CFS_COMMAND_VERSION, CFS_COMMAND_VERSION);
-    command->kind = cfs_get_enum(&reader, CFS_CMD_REQUEST, CFS_CMD_REFUSE);
+    command->kind = cfs_get_enum(&reader, CFS_CMD_REQUEST, CFS_CMD_DROP_NODE);
     command->node = cfs_get_u32(&reader);
     command->session = cfs_get_u64(&reader);
     command->sequence = cfs_get_u64(&reader);
@@ -271,11 +300,15 @@ int cfs_command_decode(struct cfs_command *command, const uint8_t *data, size_t 
         command->resume = cfs_get_bool(&reader);
         break;
     case CFS_CMD_EXPIRE_SESSION:
+    case CFS_CMD_DROP_NODE:
         command->target = cfs_get_u64(&reader);
         break;
     case CFS_CMD_REFUSE:
         command->target_session = cfs_get_u64(&reader);
         command->target = cfs_get_u64(&reader);
+        break;
+    case CFS_CMD_FILL_NODES:
+        get_nodes(&reader, command);
         break;
     case CFS_CMD_CLOSE_SESSION:
     case CFS_CMD_EXPIRE_LEASED:

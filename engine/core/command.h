@@ -13,6 +13,8 @@ enum cfs_command_kind {
     CFS_CMD_EXPIRE_SESSION, /* the leader: `session` was not renewed in time */
     CFS_CMD_EXPIRE_LEASED,  /* the leader: HTTP locks whose ttl is over at this entry's time */
     CFS_CMD_REFUSE,         /* the leader: the wait `target` of `session` closes a cycle */
+    CFS_CMD_FILL_NODES,     /* the first leader: `nodes` are the cluster */
+    CFS_CMD_DROP_NODE,      /* the leader: node `target` has been replaced */
 };
 
 struct cfs_command {
@@ -27,6 +29,8 @@ struct cfs_command {
     struct cfs_request request; /* REQUEST */
     uint64_t target;            /* CANCEL, REFUSE: the sequence meant; EXPIRE_SESSION: the session;
                                    OPEN_SESSION:            the session it replaces, 0: none */
+    struct cfs_node_info nodes[CFS_MEMBERS_MAX]; /* FILL_NODES */
+    uint32_t node_count;
     cfs_session_id target_session; /* REFUSE */
     bool undo;                     /* CANCEL: also give back what `target` was granted */
     uint64_t

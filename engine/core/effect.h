@@ -21,7 +21,9 @@ enum cfs_effect_type {
     CFS_FX_STAGE, /* add `stage` to the state that is to replace its group's, then CFS_EV_STAGED */
     CFS_FX_FETCH, /* read on in a checkpoint for the transfer `id`, then CFS_EV_FETCHED */
     CFS_FX_END_FETCH, /* nothing more is read for the transfer `id` */
-    CFS_FX_CAUGHT_UP, /* the node has again what it may have forgotten (cfs_core_config.behind) */
+    CFS_FX_NODES, /* the nodes of the cluster, or their addresses, are others now: cfs_core_nodes */
+    CFS_FX_REMOVED, /* this node is none of them any more: it has nothing left to do */
+    CFS_FX_CAUGHT_UP, /* the node has again what it may have forgotten (enum cfs_amnesia) */
 };
 
 enum cfs_record_type {

@@ -8,11 +8,11 @@
 #include "core/membership.h"
 
 struct cfs_group_head {
-    struct cfs_log_base base; /* the last entry that the state contains */
-    uint64_t term;            /* the node's current term when it was made; 0 in a snapshot */
-    cfs_node_id vote;         /* and its vote in it */
+    struct cfs_log_base base;      /* the last entry that the state contains */
+    uint64_t term;                 /* the node's current term when it was made; 0 in a snapshot */
+    cfs_node_id vote;              /* and its vote in it */
     struct cfs_membership members; /* as of the base */
-    uint64_t install;         /* the last snapshot that was installed here; 0: none */
+    uint64_t install;              /* the last snapshot that was installed here; 0: none */
 };
 
 void cfs_group_head_encode(struct cfs_writer *writer, const struct cfs_group_head *head);

@@ -79,7 +79,7 @@ void cfs_home_start(struct cfs_home *home)
 {
     home->serving = true;
     home->expiry_index = 0;
-    home->check_due = home->env->now;
+    home->check_due = home->members_due = home->env->now;
     for (struct cfs_session *s = home->machine->sessions.by_id; s; s = s->hh.next)
         renewal_of(home, s->id);
     if (cfs_lock_table_waiter_count(home->machine->locks))
@@ -242,6 +242,23 @@ static bool may_forward(enum cfs_command_kind kind)
            kind == CFS_CMD_CLOSE_SESSION;
 }
 
+/* Who was removed is told that its session is over; for the others it ends with its term. */
+static bool is_wanted(const struct cfs_home *home, cfs_node_id node)
+{
+    cfs_node_set all = cfs_node_table_all(&home->machine->nodes);
+
+    return !all || all & CFS_NODE_BIT(node);
+}
+
+/* A node that is not wanted any more is told so when nobody needs its vote for the change. */
+static void turn_away(struct cfs_home *home, const struct cfs_command *command)
+{
+    if (!(cfs_membership_all(&home->raft->members) & CFS_NODE_BIT(command->node)) &&
+        home->raft->members_index <= home->raft->commit)
+        cfs_home_answer(home, (struct cfs_asker){0, command->nonce, command->node}, false,
+                        &(struct cfs_answer){.error = CFS_ERR_REMOVED});
+}
+
 static void receive_forward(struct cfs_home *home, struct cfs_message *message)
 {
     struct cfs_msg_forward *forward = &message->forward;
@@ -254,6 +271,10 @@ static void receive_forward(struct cfs_home *home, struct cfs_message *message)
     if (cfs_command_decode(&command, forward->command, forward->len) != 0 ||
         command.node != message->from || !may_forward(command.kind)) {
         cfs_trace(home->env, "ignores a malformed command from node %u", message->from);
+        return;
+    }
+    if (command.kind == CFS_CMD_OPEN_SESSION && !is_wanted(home, command.node)) {
+        turn_away(home, &command);
         return;
     }
     asker = (struct cfs_asker){command.session, command.sequence, command.node};
@@ -280,7 +301,7 @@ static void receive_keepalive(struct cfs_home *home, const struct cfs_message *m
 
     if (!cfs_home_lease_valid(home))
         return;
-    if (session && session->node == message->from) {
+    if (session && session->node == message->from && is_wanted(home, message->from)) {
         struct cfs_renewal *renewal = renewal_of(home, session->id);
         if (renewal->doomed)
             return;
@@ -373,6 +394,7 @@ void cfs_home_tick(struct cfs_home *home)
     if (home->env->now >= home->check_due)
         check_sessions(home);
     check_leased(home);
+    cfs_home_members_tick(home);
     cfs_home_collect_tick(home);
 }
 

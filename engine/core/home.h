@@ -21,7 +21,7 @@ struct cfs_collection {
     cfs_time deadline; /* active: who has not replied by then runs */
     uint32_t repeats;  /* short-term repetitions left: processes may be on their way to wait(2) */
     cfs_node_set awaited;
-    bool suspected;    /* the last round found `suspect` */
+    bool suspected; /* the last round found `suspect` */
     struct cfs_asker suspect;
     struct cfs_msg_collect_reply replies[CFS_NODE_MAX + 1]; /* by node id; owned */
 };
@@ -36,6 +36,7 @@ struct cfs_home {
     struct cfs_question *questions; /* unanswered, oldest first */
     uint64_t drain_id;
     cfs_time check_due;    /* of session terms */
+    cfs_time members_due;  /* next look at who the members should be */
     uint64_t expiry_index; /* of the newest EXPIRE_LEASED in the log */
     struct cfs_collection collection;
 };
@@ -66,6 +67,7 @@ void cfs_home_ask(struct cfs_home *home, struct cfs_message *message,
                   const struct cfs_command *try);
 void cfs_home_drop_questions(struct cfs_home *home);
 void cfs_home_drained(struct cfs_home *home, const struct cfs_message *message);
+void cfs_home_members_tick(struct cfs_home *home);
 cfs_time cfs_home_question_deadline(const struct cfs_home *home);
 /* A request has newly begun to wait. */
 void cfs_home_waiter_queued(struct cfs_home *home);

@@ -142,7 +142,8 @@ void cfs_home_collected(struct cfs_home *home, struct cfs_message *message)
     struct cfs_collection *collection = &home->collection;
 
     if (!collection->active || message->term != home->raft->term ||
-        message->collect_reply.id != collection->id || !(collection->awaited & CFS_NODE_BIT(message->from)))
+        message->collect_reply.id != collection->id ||
+        !(collection->awaited & CFS_NODE_BIT(message->from)))
         return;
     collection->replies[message->from] = message->collect_reply;
     message->collect_reply = (struct cfs_msg_collect_reply){0};

@@ -74,6 +74,23 @@ static void apply_acquire(struct cfs_machine *machine, struct cfs_asker asker,
     machine->answer(machine->arg, asker, true, NULL);
 }
 
+static void end_session(struct cfs_machine *machine, struct cfs_session *session)
+{
+    cfs_session_id id = session->id;
+
+    cfs_sessions_remove(&machine->sessions, session);
+    cfs_lock_table_end_session(machine->locks, id, machine->moment);
+}
+
+/* A node that goes keeps its session until the leader ends it: it may rely on its lease. */
+static void drop_node(struct cfs_machine *machine, uint64_t node)
+{
+    struct cfs_member_change change = {.remove = true, .info = {.id = (cfs_node_id)node}};
+
+    if (node <= CFS_NODE_MAX)
+        cfs_node_table_change(&machine->nodes, &change);
+}
+
 static void apply_request(struct cfs_machine *machine, struct cfs_asker asker,
                           const struct cfs_request *request)
 {
@@ -98,6 +115,9 @@ static void apply_request(struct cfs_machine *machine, struct cfs_asker asker,
     case CFS_OP_SETATTR:
         answer.error =
             cfs_lock_table_setattr(machine->locks, moment, request->name, &request->setattr);
+        break;
+    case CFS_OP_MEMBER:
+        answer.error = cfs_node_table_change(&machine->nodes, &request->member);
         break;
     case CFS_OP_GET:
     case CFS_OP_LIST:
@@ -126,14 +146,6 @@ static void apply_cancel(struct cfs_machine *machine, struct cfs_session *sessio
     finish(machine, asker, &(struct cfs_answer){0});
 }
 
-static void end_session(struct cfs_machine *machine, struct cfs_session *session)
-{
-    cfs_session_id id = session->id;
-
-    cfs_sessions_remove(&machine->sessions, session);
-    cfs_lock_table_end_session(machine->locks, id, machine->moment);
-}
-
 static void answer_open(struct cfs_machine *machine, const struct cfs_command *command,
                         enum cfs_error error, cfs_session_id session)
 {
@@ -147,6 +159,12 @@ static void apply_open(struct cfs_machine *machine, const struct cfs_command *co
 {
     struct cfs_session *old = cfs_sessions_of_node(&machine->sessions, command->node);
     cfs_session_id present = old ? old->id : 0, id = machine->moment.index;
+    cfs_node_set all = cfs_node_table_all(&machine->nodes);
+
+    if (all && !(all & CFS_NODE_BIT(command->node))) {
+        answer_open(machine, command, CFS_ERR_BUSY, present);
+        return;
+    }
 
     if (old && old->nonce == command->nonce) {
         answer_open(machine, command, CFS_OK, present);
@@ -220,6 +238,12 @@ void cfs_machine_apply(struct cfs_machine *machine, const struct cfs_entry *entr
     case CFS_CMD_EXPIRE_LEASED:
         cfs_lock_table_expire(machine->locks, machine->moment);
         break;
+    case CFS_CMD_FILL_NODES:
+        cfs_node_table_fill(&machine->nodes, command.nodes, command.node_count);
+        break;
+    case CFS_CMD_DROP_NODE:
+        drop_node(machine, command.target);
+        break;
     case CFS_CMD_REFUSE:
         cfs_lock_table_dismiss(machine->locks, command.target_session, command.target,
                                machine->moment, CFS_ERR_DEADLOCK);
@@ -236,6 +260,7 @@ uint64_t cfs_machine_digest(const struct cfs_machine *machine)
 {
     uint64_t digest = mix(0xcbf29ce484222325u, cfs_lock_table_digest(machine->locks));
 
+    digest = mix(digest, cfs_node_table_digest(&machine->nodes));
     for (const struct cfs_session *s = machine->sessions.by_id; s; s = s->hh.next) {
         digest = mix(mix(mix(digest, s->id), s->node), s->oldest);
         digest = mix(mix(digest, HASH_COUNT(s->answers)), HASH_COUNT(s->waits));

@@ -6,6 +6,7 @@
 #include "core/command.h"
 #include "core/entry.h"
 #include "core/lock_table.h"
+#include "core/node_table.h"
 #include "core/session.h"
 
 /* A command is answered, or (`queued`, no answer) waits in a lock's queue. OPEN_SESSION is answered
@@ -17,6 +18,7 @@ typedef void (*cfs_machine_answer_fn)(void *arg, struct cfs_asker asker, bool qu
 struct cfs_machine {
     struct cfs_sessions sessions;
     struct cfs_lock_table *locks;
+    struct cfs_node_table nodes;
     struct cfs_moment moment; /* of the newest applied entry */
     uint64_t queued;          /* how many acquires have begun to wait so far */
     bool counted;             /* being loaded: its counters are there */

@@ -22,6 +22,7 @@ void cfs_machine_save(struct cfs_machine *machine, struct cfs_writer *pieces)
     save_counters(machine, pieces);
     cfs_sessions_save(&machine->sessions, pieces);
     cfs_lock_table_save(machine->locks, pieces);
+    cfs_node_table_save(&machine->nodes, pieces);
 }
 
 static int load_counters(struct cfs_machine *machine, const struct cfs_piece *piece)
@@ -48,6 +49,8 @@ int cfs_machine_load(struct cfs_machine *machine, const struct cfs_piece *piece)
     case CFS_PIECE_LOCK:
     case CFS_PIECE_CLAIM:
         return cfs_lock_table_load(machine->locks, piece);
+    case CFS_PIECE_NODE:
+        return cfs_node_table_load(&machine->nodes, piece);
     default:
         return -1;
     }

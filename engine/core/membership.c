@@ -93,8 +93,7 @@ void cfs_membership_get(struct cfs_reader *reader, struct cfs_membership *member
     members->voters = cfs_get_u64(reader);
     members->outgoing = cfs_get_u64(reader);
     members->learners = cfs_get_u64(reader);
-    if (cfs_membership_all(members) & 1u ||
-        cfs_membership_deciding(members) & members->learners)
+    if (cfs_membership_all(members) & 1u || cfs_membership_deciding(members) & members->learners)
         reader->failed = true;
 }
 
@@ -129,8 +128,8 @@ void cfs_membership_history_close(struct cfs_membership_history *history)
 void cfs_membership_history_add(struct cfs_membership_history *history, uint64_t index,
                                 const struct cfs_membership *members)
 {
-    history->marks = cfs_array_room(history->marks, history->count, &history->capacity,
-                                    sizeof *history->marks);
+    history->marks =
+        cfs_array_room(history->marks, history->count, &history->capacity, sizeof *history->marks);
     history->marks[history->count++] = (struct cfs_membership_mark){index, *members};
 }
 

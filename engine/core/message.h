@@ -28,13 +28,14 @@ enum cfs_message_type {
 
 struct cfs_msg_vote {
     bool pre;
+    bool founding; /* all members were asked before: nobody has anything, the cluster begins */
     bool transfer; /* the leader of the term before has asked for it, and given up its lease */
     uint64_t last_index, last_term; /* of the candidate's log */
 };
 
 struct cfs_msg_vote_reply {
     bool pre, granted;
-    bool sound;       /* the voter has forgotten nothing that it ever promised */
+    uint32_t amnesia; /* enum cfs_amnesia of the voter */
     cfs_time promise; /* microseconds for which the voter still owes the old leader its lease */
 };
 

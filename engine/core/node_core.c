@@ -31,7 +31,9 @@ struct cfs_core {
     struct round *rounds;
     size_t round_count, round_capacity;
     uint64_t round_id;
-    uint64_t checkpoint_id; /* of the checkpoint under way; 0: none */
+    uint64_t checkpoint_id;             /* of the checkpoint under way; 0: none */
+    const struct cfs_machine *nodes_of; /* whose nodes were told last, in which version */
+    uint64_t nodes_version;
     bool started;
 };
 
@@ -283,6 +285,18 @@ static void tell_caught_up(struct cfs_core *core)
         cfs_effects_add(core->env.effects, CFS_FX_CAUGHT_UP);
 }
 
+static void tell_nodes(struct cfs_core *core)
+{
+    const struct cfs_machine *machine = core->groups[0].machine;
+
+    if (machine->nodes.version == core->nodes_version &&
+        (machine == core->nodes_of || !machine->nodes.version))
+        return;
+    core->nodes_of = machine;
+    core->nodes_version = machine->nodes.version;
+    cfs_effects_add(core->env.effects, CFS_FX_NODES);
+}
+
 static void tick(struct cfs_core *core)
 {
     for (size_t i = 0; i < GROUPS; i++)
@@ -382,6 +396,7 @@ void cfs_core_step(struct cfs_core *core, const struct cfs_event *event,
     settle(core);
     order_checkpoint(core);
     tell_caught_up(core);
+    tell_nodes(core);
     core->env.effects = NULL;
 }
 
@@ -430,12 +445,15 @@ uint32_t cfs_core_members(const struct cfs_core *core, struct cfs_member_view ou
         const struct cfs_session *session =
             cfs_sessions_of_node(&core->groups[0].machine->sessions, node);
         bool self = node == core->config.node, leads = raft->role == CFS_LEADER;
-        out[count++] = (struct cfs_member_view){
-            .node = node,
-            .role = membership_role(&raft->members, node),
-            .match = !leads ? 0 : self ? raft->durable_index : progress->match,
-            .heard = !leads ? 0 : self ? core->env.now : progress->acked,
-            .session = session ? session->id : 0};
+        out[count++] = (struct cfs_member_view){.node = node,
+                                                .role = membership_role(&raft->members, node),
+                                                .match = !leads ? 0
+                                                         : self ? raft->durable_index
+                                                                : progress->match,
+                                                .heard = !leads ? 0
+                                                         : self ? core->env.now
+                                                                : progress->acked,
+                                                .session = session ? session->id : 0};
     }
     return count;
 }
@@ -454,7 +472,7 @@ void cfs_core_view(const struct cfs_core *core, struct cfs_core_view *view)
         .durable_index = raft->durable_index,
         .base_index = raft->log.base.index,
         .log_bytes = raft->log.bytes,
-        .behind = raft->behind,
+        .amnesia = raft->amnesia,
         .installing = core->groups[0].install != NULL,
         .serving = core->groups[0].home.serving,
         .lease_until = cfs_raft_lease_until(raft),
@@ -465,6 +483,16 @@ void cfs_core_view(const struct cfs_core *core, struct cfs_core_view *view)
         .outstanding = core->client.call_count,
         .session_count = HASH_COUNT(core->groups[0].machine->sessions.by_id)};
     view->member_count = cfs_node_set_count(cfs_membership_all(&raft->members));
+}
+
+uint32_t cfs_core_nodes(const struct cfs_core *core, struct cfs_node_info out[CFS_NODE_MAX])
+{
+    const struct cfs_node_table *table = &core->groups[0].machine->nodes;
+    uint32_t count = 0;
+
+    CFS_EACH_NODE (node, cfs_node_table_all(table))
+        out[count++] = table->nodes[node];
+    return count;
 }
 
 const struct cfs_entry *cfs_core_entry(const struct cfs_core *core, uint64_t index)

@@ -14,20 +14,29 @@ struct cfs_lock_table;
 /* A sentence for each decision: log, test oracle and documentation at once. */
 typedef void (*cfs_trace_fn)(void *arg, const char *sentence);
 
+enum cfs_amnesia {
+    CFS_REMEMBERS, /* all that was ever durable */
+    CFS_TORN,      /* but perhaps its last batch, which was damaged or not finished */
+    CFS_BLANK,     /* nothing: the disk is new */
+};
+
 struct cfs_core_config {
     cfs_node_id node;
-    cfs_node_id members[CFS_MEMBERS_MAX]; /* sorted; contains node */
+    /* The first voters of the cluster, sorted; none for a node that joins one. What the disk holds
+     * is newer. */
+    cfs_node_id members[CFS_MEMBERS_MAX];
     uint32_t member_count;
-    cfs_time heartbeat; /* between heartbeats of an idle leader */
-    cfs_time lease;     /* the leader's, from the sending of an acknowledged heartbeat */
-    cfs_time election;  /* shortest election timeout; the longest is twice it */
-    cfs_time session;   /* a node's session */
-    cfs_time timeout;   /* how long a request waits for a majority */
-    uint64_t seed;      /* for election timeouts and the session's nonce */
-    /* The disk is new, or was damaged where it cannot be told from an unfinished write: the node
-     * may have forgotten votes and entries. Its votes count only when all members vote, until it
-     * has caught up with a leader and CFS_FX_CAUGHT_UP says so. */
-    bool behind;
+    const struct cfs_node_info *addresses; /* of those members; NULL: nobody may join or go */
+    cfs_time heartbeat;                    /* between heartbeats of an idle leader */
+    cfs_time lease;    /* the leader's, from the sending of an acknowledged heartbeat */
+    cfs_time election; /* shortest election timeout; the longest is twice it */
+    cfs_time session;  /* a node's session */
+    cfs_time timeout;  /* how long a request waits for a majority */
+    uint64_t seed;     /* for election timeouts and the session's nonce */
+    /* What the disk lost: a node that may have forgotten votes and entries neither counts as a
+     * voter, but when all members vote, nor as a replica, until it has caught up with a leader and
+     * CFS_FX_CAUGHT_UP says so. */
+    enum cfs_amnesia amnesia;
     uint64_t checkpoint_bytes; /* of log between checkpoints; 0: never */
     uint32_t snapshot_bytes;   /* of pieces in a chunk of a snapshot */
     cfs_trace_fn trace;        /* NULL: silent */
@@ -66,7 +75,7 @@ struct cfs_core_view {
     uint64_t term, commit, applied, last_index, durable_index;
     uint64_t base_index; /* entries up to it are compacted */
     uint64_t log_bytes;  /* of the entries in memory */
-    bool behind;
+    enum cfs_amnesia amnesia;
     bool installing;        /* a snapshot is coming in */
     bool serving;           /* leader: takes commands and reads */
     cfs_time lease_until;   /* leader: node time */
@@ -75,7 +84,7 @@ struct cfs_core_view {
     uint32_t held, waiting; /* locks */
     uint32_t outstanding;   /* this node's requests without an answer */
     uint32_t session_count;
-    uint32_t member_count;  /* as cfs_core_members lists them */
+    uint32_t member_count; /* as cfs_core_members lists them */
 };
 void cfs_core_view(const struct cfs_core *core, struct cfs_core_view *view);
 
@@ -88,6 +97,9 @@ struct cfs_member_view {
 };
 /* All replicas of group 0, by id; how many there are. */
 uint32_t cfs_core_members(const struct cfs_core *core, struct cfs_member_view out[CFS_NODE_MAX]);
+
+/* The nodes of the cluster as applied here, by id; how many there are. 0: not known yet. */
+uint32_t cfs_core_nodes(const struct cfs_core *core, struct cfs_node_info out[CFS_NODE_MAX]);
 
 /* For checkers: the log as it stands (NULL when there is no such index) and the applied lock table.
  */

@@ -14,6 +14,7 @@ enum cfs_piece_tag {
     CFS_PIECE_SESSION,     /* by id */
     CFS_PIECE_LOCK,        /* by name: what it looks like, its content */
     CFS_PIECE_CLAIM,       /* by serial: a holder or waiter of a lock */
+    CFS_PIECE_NODE,        /* by id: a node of the cluster */
     CFS_PIECE_TAG_COUNT
 };
 

@@ -16,7 +16,7 @@ void cfs_raft_init(struct cfs_raft *raft, struct cfs_env *env, cfs_group_id grou
                               .group = group,
                               .config = config,
                               .role = CFS_FOLLOWER,
-                              .behind = config->behind};
+                              .amnesia = config->amnesia};
     for (uint32_t i = 0; i < config->member_count; i++)
         members.voters |= CFS_NODE_BIT(config->members[i]);
     cfs_raft_log_reset(raft, (struct cfs_log_base){0}, &members);
@@ -83,8 +83,7 @@ struct cfs_group_head cfs_raft_head(const struct cfs_raft *raft)
 {
     const struct cfs_entry *entry = cfs_log_get(&raft->log, raft->applied);
     struct cfs_group_head head = {
-        .base = raft->log.base, .term = raft->term,                                  .vote = raft->vote,
-                                  .install = raft->install};
+        .base = raft->log.base, .term = raft->term, .vote = raft->vote, .install = raft->install};
     const struct cfs_membership_mark *mark =
         cfs_membership_history_at(&raft->history, raft->applied);
 
@@ -114,12 +113,13 @@ bool cfs_raft_caught_up(struct cfs_raft *raft)
 {
     bool leads = raft->role == CFS_LEADER && raft->applied >= raft->noop_index;
 
-    if (leads && raft->behind)
-        raft->behind_no_more = true;
-    if (!raft->behind_no_more)
+    if (leads && raft->amnesia)
+        raft->recovered = true;
+    if (!raft->recovered)
         return false;
     cfs_trace(raft->env, "has caught up: its votes count again");
-    raft->behind = raft->behind_no_more = false;
+    raft->amnesia = CFS_REMEMBERS;
+    raft->recovered = false;
     return true;
 }
 

@@ -59,20 +59,21 @@ struct cfs_raft {
     uint64_t members_index;        /* of the entry that says so */
 
     enum cfs_role role;
-    cfs_node_id leader;      /* of this term; 0: unknown */
-    bool leader_serving;     /* as it says in its heartbeats */
-    bool leader_gone;        /* its process refused a connection */
-    cfs_time heard;          /* from the leader, last */
-    cfs_time promise;        /* the old leader's lease may run until then */
-    cfs_time election_due;   /* follower and candidates */
+    cfs_node_id leader;          /* of this term; 0: unknown */
+    bool leader_serving;         /* as it says in its heartbeats */
+    bool leader_gone;            /* its process refused a connection */
+    cfs_time heard;              /* from the leader, last */
+    cfs_time promise;            /* the old leader's lease may run until then */
+    cfs_time election_due;       /* follower and candidates */
     cfs_node_set granted, sound; /* votes of this round, and those of voters that have forgotten
                                     nothing */
-    bool transfer;           /* candidate: at the leader's request */
-    bool unanimous;          /* leader: every member voted for it */
-    bool behind;             /* it may have forgotten promises: see cfs_core_config */
-    bool behind_no_more;     /* it has caught up, and that was not said yet */
-    bool replaced;           /* its log is about to be replaced: takes no part for the moment */
-    uint64_t install;        /* the last snapshot that was installed; 0: none */
+    bool founding;               /* candidate: of a cluster that begins */
+    bool transfer;               /* candidate: at the leader's request */
+    bool unanimous;              /* leader: every member voted for it */
+    enum cfs_amnesia amnesia;
+    bool recovered;   /* it has caught up, and that was not said yet */
+    bool replaced;    /* its log is about to be replaced: takes no part for the moment */
+    uint64_t install; /* the last snapshot that was installed; 0: none */
 
     /* Leader. */
     struct cfs_progress progress[CFS_NODE_MAX + 1]; /* by node id; one's own is unused */
@@ -119,7 +120,6 @@ bool cfs_raft_change_members(struct cfs_raft *raft, const struct cfs_membership 
 
 /* Leader that serves: hands leadership to `to` and steps down; false when it is not up to date. */
 bool cfs_raft_transfer(struct cfs_raft *raft, cfs_node_id to);
-
 
 /* A leader speaks, in whatever kind of message. False: it is of an older term, or no member. */
 bool cfs_raft_hear_leader(struct cfs_raft *raft, const struct cfs_message *message);

@@ -11,6 +11,7 @@ static void ask_for_votes(struct cfs_raft *raft, bool pre)
                                       .to = node,
                                       .term = pre ? raft->term + 1 : raft->term,
                                       .vote = {.pre = pre,
+                                               .founding = raft->founding && !pre,
                                                .transfer = raft->transfer,
                                                .last_index = cfs_log_last_index(&raft->log),
                                                .last_term = cfs_log_last_term(&raft->log)}};
@@ -35,17 +36,49 @@ static bool is_unanimous(const struct cfs_raft *raft, cfs_node_set granted)
     return !(cfs_membership_deciding(&raft->members) & ~granted);
 }
 
-/* The votes of a node that may have forgotten others, or entries, count only when everybody votes:
- * then the most complete of all logs wins, and no promise to another candidate is open. */
+/* Votes of those who remember everything decide by majority. A node whose log was torn may have
+ * forgotten its last promise: its vote counts only when everybody votes, for then the most complete
+ * of all logs wins, and no promise to another candidate is open. Of a new disk nothing is known: it
+ * has a voice only where nobody has anything. */
 static bool is_won(const struct cfs_raft *raft, cfs_node_set granted, cfs_node_set sound)
 {
     return cfs_membership_is_quorum(&raft->members, sound) || is_unanimous(raft, granted);
 }
 
+static bool is_empty(const struct cfs_raft *raft)
+{
+    return !cfs_log_last_index(&raft->log);
+}
+
+static void count_vote(struct cfs_raft *raft, cfs_node_id voter, enum cfs_amnesia amnesia)
+{
+    bool founds = raft->amnesia == CFS_BLANK && is_empty(raft);
+
+    if (amnesia == CFS_REMEMBERS || CFS_PLANTED(BUG_COUNT_FORGETFUL))
+        raft->sound |= CFS_NODE_BIT(voter);
+    if (amnesia != CFS_BLANK || founds)
+        raft->granted |= CFS_NODE_BIT(voter);
+}
+
+static enum cfs_amnesia present_amnesia(const struct cfs_raft *raft)
+{
+    return raft->recovered ? CFS_REMEMBERS : raft->amnesia;
+}
+
+/* All members would vote for an empty log, so none has anything, and there is nothing that could
+ * have been forgotten. */
+static void found(struct cfs_raft *raft)
+{
+    if (raft->amnesia != CFS_BLANK || !is_empty(raft) || !is_unanimous(raft, raft->granted))
+        return;
+    raft->founding = true;
+    raft->recovered = true;
+}
+
 static void begin_round(struct cfs_raft *raft)
 {
-    raft->granted = own_bit(raft);
-    raft->sound = raft->behind ? 0 : own_bit(raft);
+    raft->granted = raft->sound = 0;
+    count_vote(raft, raft->env->self, present_amnesia(raft));
     cfs_raft_reset_election(raft);
 }
 
@@ -56,6 +89,7 @@ void cfs_raft_stand(struct cfs_raft *raft)
     raft->vote = raft->env->self;
     raft->leader = 0;
     raft->leader_serving = false;
+    found(raft);
     raft->quiet_until = raft->promise;
     begin_round(raft);
     cfs_raft_persist_state(raft);
@@ -63,10 +97,20 @@ void cfs_raft_stand(struct cfs_raft *raft)
     ask_for_votes(raft, false);
 }
 
+/* Who does not vote does not stand; but a change that removes a voter may need him until it is
+ * committed, for nobody else may have it in his log (4.2.2). */
+static bool may_stand(const struct cfs_raft *raft)
+{
+    const struct cfs_membership_mark *settled =
+        cfs_membership_history_at(&raft->history, raft->commit);
+
+    return (cfs_membership_deciding(&raft->members) | cfs_membership_deciding(&settled->members)) &
+           own_bit(raft);
+}
+
 void cfs_raft_campaign(struct cfs_raft *raft)
 {
-    /* Who does not vote does not stand. */
-    if (!(cfs_membership_deciding(&raft->members) & own_bit(raft))) {
+    if (!may_stand(raft)) {
         cfs_raft_reset_election(raft);
         return;
     }
@@ -76,7 +120,7 @@ void cfs_raft_campaign(struct cfs_raft *raft)
         return;
     }
     raft->role = CFS_PRE_CANDIDATE;
-    raft->transfer = false;
+    raft->transfer = raft->founding = false;
     raft->leader = 0;
     raft->leader_serving = false;
     begin_round(raft);
@@ -132,7 +176,7 @@ static void reply_to_vote(struct cfs_raft *raft, const struct cfs_message *reque
         .term = pre && granted ? request->term : raft->term,
         .vote_reply = {.pre = pre,
                        .granted = granted,
-                       .sound = !raft->behind,
+                       .amnesia = present_amnesia(raft),
                        .promise = raft->promise > now ? raft->promise - now : 0}};
 
     cfs_trace(raft->env, "%s %s to node %u for term %lu", granted ? "grants" : "refuses",
@@ -169,13 +213,14 @@ void cfs_raft_handle_vote(struct cfs_raft *raft, const struct cfs_message *messa
     }
     if (granted)
         cfs_raft_reset_election(raft);
+    if (granted && message->vote.founding && is_empty(raft))
+        raft->recovered = raft->amnesia != CFS_REMEMBERS;
     reply_to_vote(raft, message, granted);
 }
 
 void cfs_raft_handle_vote_reply(struct cfs_raft *raft, const struct cfs_message *message)
 {
     const struct cfs_msg_vote_reply *reply = &message->vote_reply;
-    cfs_node_set bit = CFS_NODE_BIT(message->from);
     cfs_time quiet = raft->env->now + reply->promise + CFS_CLOCK_GUARD(reply->promise);
 
     if (!reply->granted && message->term > raft->term) {
@@ -187,9 +232,7 @@ void cfs_raft_handle_vote_reply(struct cfs_raft *raft, const struct cfs_message 
         return;
     if (!reply->granted)
         return;
-    raft->granted |= bit;
-    if (reply->sound || CFS_PLANTED(BUG_COUNT_FORGETFUL))
-        raft->sound |= bit;
+    count_vote(raft, message->from, (enum cfs_amnesia)reply->amnesia);
     if (!reply->pre && quiet > raft->quiet_until)
         raft->quiet_until = quiet;
     if (!reply->pre)

@@ -77,8 +77,8 @@ bool cfs_raft_change_members(struct cfs_raft *raft, const struct cfs_membership 
         raft->applied < raft->noop_index || !is_allowed(&raft->members, members))
         return false;
     cfs_trace(raft->env, "voters become %lx%s%lx, learners %lx", members->voters,
-              members->outgoing ? " together with " : ", without ",
-              members->outgoing, members->learners);
+              members->outgoing ? " together with " : ", without ", members->outgoing,
+              members->learners);
     cfs_membership_encode(&data, members);
     cfs_raft_propose(raft, CFS_ENTRY_MEMBERS, data.data, (uint32_t)data.len);
     free(data.data);
@@ -90,10 +90,12 @@ bool cfs_raft_transfer(struct cfs_raft *raft, cfs_node_id to)
     struct cfs_message message = {
         .type = CFS_MSG_TIMEOUT_NOW, .group = raft->group, .to = to, .term = raft->term};
 
+    const struct cfs_progress *progress = &raft->progress[to];
+
     if (!cfs_raft_serving(raft) || to == raft->env->self ||
-        !(raft->members.voters & CFS_NODE_BIT(to)) || raft->progress[to].forgetful ||
-        raft->progress[to].match != cfs_log_last_index(&raft->log))
-        return false;
+        !(raft->members.voters & CFS_NODE_BIT(to)) || progress->forgetful || progress->probing ||
+        progress->next != cfs_log_last_index(&raft->log) + 1)
+        return false; /* all is on its way there, ahead of this message */
     cfs_trace(raft->env, "hands leadership to node %u", to);
     /* It never serves again in this term, so its lease ends here, and the successor need not wait
      * for it. */
@@ -115,8 +117,7 @@ void cfs_raft_handle_timeout_now(struct cfs_raft *raft, const struct cfs_message
 
 void cfs_raft_leave_if_removed(struct cfs_raft *raft)
 {
-    if (raft->role != CFS_LEADER || raft->members.outgoing ||
-        raft->members_index > raft->commit ||
+    if (raft->role != CFS_LEADER || raft->members.outgoing || raft->members_index > raft->commit ||
         raft->members.voters & CFS_NODE_BIT(raft->env->self))
         return;
     cfs_trace(raft->env, "is no voter any more: makes room for another leader");

@@ -144,7 +144,7 @@ static void reply_to_append(struct cfs_raft *raft, const struct cfs_message *req
         .append_reply = {.success = success,
                          .match = match,
                          .sent = request->term == raft->term ? request->append.sent : 0,
-                         .sound = !raft->behind}};
+                         .sound = !raft->amnesia || raft->recovered}};
 
     if (durable && !CFS_PLANTED(BUG_ACK_BEFORE_DURABLE))
         cfs_env_send_durable(raft->env, &reply);
@@ -249,9 +249,9 @@ bool cfs_raft_hear_leader(struct cfs_raft *raft, const struct cfs_message *messa
 static void note_catching_up(struct cfs_raft *raft, const struct cfs_msg_append *append,
                              uint64_t last)
 {
-    if (raft->behind && append->sound_at && last >= append->sound_at &&
+    if (raft->amnesia && append->sound_at && last >= append->sound_at &&
         raft->durable_index >= append->sound_at)
-        raft->behind_no_more = true;
+        raft->recovered = true;
 }
 
 void cfs_raft_handle_append(struct cfs_raft *raft, struct cfs_message *message)

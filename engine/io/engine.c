@@ -98,6 +98,8 @@ static void perform(struct cfs_engine *engine, struct cfs_effect *effect)
     case CFS_FX_FETCH:
     case CFS_FX_END_FETCH:
     case CFS_FX_CAUGHT_UP:
+    case CFS_FX_NODES:
+    case CFS_FX_REMOVED:
         break;
     }
 }

@@ -28,6 +28,7 @@ const struct cfs_wire_field cfs_wire_entry_fields[] = {
 
 static const struct cfs_wire_field vote[] = {
     MESSAGE(BOOL, "pre", vote.pre),
+    MESSAGE(BOOL, "founding", vote.founding),
     MESSAGE(BOOL, "transfer", vote.transfer),
     MESSAGE(U64, "last_index", vote.last_index),
     MESSAGE(U64, "last_term", vote.last_term),
@@ -37,7 +38,7 @@ static const struct cfs_wire_field vote[] = {
 static const struct cfs_wire_field vote_reply[] = {
     MESSAGE(BOOL, "pre", vote_reply.pre),
     MESSAGE(BOOL, "granted", vote_reply.granted),
-    MESSAGE(BOOL, "sound", vote_reply.sound),
+    MESSAGE(U32, "amnesia", vote_reply.amnesia),
     MESSAGE(U64, "promise", vote_reply.promise),
     END,
 };

@@ -25,6 +25,9 @@
     X(CFS_ERR_NAME_TOO_LONG, ENAMETOOLONG, 400, "name_too_long", "a name has at most 255 bytes")   \
     X(CFS_ERR_TOO_BIG, EFBIG, 413, "too_big", "a lock's content has at most 64 KiB")               \
     X(CFS_ERR_TOO_MANY, EAGAIN, 503, "too_many", "too many requests wait for an answer")           \
+    X(CFS_ERR_NOT_MEMBER, ENOENT, 404, "not_member",                                               \
+      "there is no such node in the cluster, or it is the last one")                                \
+    X(CFS_ERR_REMOVED, ESTALE, 410, "removed", "the node was removed from the cluster")             \
     X(CFS_ERR_IO, EIO, 500, "io", "the node could not store the change")
 
 enum cfs_error {

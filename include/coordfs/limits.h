@@ -6,6 +6,7 @@
 
 #define CFS_NAME_MAX 255u           /* bytes of a lock's or queue's name */
 #define CFS_CONTENT_MAX 65536u      /* bytes of a lock's content */
+#define CFS_HOST_MAX 255u           /* bytes of a host's name or address */
 #define CFS_OWNER_MAX 64u           /* bytes of an HTTP client's name for itself */
 #define CFS_MEMBERS_MAX 5u          /* replicas of group 0 */
 #define CFS_NODE_MAX 63u            /* largest node id: nodes are kept in sets of 64 bits */

@@ -26,6 +26,7 @@ enum cfs_op {
     CFS_OP_REMOVE,      /* unlink or rmdir a lockfile by name, from any node */
     CFS_OP_WRITE,       /* store content under an exclusive hold */
     CFS_OP_SETATTR,     /* mode, owner, mtime, content size of a held lock */
+    CFS_OP_MEMBER,      /* a node joins, moves, replaces another one, or goes */
     /* Reads: linearizable, not replicated. */
     CFS_OP_GET,  /* one lock */
     CFS_OP_LIST, /* the names of all held locks */
@@ -84,15 +85,29 @@ struct cfs_setattr {
     cfs_wall_time mtime;
 };
 
+/* A node of the cluster and where it is reached. */
+struct cfs_node_info {
+    cfs_node_id id;
+    char host[CFS_HOST_MAX + 1]; /* an address or a name */
+    uint16_t port;
+    cfs_node_id replaces; /* the node whose place it takes once it has caught up; 0: none */
+};
+
+struct cfs_member_change {
+    bool remove; /* info.id goes; else it comes, or its address changes */
+    struct cfs_node_info info;
+};
+
 struct cfs_request {
     enum cfs_op op;
-    char name[CFS_NAME_MAX + 1]; /* of the lock; "" for LIST */
+    char name[CFS_NAME_MAX + 1]; /* of the lock; "" for LIST and MEMBER */
     union {
         struct cfs_acquire acquire;
         struct cfs_release release;
         struct cfs_remove remove;
         struct cfs_write write;
         struct cfs_setattr setattr;
+        struct cfs_member_change member;
     };
 };
 

@@ -61,6 +61,8 @@ static const char *unsettled(const struct sim *sim)
             return "a node answers without asking the cluster";
         serving |= node->view.serving;
     }
+    if (!sim_members_complete(sim))
+        return "a node is not in the cluster";
     return serving ? NULL : "nobody serves";
 }
 
@@ -70,6 +72,8 @@ static const char *disagreement(const struct sim *sim)
 
     for (uint32_t i = 0; i < sim->swarm.node_count; i++) {
         const struct sim_node *node = &sim->nodes[i];
+        if (node->state != SIM_UP || first->state != SIM_UP)
+            return "a node does not run";
         if (node->view.applied != first->view.applied ||
             node->view.applied != node->view.last_index)
             return "a replica is behind";

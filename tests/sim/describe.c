@@ -44,6 +44,10 @@ void sim_describe_request(char *out, size_t size, const struct cfs_request *requ
     case CFS_OP_SETATTR:
         snprintf(out, size, "setattr %s", request->name);
         break;
+    case CFS_OP_MEMBER:
+        snprintf(out, size, "%s node %u for %u", request->member.remove ? "remove" : "add",
+                 request->member.info.id, request->member.info.replaces);
+        break;
     case CFS_OP_GET:
         snprintf(out, size, "get %s", request->name);
         break;
@@ -61,7 +65,9 @@ static void describe_command(char *out, size_t size, const struct cfs_command *c
                                         [CFS_CMD_CLOSE_SESSION] = "close session",
                                         [CFS_CMD_EXPIRE_SESSION] = "expire session",
                                         [CFS_CMD_EXPIRE_LEASED] = "expire leased",
-                                        [CFS_CMD_REFUSE] = "refuse"};
+                                        [CFS_CMD_REFUSE] = "refuse",
+                                        [CFS_CMD_FILL_NODES] = "fill nodes",
+                                        [CFS_CMD_DROP_NODE] = "drop node"};
     char words[300] = "";
 
     if (command->kind == CFS_CMD_REQUEST)

@@ -65,7 +65,7 @@ void sim_disk_crash(struct sim_disk *disk, size_t kept)
 void sim_disk_replace(struct sim_disk *disk)
 {
     sim_disk_close(disk);
-    disk->behind = true;
+    disk->amnesia = CFS_BLANK;
 }
 
 bool sim_disk_restore(struct sim_disk *disk, struct cfs_core *core)

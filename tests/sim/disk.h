@@ -13,7 +13,7 @@ struct sim_disk {
     size_t durable;
     uint64_t trimmed; /* in this life: records[0] has lsn trimmed + 1 */
     struct sim_store store;
-    bool behind; /* what cfs_core_config.behind is to be at the next start */
+    enum cfs_amnesia amnesia; /* of the next start */
 };
 
 void sim_disk_close(struct sim_disk *disk);

@@ -35,7 +35,7 @@ static void start_again(struct sim *sim, void *arg, uint64_t life)
 {
     struct sim_node *node = arg;
 
-    if (node->life == life && node->state == SIM_DOWN)
+    if (node->life == life && node->state == SIM_DOWN && !node->outside)
         sim_node_start(sim, node, false);
 }
 
@@ -43,7 +43,7 @@ static void start_rebooted(struct sim *sim, void *arg, uint64_t life)
 {
     struct sim_node *node = arg;
 
-    if (node->life == life && node->state == SIM_DOWN)
+    if (node->life == life && node->state == SIM_DOWN && !node->outside)
         sim_node_start(sim, node, true);
 }
 
@@ -101,7 +101,7 @@ static void come_back(struct sim *sim, void *arg, uint64_t value)
     struct sim_node *node = arg;
 
     (void)value;
-    if (node->state == SIM_DOWN)
+    if (node->state == SIM_DOWN && !node->outside)
         sim_node_start(sim, node, false);
 }
 
@@ -118,12 +118,19 @@ static void leave(struct sim *sim)
 
 /* A majority of sound disks is what durability rests on: one goes at a time, and the next when that
  * one's node has caught up. It takes longer than any message lives. */
-static bool all_disks_are_sound(const struct sim *sim)
+static bool may_lose(const struct sim *sim, const struct sim_node *node)
 {
+    struct cfs_member_view members[CFS_NODE_MAX];
+    uint32_t voters = 0;
+
+    if (node->state != SIM_UP)
+        return false;
     for (uint32_t i = 0; i < sim->swarm.node_count; i++)
-        if (sim->nodes[i].disk.behind)
+        if (sim->nodes[i].disk.amnesia && !sim->nodes[i].outside)
             return false;
-    return sim->swarm.node_count >= 3;
+    for (uint32_t i = cfs_core_members(node->core, members); i-- > 0;)
+        voters += members[i].role[0] == 'v';
+    return voters >= 3 && !sim->swarm.fault_weights[SIM_FAULT_CHANGE_MEMBERS];
 }
 
 static void lose_disk(struct sim *sim)
@@ -131,7 +138,7 @@ static void lose_disk(struct sim *sim)
     struct sim_node *node = any_node(sim);
     cfs_time end = sim->world.now + 2 * sim->swarm.slow_max + CFS_MS(50);
 
-    if (!all_disks_are_sound(sim) || node->state != SIM_UP || end > sim->swarm.quiet_at)
+    if (!may_lose(sim, node) || end > sim->swarm.quiet_at)
         return;
     sim_node_crash(sim, node);
     sim_disk_replace(&node->disk);
@@ -237,8 +244,9 @@ static void repair(struct sim *sim, void *arg, uint64_t value)
     sim_say(sim, "everything is repaired");
     sim_network_heal(sim);
     for (uint32_t i = 0; i < sim->swarm.node_count; i++)
-        if (sim->nodes[i].state == SIM_DOWN)
+        if (sim->nodes[i].state == SIM_DOWN && !sim->nodes[i].outside)
             sim_node_start(sim, &sim->nodes[i], false);
+    sim_members_gather(sim);
 }
 
 void sim_nemesis_start(struct sim *sim)

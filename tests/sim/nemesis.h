@@ -22,7 +22,8 @@ struct sim_node;
     X(ONE_WAY, one_way, "a node is heard but hears nothing, or the reverse")                       \
     X(LINKS, links, "some links fail, in some directions")                                         \
     X(LEAVE, leave, "a node is unmounted cleanly and mounted again")                               \
-    X(LOSE_DISK, lose_disk, "a node comes back with a new disk")
+    X(LOSE_DISK, lose_disk, "a node comes back with a new disk")                                   \
+    X(CHANGE_MEMBERS, sim_members_change, "a node is added, removed or replaced")
 
 enum sim_fault {
 #define X(id, function, sentence) SIM_FAULT_##id,

@@ -22,7 +22,7 @@ void sim_node_init(struct sim *sim, struct sim_node *node, cfs_node_id id)
     struct sim_random *random = &sim->random_node;
     uint64_t drift = sim_random_below(random, 2 * sim->swarm.drift_ppm_max + 1);
 
-    *node = (struct sim_node){.id = id, .tick_at = CFS_NEVER, .disk = {.behind = true}};
+    *node = (struct sim_node){.id = id, .tick_at = CFS_NEVER, .disk = {.amnesia = CFS_BLANK}};
     node->clock =
         (struct sim_clock){.node_base = CFS_SECONDS(sim_random_between(random, 1, 100000)),
                            .drift_ppm = (int64_t)drift - (int64_t)sim->swarm.drift_ppm_max};
@@ -195,7 +195,8 @@ static void perform(struct sim *sim, struct sim_node *node, struct cfs_effect *e
         send_effect(sim, node, &effect->message);
         break;
     case CFS_FX_ANSWER:
-        sim_kernel_answered(&node->kernel, effect->id, &effect->answer);
+        if (effect->id < SIM_ADMIN_ID)
+            sim_kernel_answered(&node->kernel, effect->id, &effect->answer);
         break;
     case CFS_FX_DRAIN:
         sim_kernel_drain(&node->kernel, effect->id);
@@ -212,8 +213,13 @@ static void perform(struct sim *sim, struct sim_node *node, struct cfs_effect *e
     case CFS_FX_END_FETCH:
         sim_jobs_add(sim, node, effect);
         break;
+    case CFS_FX_NODES:
+        break;
+    case CFS_FX_REMOVED:
+        sim_members_removed(sim, node);
+        break;
     case CFS_FX_CAUGHT_UP:
-        node->disk.behind = false;
+        node->disk.amnesia = CFS_REMEMBERS;
         break;
     }
 }
@@ -266,20 +272,21 @@ static struct cfs_core_config core_config(struct sim *sim, struct sim_node *node
 {
     const struct sim_swarm *swarm = &sim->swarm;
     struct cfs_core_config config = {.node = node->id,
-                                     .member_count = swarm->node_count,
+                                     .member_count = node->joined ? 0 : swarm->member_count,
+                                     .addresses = sim->addresses,
                                      .heartbeat = swarm->heartbeat,
                                      .lease = swarm->lease,
                                      .election = swarm->election,
                                      .session = swarm->session,
                                      .timeout = swarm->timeout,
                                      .seed = sim_random_next(&sim->random_node),
-                                     .behind = node->disk.behind,
+                                     .amnesia = node->disk.amnesia,
                                      .checkpoint_bytes = swarm->checkpoint_bytes,
                                      .snapshot_bytes = swarm->snapshot_bytes,
                                      .trace = sim->world.trace ? core_trace : NULL,
                                      .trace_arg = node};
 
-    for (uint32_t i = 0; i < swarm->node_count; i++)
+    for (uint32_t i = 0; i < config.member_count; i++)
         config.members[i] = i + 1;
     return config;
 }

@@ -40,6 +40,8 @@ struct sim_node {
     bool session;        /* the core said OPENED, and not LOST or CLOSED since */
     cfs_time lease_seen; /* node time: sending of the newest keepalive seen to be answered */
     bool leaving;
+    bool outside; /* not in the cluster: DOWN until it is brought in */
+    bool joined;  /* it came later: it knows of no first members */
     struct sim_kernel kernel;
 };
 

@@ -16,7 +16,7 @@ static void start_node(struct sim *sim, void *arg, uint64_t value)
     struct sim_node *node = arg;
 
     (void)value;
-    if (node->state == SIM_DOWN && node->life == 0)
+    if (node->state == SIM_DOWN && node->life == 0 && !node->outside)
         sim_node_start(sim, node, false);
 }
 
@@ -45,6 +45,9 @@ static void begin(struct sim *sim, uint64_t seed, bool trace, bool bare)
     describe(sim);
     for (uint32_t i = 0; i < sim->swarm.node_count; i++) {
         sim_node_init(sim, &sim->nodes[i], i + 1);
+        sim->nodes[i].outside = i >= sim->swarm.member_count;
+        sim->addresses[i] = (struct cfs_node_info){.id = i + 1, .port = (uint16_t)(7001 + i)};
+        snprintf(sim->addresses[i].host, sizeof sim->addresses[i].host, "node%u", i + 1);
         sim_at(sim, sim_random_below(&sim->random_node, CFS_MS(100)), start_node, &sim->nodes[i],
                0);
     }

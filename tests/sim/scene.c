@@ -153,8 +153,11 @@ static void perform(struct scene_node *node, struct cfs_effect *effect)
     case CFS_FX_SESSION:
         scene_say(node->scene, "%u is told: session %s", node->id, words[effect->session]);
         break;
+    case CFS_FX_NODES:
+    case CFS_FX_REMOVED:
+        break;
     case CFS_FX_CAUGHT_UP:
-        node->disk.behind = false;
+        node->disk.amnesia = CFS_REMEMBERS;
         break;
     default:
         perform_store(node, effect);
@@ -222,7 +225,7 @@ void scene_start(struct scene_node *node)
         return;
     config.node = node->id;
     config.seed = node->id * 1000 + node->starts++;
-    config.behind = node->disk.behind;
+    config.amnesia = node->disk.amnesia;
     config.trace = core_trace;
     config.trace_arg = node;
     node->core = cfs_core_new(&config);

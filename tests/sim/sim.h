@@ -5,6 +5,7 @@
 #include "check_live.h"
 #include "check_locks.h"
 #include "check_raft.h"
+#include "members.h"
 #include "process.h"
 #include "nemesis.h"
 #include "network.h"
@@ -20,11 +21,12 @@ struct sim {
     struct sim_random random_node, random_client, random_fault;
     struct sim_network network;
     struct sim_node nodes[CFS_MEMBERS_MAX];
+    struct cfs_node_info addresses[CFS_MEMBERS_MAX];
     struct sim_process processes[CFS_MEMBERS_MAX][SIM_PROCESSES_MAX];
     uint64_t processes_born, contents_written, keys_used;
     bool winding_down;
     uint64_t operations; /* requests submitted */
-    uint64_t checkpoints, installs;
+    uint64_t checkpoints, installs, admin_requests;
     struct sim_raft_check raft;
     struct sim_lock_check locks;
     struct sim_live_check live;

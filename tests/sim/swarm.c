@@ -148,6 +148,15 @@ static void narrow_to_snapshots(struct sim_swarm *swarm, struct sim_random *rand
     swarm->think_max = CFS_MS(sim_random_between(random, 2, 20));
 }
 
+/* Nodes come and go, few at first or later. */
+static void narrow_to_members(struct sim_swarm *swarm, struct sim_random *random)
+{
+    swarm->node_count = (uint32_t)sim_random_between(random, 2, 5);
+    swarm->member_count = (uint32_t)sim_random_between(random, 1, swarm->node_count);
+    swarm->fault_weights[SIM_FAULT_CHANGE_MEMBERS] = 20;
+    swarm->fault_every = CFS_MS(sim_random_between(random, 50, 400));
+}
+
 /* Some mixtures are for one kind of trouble that is rare among the others. */
 static void narrow(struct sim_swarm *swarm, struct sim_random *random, uint32_t theme)
 {
@@ -159,6 +168,8 @@ static void narrow(struct sim_swarm *swarm, struct sim_random *random, uint32_t 
         narrow_to_cancels(swarm, random);
     else if (theme == 3)
         narrow_to_snapshots(swarm, random);
+    else if (theme == 4 || theme == 5)
+        narrow_to_members(swarm, random);
 }
 
 void sim_swarm_draw(struct sim_swarm *swarm, uint64_t seed, bool bare)
@@ -182,4 +193,6 @@ void sim_swarm_draw(struct sim_swarm *swarm, uint64_t seed, bool bare)
         swarm->checkpoint_bytes = sim_random_between(&random, 500, 6000);
     swarm->snapshot_bytes = (uint32_t)sim_random_between(&random, 20, 1000);
     narrow(swarm, &random, bare ? 0 : (uint32_t)sim_random_below(&random, 10));
+    if (!swarm->member_count)
+        swarm->member_count = swarm->node_count;
 }

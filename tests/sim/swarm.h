@@ -29,6 +29,7 @@ enum sim_action {
 
 struct sim_swarm {
     uint32_t node_count, process_count; /* processes: on each node */
+    uint32_t member_count;              /* nodes that are in the cluster from the beginning */
     uint32_t name_count;
     cfs_time heartbeat, lease, election, session, timeout;
 

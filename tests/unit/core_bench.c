@@ -220,7 +220,6 @@ struct cfs_message raft_vote(cfs_node_id from, uint64_t term, bool pre, cfs_time
                                 .term = term,
                                 .vote_reply = {.pre = pre,
                                                .granted = true,
-                                               .sound = true,
                                                .promise = promise}};
 }
 

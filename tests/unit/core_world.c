@@ -130,8 +130,11 @@ static void perform(struct world *w, cfs_node_id id, struct cfs_effect *effect)
                                           .stuck = node->stuck,
                                           .stuck_count = node->stuck_count});
         break;
+    case CFS_FX_NODES:
+    case CFS_FX_REMOVED:
+        break;
     case CFS_FX_CAUGHT_UP:
-        node->config.behind = false;
+        node->config.amnesia = CFS_REMEMBERS;
         break;
     case CFS_FX_CHECKPOINT:
     case CFS_FX_STAGE:

@@ -89,12 +89,15 @@ static void a_higher_term_is_adopted_and_written_down(void **state)
     assert_int_equal(bench_effect_count(&rb.bench, CFS_FX_PERSIST), 1);
 }
 
-static void strangers_are_not_listened_to(void **state)
+/* Whoever is not in its log may be so soon (thesis 4.1); only what cannot be a node is ignored. */
+static void what_cannot_be_a_node_is_not_listened_to(void **state)
 {
     (void)state;
-    raft_bench_heartbeat(&rb, 9, 5);
+    raft_bench_heartbeat(&rb, CFS_NODE_MAX + 1, 5);
     assert_int_equal(rb.raft.term, 0);
     assert_int_equal(bench_effect_count(&rb.bench, CFS_FX_SEND), 0);
+    raft_bench_heartbeat(&rb, 9, 5);
+    assert_int_equal(rb.raft.term, 5);
 }
 
 static void a_leader_serves_only_after_its_first_entry_was_applied(void **state)
@@ -374,7 +377,7 @@ int main(void)
         T(what_the_disk_held_is_what_a_node_starts_with),
         T(a_node_that_has_just_started_assumes_that_it_promised_a_lease),
         T(a_higher_term_is_adopted_and_written_down),
-        T(strangers_are_not_listened_to),
+        T(what_cannot_be_a_node_is_not_listened_to),
         T(a_leader_serves_only_after_its_first_entry_was_applied),
         T(an_acknowledgement_of_a_majority_gives_a_lease_from_the_sending_on),
         T(a_lease_is_never_shortened_by_a_late_acknowledgement),

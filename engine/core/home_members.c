@@ -1,0 +1,134 @@
+/* From the nodes that are wanted (node_table.h) to the members that are, step by step: whoever
+ * leads compares the two and proposes the next step, so a change goes on under a new leader where
+ * the old one left it.
+ *
+ *   a new node is a learner first, until it has nearly all of the log (4.2.1)
+ *   then old and new voters decide together, then the new ones alone (4.3)
+ *   a leader that is to go hands leadership to one who stays before that
+ *
+ * Up to five nodes vote; more of them learn. */
+#include "core/home.h"
+
+/* A learner this close to the log's end is no burden on commits. */
+#define NEAR_ENTRIES 256u
+
+/* Knows the log up to a little before its end, and answers. */
+static bool is_ready(const struct cfs_home *home, cfs_node_id node)
+{
+    const struct cfs_raft *raft = home->raft;
+    const struct cfs_progress *progress = &raft->progress[node];
+
+    return node == home->env->self ||
+           (!progress->snapshot && !progress->forgetful && cfs_home_node_alive(home, node) &&
+            progress->acked && progress->match + NEAR_ENTRIES >= cfs_log_last_index(&raft->log));
+}
+
+/* A replaced node votes until its heir does. */
+static bool is_on_its_way_out(const struct cfs_home *home, cfs_node_id node)
+{
+    cfs_node_id heir = cfs_node_table_heir(&home->machine->nodes, node);
+
+    return heir && is_ready(home, heir);
+}
+
+/* Who stays, then who is ready, up to five. A node that replaces another one comes with the place
+ * of that one. */
+static cfs_node_set wanted_voters(const struct cfs_home *home)
+{
+    const struct cfs_node_table *table = &home->machine->nodes;
+    cfs_node_set all = cfs_node_table_all(table), voters = 0;
+
+    CFS_EACH_NODE (node, all & home->raft->members.voters)
+        if (!is_on_its_way_out(home, node))
+            voters |= CFS_NODE_BIT(node);
+    CFS_EACH_NODE (node, all & ~home->raft->members.voters) {
+        bool waits =
+            table->nodes[node].replaces && !is_on_its_way_out(home, table->nodes[node].replaces);
+        if (cfs_node_set_count(voters) < CFS_MEMBERS_MAX && is_ready(home, node) && !waits)
+            voters |= CFS_NODE_BIT(node);
+    }
+    return voters;
+}
+
+/* A leader that will not vote hands on before it changes anything. */
+static bool hand_over(struct cfs_home *home, cfs_node_set wanted)
+{
+    struct cfs_raft *raft = home->raft;
+
+    cfs_node_set heirs = wanted & raft->members.voters;
+
+    if (wanted & CFS_NODE_BIT(home->env->self) || !heirs)
+        return false;
+    CFS_EACH_NODE (node, heirs)
+        if (cfs_home_node_alive(home, node) && cfs_raft_transfer(raft, node))
+            break;
+    return true; /* or it is tried again */
+}
+
+/* The step from the members that are to those that are wanted; false: none. */
+static bool next_step(struct cfs_home *home, struct cfs_membership *next)
+{
+    const struct cfs_membership *now = &home->raft->members;
+    cfs_node_set all = cfs_node_table_all(&home->machine->nodes);
+    cfs_node_set voters = wanted_voters(home);
+
+    *next = *now;
+    if (now->outgoing) {
+        next->outgoing = 0;
+        next->learners = all & ~now->voters;
+    } else if (now->learners != (all & ~now->voters)) {
+        next->learners = all & ~now->voters;
+    } else if (voters && voters != now->voters) {
+        next->voters = voters;
+        next->outgoing = now->voters;
+        next->learners = all & ~voters & ~now->voters;
+    }
+    return !cfs_membership_equal(next, now);
+}
+
+/* A node that has been replaced goes for good when it does not vote any more. */
+static void drop_replaced(struct cfs_home *home)
+{
+    const struct cfs_node_table *table = &home->machine->nodes;
+
+    CFS_EACH_NODE (heir, cfs_node_table_all(table)) {
+        cfs_node_id old = table->nodes[heir].replaces;
+        if (!old || !(home->raft->members.voters & CFS_NODE_BIT(heir)) ||
+            cfs_membership_deciding(&home->raft->members) & CFS_NODE_BIT(old))
+            continue;
+        cfs_home_propose(home, &(struct cfs_command){.kind = CFS_CMD_DROP_NODE,
+                                                     .node = home->env->self,
+                                                     .target = old});
+        home->members_due = home->env->now + home->config->election;
+    }
+}
+
+static void fill(struct cfs_home *home)
+{
+    struct cfs_command command = {.kind = CFS_CMD_FILL_NODES, .node = home->env->self};
+
+    for (uint32_t i = 0; i < home->config->member_count; i++)
+        command.nodes[command.node_count++] = home->config->addresses[i];
+    cfs_home_propose(home, &command);
+    home->members_due = home->env->now + home->config->election;
+}
+
+void cfs_home_members_tick(struct cfs_home *home)
+{
+    cfs_node_set all = cfs_node_table_all(&home->machine->nodes);
+    struct cfs_membership next;
+
+    if (home->env->now < home->members_due)
+        return;
+    home->members_due = home->env->now + home->config->heartbeat;
+    if (!all && home->config->addresses && home->config->member_count)
+        fill(home);
+    if (!all || home->raft->members_index > home->raft->commit)
+        return;
+    drop_replaced(home);
+    if (!next_step(home, &next))
+        return;
+    if (next.outgoing && hand_over(home, next.voters))
+        return;
+    cfs_raft_change_members(home->raft, &next);
+}

@@ -1,0 +1,196 @@
+/* An administrator who sees what the most advanced node shows, and does one thing at a time. */
+#include "members.h"
+
+#include <stdio.h>
+
+#include "core/membership.h"
+#include "sim.h"
+
+#define GATHER_EVERY CFS_MS(150)
+
+static struct sim_node *most_advanced(struct sim *sim)
+{
+    struct sim_node *best = NULL;
+
+    for (uint32_t i = 0; i < sim->swarm.node_count; i++) {
+        struct sim_node *node = &sim->nodes[i];
+        if (node->state == SIM_UP && node->session &&
+            (!best || node->view.applied > best->view.applied))
+            best = node;
+    }
+    return best;
+}
+
+static cfs_node_set wanted(const struct sim_node *node)
+{
+    struct cfs_node_info infos[CFS_NODE_MAX];
+    uint32_t count = cfs_core_nodes(node->core, infos);
+    cfs_node_set all = 0;
+
+    for (uint32_t i = 0; i < count; i++)
+        all |= CFS_NODE_BIT(infos[i].id);
+    return all;
+}
+
+static cfs_node_set members(const struct sim_node *node)
+{
+    struct cfs_member_view views[CFS_NODE_MAX];
+    uint32_t count = cfs_core_members(node->core, views);
+    cfs_node_set all = 0;
+
+    for (uint32_t i = 0; i < count; i++)
+        all |= CFS_NODE_BIT(views[i].node);
+    return all;
+}
+
+static void ask(struct sim *sim, struct sim_node *via, bool removes, cfs_node_id id,
+                cfs_node_id replaces)
+{
+    struct cfs_request request = {
+        .op = CFS_OP_MEMBER,
+        .member = {.remove = removes,
+                   .info = {.id = id, .port = (uint16_t)(7000 + id), .replaces = replaces}}};
+    struct cfs_event event = {
+        .type = CFS_EV_REQUEST, .id = SIM_ADMIN_ID + ++sim->admin_requests, .request = &request};
+
+    snprintf(request.member.info.host, sizeof request.member.info.host, "node%u", id);
+    sim_say(sim, "through n%u: %s node %u%s%u", via->id, removes ? "remove" : "add", id,
+            replaces ? " for " : ", ", replaces);
+    sim_node_event(sim, via, via->life, &event);
+}
+
+/* A machine that is in no replica set gets a new disk and waits to be spoken to. What a leader of
+ * the past may still count on it for has to be sound elsewhere. */
+static bool prepare(struct sim *sim, struct sim_node *node)
+{
+    for (uint32_t i = 0; i < sim->swarm.node_count; i++) {
+        const struct sim_node *other = &sim->nodes[i];
+        if (other != node && !other->outside && other->disk.amnesia)
+            return false;
+    }
+    if (node->state == SIM_PAUSED)
+        return false;
+    sim_node_crash(sim, node);
+    sim_disk_replace(&node->disk);
+    node->outside = false;
+    node->joined = true;
+    sim_node_start(sim, node, false);
+    return true;
+}
+
+static cfs_node_id any_of(struct sim *sim, cfs_node_set set)
+{
+    uint32_t skip = (uint32_t)sim_random_below(&sim->random_fault, cfs_node_set_count(set) + !set);
+
+    CFS_EACH_NODE (node, set)
+        if (!skip--)
+            return node;
+    return 0;
+}
+
+/* Nodes outside that may come in now. */
+static cfs_node_set outsiders(const struct sim *sim, const struct sim_node *best)
+{
+    cfs_node_set taken = wanted(best) | members(best), out = 0;
+
+    for (cfs_node_id id = 1; id <= sim->swarm.node_count; id++)
+        if (!(taken & CFS_NODE_BIT(id)))
+            out |= CFS_NODE_BIT(id);
+    return out;
+}
+
+static void add(struct sim *sim, struct sim_node *best, cfs_node_id replaces)
+{
+    cfs_node_id id = any_of(sim, outsiders(sim, best));
+
+    if (id && prepare(sim, &sim->nodes[id - 1]))
+        ask(sim, best, false, id, replaces);
+}
+
+void sim_members_change(struct sim *sim)
+{
+    struct sim_node *best = most_advanced(sim);
+    cfs_node_set all = best ? wanted(best) : 0;
+
+    if (!all)
+        return;
+    if (sim_random_chance(&sim->random_fault, 300))
+        add(sim, best, 0);
+    else if (sim_random_chance(&sim->random_fault, 300))
+        add(sim, best, any_of(sim, all));
+    else
+        ask(sim, best, true, any_of(sim, all), 0);
+}
+
+/* Nobody is to be replaced any more. */
+static void forgive(struct sim *sim, struct sim_node *best)
+{
+    struct cfs_node_info infos[CFS_NODE_MAX];
+
+    for (uint32_t i = cfs_core_nodes(best->core, infos); i-- > 0;)
+        if (infos[i].replaces)
+            ask(sim, best, false, infos[i].id, 0);
+}
+
+static void gather(struct sim *sim, void *arg, uint64_t value)
+{
+    struct sim_node *best = most_advanced(sim);
+
+    (void)arg;
+    (void)value;
+    if (best && wanted(best)) {
+        add(sim, best, 0);
+        forgive(sim, best);
+        /* Who waits to be added and was forgotten is asked for again. */
+        for (uint32_t i = 0; i < sim->swarm.node_count; i++)
+            if (sim->nodes[i].state == SIM_UP && !sim->nodes[i].outside &&
+                !(wanted(best) & CFS_NODE_BIT(sim->nodes[i].id)))
+                ask(sim, best, false, sim->nodes[i].id, 0);
+    }
+    if (sim->live.stage < SIM_STAGE_WORK)
+        sim_at(sim, sim->world.now + GATHER_EVERY, gather, NULL, 0);
+}
+
+void sim_members_gather(struct sim *sim)
+{
+    gather(sim, NULL, 0);
+}
+
+static void stop(struct sim *sim, void *arg, uint64_t life)
+{
+    struct sim_node *node = arg;
+
+    if (node->life != life || node->state != SIM_UP)
+        return;
+    sim_node_crash(sim, node);
+    node->outside = true;
+}
+
+void sim_members_removed(struct sim *sim, struct sim_node *node)
+{
+    sim_say(sim, "n%u was removed", node->id);
+    sim_at(sim, sim->world.now, stop, node, node->life);
+}
+
+static bool is_replacing(const struct sim_node *node)
+{
+    struct cfs_node_info infos[CFS_NODE_MAX];
+    uint32_t count = cfs_core_nodes(node->core, infos);
+    bool replacing = false;
+
+    for (uint32_t i = 0; i < count; i++)
+        replacing |= infos[i].replaces != 0;
+    return replacing;
+}
+
+bool sim_members_complete(const struct sim *sim)
+{
+    for (uint32_t i = 0; i < sim->swarm.node_count; i++) {
+        const struct sim_node *node = &sim->nodes[i];
+        if (node->state != SIM_UP || is_replacing(node) ||
+            cfs_node_set_count(wanted(node)) != sim->swarm.node_count ||
+            cfs_node_set_count(members(node)) != sim->swarm.node_count)
+            return false;
+    }
+    return true;
+}
