@@ -154,7 +154,6 @@ static void session_opened(struct cfs_client *client, struct cfs_msg_answer *mes
         cfs_answer_decode(&answer, &holders, message->answer, message->len) != 0)
         return;
     free(holders);
-    client->replaces = answer.token;
     if (answer.error == CFS_ERR_REMOVED) {
         cfs_trace(client->env, "was removed from the cluster");
         client->session_due = CFS_NEVER;
@@ -162,9 +161,14 @@ static void session_opened(struct cfs_client *client, struct cfs_msg_answer *mes
         return;
     }
     if (answer.error) {
-        send_session(client); /* again, knowing which session it replaces */
+        /* Again, knowing which session it replaces; soon, if that is what it knew. */
+        if (client->replaces != answer.token) {
+            client->replaces = answer.token;
+            send_session(client);
+        }
         return;
     }
+    client->replaces = answer.token;
     client->state = CFS_SESSION_OPEN;
     client->session = answer.token;
     client->resume = false;

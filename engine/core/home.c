@@ -242,21 +242,21 @@ static bool may_forward(enum cfs_command_kind kind)
            kind == CFS_CMD_CLOSE_SESSION;
 }
 
-/* Who was removed is told that its session is over; for the others it ends with its term. */
-static bool is_wanted(const struct cfs_home *home, cfs_node_id node)
+/* A node that is not wanted any more is told so when nobody needs its vote for the change. One that
+ * has come back under its old name waits until the session of before has ended: whoever had that
+ * may still rely on it. */
+static bool has_to_wait(struct cfs_home *home, const struct cfs_command *open)
 {
+    const struct cfs_session *session = cfs_sessions_of_node(&home->machine->sessions, open->node);
     cfs_node_set all = cfs_node_table_all(&home->machine->nodes);
 
-    return !all || all & CFS_NODE_BIT(node);
-}
-
-/* A node that is not wanted any more is told so when nobody needs its vote for the change. */
-static void turn_away(struct cfs_home *home, const struct cfs_command *command)
-{
-    if (!(cfs_membership_all(&home->raft->members) & CFS_NODE_BIT(command->node)) &&
+    if (!all || all & CFS_NODE_BIT(open->node))
+        return session && session->doomed;
+    if (!(cfs_membership_all(&home->raft->members) & CFS_NODE_BIT(open->node)) &&
         home->raft->members_index <= home->raft->commit)
-        cfs_home_answer(home, (struct cfs_asker){0, command->nonce, command->node}, false,
+        cfs_home_answer(home, (struct cfs_asker){0, open->nonce, open->node}, false,
                         &(struct cfs_answer){.error = CFS_ERR_REMOVED});
+    return true;
 }
 
 static void receive_forward(struct cfs_home *home, struct cfs_message *message)
@@ -273,10 +273,8 @@ static void receive_forward(struct cfs_home *home, struct cfs_message *message)
         cfs_trace(home->env, "ignores a malformed command from node %u", message->from);
         return;
     }
-    if (command.kind == CFS_CMD_OPEN_SESSION && !is_wanted(home, command.node)) {
-        turn_away(home, &command);
+    if (command.kind == CFS_CMD_OPEN_SESSION && has_to_wait(home, &command))
         return;
-    }
     asker = (struct cfs_asker){command.session, command.sequence, command.node};
     if (command.session && answered_before(home, asker, command.oldest))
         return;
@@ -301,7 +299,7 @@ static void receive_keepalive(struct cfs_home *home, const struct cfs_message *m
 
     if (!cfs_home_lease_valid(home))
         return;
-    if (session && session->node == message->from && is_wanted(home, message->from)) {
+    if (session && session->node == message->from && !session->doomed) {
         struct cfs_renewal *renewal = renewal_of(home, session->id);
         if (renewal->doomed)
             return;

@@ -82,13 +82,23 @@ static void end_session(struct cfs_machine *machine, struct cfs_session *session
     cfs_lock_table_end_session(machine->locks, id, machine->moment);
 }
 
-/* A node that goes keeps its session until the leader ends it: it may rely on its lease. */
+/* A node that goes keeps its session until its term is over: it may rely on its lease. */
+static enum cfs_error change_member(struct cfs_machine *machine,
+                                    const struct cfs_member_change *change)
+{
+    enum cfs_error error = cfs_node_table_change(&machine->nodes, change);
+    struct cfs_session *session = cfs_sessions_of_node(&machine->sessions, change->info.id);
+
+    if (!error && change->remove && session)
+        session->doomed = true;
+    return error;
+}
+
 static void drop_node(struct cfs_machine *machine, uint64_t node)
 {
-    struct cfs_member_change change = {.remove = true, .info = {.id = (cfs_node_id)node}};
-
     if (node <= CFS_NODE_MAX)
-        cfs_node_table_change(&machine->nodes, &change);
+        change_member(machine, &(struct cfs_member_change){.remove = true,
+                                                           .info = {.id = (cfs_node_id)node}});
 }
 
 static void apply_request(struct cfs_machine *machine, struct cfs_asker asker,
@@ -117,7 +127,7 @@ static void apply_request(struct cfs_machine *machine, struct cfs_asker asker,
             cfs_lock_table_setattr(machine->locks, moment, request->name, &request->setattr);
         break;
     case CFS_OP_MEMBER:
-        answer.error = cfs_node_table_change(&machine->nodes, &request->member);
+        answer.error = change_member(machine, &request->member);
         break;
     case CFS_OP_GET:
     case CFS_OP_LIST:
@@ -170,7 +180,7 @@ static void apply_open(struct cfs_machine *machine, const struct cfs_command *co
         answer_open(machine, command, CFS_OK, present);
         return;
     }
-    if (command->target != present) {
+    if (command->target != present || (old && old->doomed)) {
         answer_open(machine, command, CFS_ERR_BUSY, present);
         return;
     }
@@ -262,7 +272,7 @@ uint64_t cfs_machine_digest(const struct cfs_machine *machine)
 
     digest = mix(digest, cfs_node_table_digest(&machine->nodes));
     for (const struct cfs_session *s = machine->sessions.by_id; s; s = s->hh.next) {
-        digest = mix(mix(mix(digest, s->id), s->node), s->oldest);
+        digest = mix(mix(mix(mix(digest, s->id), s->node), s->oldest), s->doomed);
         digest = mix(mix(digest, HASH_COUNT(s->answers)), HASH_COUNT(s->waits));
     }
     return digest;

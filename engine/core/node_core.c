@@ -473,6 +473,7 @@ void cfs_core_view(const struct cfs_core *core, struct cfs_core_view *view)
         .base_index = raft->log.base.index,
         .log_bytes = raft->log.bytes,
         .amnesia = raft->amnesia,
+        .changing = raft->members.outgoing || raft->members_index > raft->commit,
         .installing = core->groups[0].install != NULL,
         .serving = core->groups[0].home.serving,
         .lease_until = cfs_raft_lease_until(raft),

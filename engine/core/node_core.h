@@ -76,6 +76,7 @@ struct cfs_core_view {
     uint64_t base_index; /* entries up to it are compacted */
     uint64_t log_bytes;  /* of the entries in memory */
     enum cfs_amnesia amnesia;
+    bool changing;          /* the newest members are not settled: joint, or not committed */
     bool installing;        /* a snapshot is coming in */
     bool serving;           /* leader: takes commands and reads */
     cfs_time lease_until;   /* leader: node time */

@@ -179,8 +179,8 @@ void cfs_raft_become_leader(struct cfs_raft *raft)
     raft->clock_base = raft->env->now;
     raft->time_base = cfs_log_last_time(&raft->log);
     CFS_EACH_NODE (node, cfs_membership_all(&raft->members))
-        raft->progress[node] =
-            (struct cfs_progress){.node = node, .next = last + 1, .probing = true};
+        raft->progress[node] = (struct cfs_progress){
+            .node = node, .next = last + 1, .probing = true, .since = raft->env->now};
     raft->noop_index = cfs_raft_propose(raft, CFS_ENTRY_NOOP, NULL, 0);
     cfs_raft_broadcast_heartbeat(raft);
 }

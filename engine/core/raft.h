@@ -31,6 +31,8 @@ struct cfs_progress {
     uint64_t inflight[CFS_INFLIGHT_MAX]; /* last indices of the messages under way, ascending */
     uint32_t inflight_count;
     bool forgetful; /* it may have lost what it acknowledged: it does not count */
+    cfs_time
+        since; /* when it became one of this leader's: what it said before is of another life */
     cfs_time acked; /* sending time of the newest message it acknowledged in this term; 0: none */
 };
 

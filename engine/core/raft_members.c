@@ -17,8 +17,8 @@ static void adopt(struct cfs_raft *raft)
     if (raft->role != CFS_LEADER)
         return;
     CFS_EACH_NODE (node, cfs_membership_all(&raft->members) & ~before)
-        raft->progress[node] =
-            (struct cfs_progress){.node = node, .next = last + 1, .probing = true};
+        raft->progress[node] = (struct cfs_progress){
+            .node = node, .next = last + 1, .probing = true, .since = raft->env->now};
 }
 
 void cfs_raft_log_append(struct cfs_raft *raft, struct cfs_entry *entry, uint64_t lsn)

@@ -317,9 +317,11 @@ void cfs_raft_handle_append_reply(struct cfs_raft *raft, const struct cfs_messag
     if (raft->role != CFS_LEADER || message->term < raft->term ||
         !(cfs_membership_all(&raft->members) & CFS_NODE_BIT(message->from)))
         return;
-    /* Of this leadership and of the past, or it is none of ours. */
-    if (reply->sent > progress->acked && reply->sent >= raft->leader_since &&
-        reply->sent <= raft->env->now)
+    /* An answer to this leader, since that node is a replica, and not of the future: or the clocks
+     * or the disk there and here are not those it was given by. */
+    if (reply->sent < progress->since || reply->sent > raft->env->now)
+        return;
+    if (reply->sent > progress->acked)
         progress->acked = reply->sent;
     progress->forgetful = !reply->sound && !CFS_PLANTED(BUG_COUNT_FORGETFUL);
     if (progress->forgetful && reply->match < progress->match)

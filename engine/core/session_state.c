@@ -33,6 +33,7 @@ void cfs_sessions_save(struct cfs_sessions *sessions, struct cfs_writer *pieces)
         cfs_put_u32(&value, s->node);
         cfs_put_u64(&value, s->nonce);
         cfs_put_u64(&value, s->oldest);
+        cfs_put_u8(&value, s->doomed);
         put_answers(&value, CFS_PLANTED(BUG_SAVE_FORGETS_ANSWERS) ? NULL : s->answers);
         put_answers(&value, s->waits);
         cfs_piece_put(pieces, &key, &value);
@@ -77,6 +78,7 @@ int cfs_sessions_load(struct cfs_sessions *sessions, const struct cfs_piece *pie
         return -1;
     session = cfs_sessions_add(sessions, id, node, nonce);
     session->oldest = cfs_get_u64(&value);
+    session->doomed = cfs_get_bool(&value);
     session->saved = true;
     get_answers(&value, session, CFS_ANSWER_DONE);
     get_answers(&value, session, CFS_ANSWER_WAITING);

@@ -93,6 +93,8 @@ static cfs_node_set outsiders(const struct sim *sim, const struct sim_node *best
 {
     cfs_node_set taken = wanted(best) | members(best), out = 0;
 
+    if (best->view.changing)
+        return 0;
     for (cfs_node_id id = 1; id <= sim->swarm.node_count; id++)
         if (!(taken & CFS_NODE_BIT(id)))
             out |= CFS_NODE_BIT(id);
