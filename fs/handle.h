@@ -34,7 +34,7 @@ struct cfs_handle {
     size_t text_len;
 
     /* Locks. */
-    cfs_token lockfile;      /* made by this handle's O_EXCL; 0: not */
+    cfs_token lockfile;      /* made by this handle's O_EXCL, perhaps removed since; 0: not */
     enum cfs_lock_mode mode; /* of the flock it holds; 0: none */
     cfs_token token;         /* of that hold */
     /* The cluster may count a flock of it as held: a close has to give it back. */

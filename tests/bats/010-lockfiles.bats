@@ -201,6 +201,22 @@ for i in range(1000):
     succeeds rmdir "$B/locks/hers"
 }
 
+@test "a descriptor kept from an earlier hold does not read what another user then writes" {
+    requires root
+    local how go
+    for how in removed converted; do
+        go=$BATS_FILE_TMPDIR/$how.go
+        background "$how" as-user 12345 old-reader "$how" "$A/locks/$how" "$go"
+        wait_until 10 has_line "$BATS_TEST_TMPDIR/$how.out" '^let go$'
+        wait_until 10 is_free "$B/locks/$how"
+        succeeds bash -c 'umask 077; take "$1" secret' _ "$B/locks/$how"
+        : > "$go"
+        finish "$how"
+        like "$output" 'read EACCES$' 'what the old descriptor says'
+        succeeds rm "$C/locks/$how"
+    done
+}
+
 @test "locks/ shows mode 0777 and is not sticky" {
     is "$(stat -c %a "$A/locks")" 777 'the mode of locks/'
 }

@@ -96,8 +96,6 @@ setup() {
     like "$output" 'write E(IO|TIMEDOUT)' 'what a write on the lost handle says'
 }
 
-has_line() { grep -q "$2" "$1"; } # FILE PATTERN
-
 @test "all three cut off from each other: nobody grants; healed: everybody does" {
     local i
     cluster cut 1 2 3

@@ -190,6 +190,8 @@ has_waiters() { [[ $(attribute "$1" waiters) == "$2" ]]; } # PATH COUNT
 exists() { [[ -e $1 ]]; }
 is_free() { [[ ! -e $1 ]]; }
 
+has_line() { grep -q "$2" "$1"; } # FILE PATTERN
+
 # --- processes in the background ------------------------------------------------------------------
 
 declare -gA background_pid=() # -g: bats loads this file from within a function
