@@ -238,7 +238,20 @@ static void remove_directory(struct cfs_fs *fs, fuse_req_t req, struct cfs_node 
     remove_name(fs, req, name, CFS_FORM_DIRECTORY);
 }
 
-/* --- readdir ----------------------------------------------------------------------------- */
+/* --- opendir, readdir -------------------------------------------------------------------- */
+
+/* The kernel never tells of a flock on a directory: it would grant it on this node alone, although
+ * mkdir has taken the lock. Whoever wants to read the directory passes O_DIRECTORY, as opendir(3)
+ * does, or O_NOFOLLOW, as tar(1) does; whoever opens what might be a file, as flock(1) and the shell
+ * do, learns here that it is none. */
+static void open_directory(struct cfs_fs *fs, fuse_req_t req, struct cfs_node *dir,
+                           const struct fuse_file_info *file)
+{
+    if (file->flags & (O_DIRECTORY | O_NOFOLLOW))
+        cfs_reply_open(fs, req, dir, file, NULL, 0);
+    else
+        fuse_reply_err(req, EISDIR);
+}
 
 /* A directory's entries as READDIR wants them. */
 struct listing {
@@ -347,6 +360,7 @@ const struct cfs_tree cfs_tree_locks = {
     .mkdir = make_directory,
     .unlink = unlink_file,
     .rmdir = remove_directory,
+    .opendir = open_directory,
     .readdir = read_locks,
     .getattr = getattr,
     .setattr = cfs_lock_setattr,
@@ -359,6 +373,7 @@ const struct cfs_tree cfs_tree_locks = {
 };
 
 const struct cfs_tree cfs_tree_lock_directory = {
+    .opendir = open_directory,
     .readdir = read_empty,
     .getattr = cfs_lock_getattr,
     .setattr = cfs_lock_setattr,

@@ -238,14 +238,34 @@ static void an_open_file_that_holds_nothing_can_be_touched(void **state)
     assert_int_equal(req->attr.st_mode, S_IFREG | 0600);
 }
 
+/* The kernel keeps a flock on a directory to itself. */
+static void a_directory_is_opened_only_by_who_knows_it_to_be_one(void **state)
+{
+    struct world *w = *state;
+    struct cfs_lock_info lock = {.form = CFS_FORM_DIRECTORY, .token = 7, .perm = 0755};
+    struct cfs_node *node = node_of(w, lookup(w, "d", &lock));
+    struct fuse_file_info fi = {.flags = O_RDONLY};
+    struct fuse_req *req = request(w);
+
+    node->tree->opendir(&w->fs, req, node, &fi);
+    assert_replied(req, EISDIR);
+    req = request(w);
+    locks_dir(w)->tree->opendir(&w->fs, req, locks_dir(w), &fi);
+    assert_replied(req, EISDIR);
+    fi.flags |= O_DIRECTORY;
+    req = request(w);
+    node->tree->opendir(&w->fs, req, node, &fi);
+    assert_replied(req, 0);
+}
+
 static void a_directory_is_read_from_one_snapshot(void **state)
 {
     struct world *w = *state;
     struct fuse_req *req = request(w);
     struct cfs_handle *handle;
-    struct fuse_file_info fi = {0};
+    struct fuse_file_info fi = {.flags = O_DIRECTORY};
 
-    cfs_reply_open(&w->fs, req, locks_dir(w), &fi, NULL, 0);
+    cfs_tree_locks.opendir(&w->fs, req, locks_dir(w), &fi);
     fi.fh = req->fh;
     handle = cfs_handle_of(&fi);
     req = request(w);
@@ -281,6 +301,7 @@ int main(void)
         TEST(resizing_without_the_exclusive_hold_does_nothing),
         TEST(the_holder_resizes),
         TEST(an_open_file_that_holds_nothing_can_be_touched),
+        TEST(a_directory_is_opened_only_by_who_knows_it_to_be_one),
         TEST(a_directory_is_read_from_one_snapshot),
     };
 
