@@ -97,18 +97,19 @@ static void lookup(struct cfs_fs *fs, fuse_req_t req, struct cfs_node *dir, cons
 
 /* --- create, mkdir ----------------------------------------------------------------------- */
 
-static void removed_again(struct cfs_pending *pending, const struct cfs_answer *answer)
+static void taken_back(struct cfs_pending *pending, const struct cfs_answer *answer)
 {
     (void)pending, (void)answer;
 }
 
-/* The kernel did not take the reply: the caller is gone, and nobody knows of the lock. */
-static void take_back(struct cfs_fs *fs, const struct cfs_node *node)
+/* The kernel did not take the reply: the caller is gone, and nobody knows of the lock. By its token
+ * and not by name: it may be removed by now, and the name be somebody else's. */
+static void take_back(struct cfs_fs *fs, const char *name, cfs_token token)
 {
-    struct cfs_request request = cfs_lock_request(CFS_OP_REMOVE, node->name);
+    struct cfs_request request = cfs_lock_request(CFS_OP_RELEASE, name);
 
-    request.remove.form = S_ISDIR(node->mode) ? CFS_FORM_DIRECTORY : CFS_FORM_FILE;
-    cfs_pending_submit(cfs_pending_new(fs, NULL, NULL, NULL), &request, removed_again);
+    request.release = (struct cfs_release){.kind = CFS_LOCKFILE, .token = token};
+    cfs_pending_submit(cfs_pending_new(fs, NULL, NULL, NULL), &request, taken_back);
 }
 
 /* Replies to CREATE: with a handle that holds, or with one that does not when `token` is 0. */
@@ -131,7 +132,7 @@ static void reply_create(struct cfs_fs *fs, fuse_req_t req, struct cfs_node *nod
     }
     cfs_handle_close(handle);
     if (token)
-        take_back(fs, node);
+        take_back(fs, node->name, token);
 }
 
 static void created(struct cfs_pending *pending, const struct cfs_answer *answer)
@@ -196,7 +197,7 @@ static void made_directory(struct cfs_pending *pending, const struct cfs_answer 
     if (fuse_reply_entry(cfs_pending_take(pending), &entry) == 0)
         cfs_node_told(&pending->fs->nodes, node);
     else
-        take_back(pending->fs, node);
+        take_back(pending->fs, node->name, node->token);
 }
 
 static void make_directory(struct cfs_fs *fs, fuse_req_t req, struct cfs_node *dir,

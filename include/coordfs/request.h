@@ -50,7 +50,8 @@ struct cfs_acquire {
 struct cfs_release {
     enum cfs_lock_kind kind;
     uint64_t handle; /* FLOCK */
-    cfs_token token; /* LEASED: NOT_HOLDER when it does not hold, NOT_HELD when nobody does */
+    cfs_token token; /* LOCKFILE: of this session's hold. LEASED: NOT_HOLDER when it does not hold,
+                        NOT_HELD when nobody does */
 };
 
 struct cfs_remove {
