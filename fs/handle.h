@@ -32,6 +32,7 @@ struct cfs_handle {
     /* Listings and pages: what reads are served from. */
     char *text;
     size_t text_len;
+    bool more; /* listings: what follows has not been asked for yet */
 
     /* Locks. */
     cfs_token lockfile;      /* made by this handle's O_EXCL, perhaps removed since; 0: not */

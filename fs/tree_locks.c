@@ -275,7 +275,7 @@ static bool add_entry(struct listing *listing, const char *name, uint64_t ino, u
     return true;
 }
 
-/* Offsets: 0 before ".", 1 before "..", then 2 + the name's place in the snapshot. */
+/* Offsets: 0 before ".", 1 before "..", then 2 + the name's place in what has been listed. */
 static void reply_entries(struct cfs_handle *handle, fuse_req_t req, size_t size, uint64_t offset,
                           uint64_t parent)
 {
@@ -296,38 +296,77 @@ static void reply_entries(struct cfs_handle *handle, fuse_req_t req, size_t size
     free(listing.buffer);
 }
 
+/* Earlier pages are kept: seekdir(3) may go back to them. */
+static void add_page(struct cfs_handle *handle, const struct cfs_answer *answer)
+{
+    size_t len = handle->text_len + answer->names_len;
+
+    handle->text = cfs_fs_resize(handle->text, len, 1);
+    if (answer->names_len)
+        memcpy(handle->text + handle->text_len, answer->names, answer->names_len);
+    handle->text_len = len;
+    handle->more = answer->more;
+}
+
+static const char *last_name(const struct cfs_handle *handle)
+{
+    size_t at = handle->text_len;
+
+    if (!at)
+        return "";
+    for (at--; at > 0 && handle->text[at - 1]; at--)
+        continue;
+    return handle->text + at;
+}
+
+static bool needs_page(const struct cfs_handle *handle, uint64_t offset)
+{
+    return !handle->text || (handle->more && offset >= handle->text_len + 2);
+}
+
+static void listed(struct cfs_pending *pending, const struct cfs_answer *answer);
+
+static void ask_page(struct cfs_pending *pending)
+{
+    struct cfs_request request = cfs_lock_request(CFS_OP_LIST, last_name(pending->handle));
+
+    cfs_pending_submit(pending, &request, listed);
+}
+
 static void listed(struct cfs_pending *pending, const struct cfs_answer *answer)
 {
-    struct cfs_handle *handle = pending->handle;
-
     if (answer->error) {
         cfs_pending_reply_error(pending, answer->error);
         return;
     }
-    free(handle->text);
-    handle->text = cfs_fs_alloc(answer->names_len);
-    handle->text_len = answer->names_len;
-    if (answer->names_len)
-        memcpy(handle->text, answer->names, answer->names_len);
-    reply_entries(handle, cfs_pending_take(pending), pending->read.size, pending->read.offset,
-                  CFS_FIXED_ROOT);
+    add_page(pending->handle, answer);
+    if (needs_page(pending->handle, pending->read.offset))
+        ask_page(pending);
+    else
+        reply_entries(pending->handle, cfs_pending_take(pending), pending->read.size,
+                      pending->read.offset, CFS_FIXED_ROOT);
 }
 
-/* The snapshot is taken when reading begins, and anew by rewinddir(3). */
+/* Each page is asked for when reading comes to it, and shows the cluster of that moment; rewinddir(3)
+ * begins anew. */
 static void read_locks(struct cfs_fs *fs, fuse_req_t req, struct cfs_handle *handle, size_t size,
                        uint64_t offset)
 {
-    struct cfs_request request = {.op = CFS_OP_LIST};
     struct cfs_pending *pending;
 
-    if (offset && handle->text) {
+    if (!offset) {
+        free(handle->text);
+        handle->text = NULL;
+        handle->text_len = 0;
+    }
+    if (!needs_page(handle, offset)) {
         reply_entries(handle, req, size, offset, CFS_FIXED_ROOT);
         return;
     }
     pending = cfs_pending_new(fs, req, NULL, handle);
     pending->read.size = size;
     pending->read.offset = offset;
-    cfs_pending_submit(pending, &request, listed);
+    ask_page(pending);
 }
 
 static void read_empty(struct cfs_fs *fs, fuse_req_t req, struct cfs_handle *handle, size_t size,

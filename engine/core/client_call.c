@@ -229,7 +229,7 @@ static enum cfs_error check(const struct cfs_client *client, const struct cfs_re
     /* Releases are bounded by what is held, and nobody would ask again. */
     if (client->call_count >= CFS_REQUESTS_MAX && request->op != CFS_OP_RELEASE)
         return CFS_ERR_TOO_MANY;
-    if (request->op != CFS_OP_LIST && !cfs_name_valid(request->name))
+    if (!cfs_name_valid(request->name) && (request->op != CFS_OP_LIST || *request->name))
         return CFS_ERR_INVALID;
     if (request->op == CFS_OP_WRITE &&
         (request->write.len > CFS_CONTENT_MAX || request->write.offset > CFS_CONTENT_MAX))

@@ -1,4 +1,5 @@
-/* Answers as bytes: error, token and ticket, then the lock or the names if there are any. */
+/* Answers as bytes: error, token and ticket, then the lock or the names if there are any, and
+ * whether more names follow. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -69,15 +70,18 @@ static void get_lock(struct cfs_reader *reader, struct cfs_lock_info *lock,
     get_holders(reader, lock, holders);
 }
 
-/* Names one after the other, each ended by its NUL. */
+/* Names one after the other, each ended by its NUL. Whoever asks on asks behind the last of them. */
 static void get_names(struct cfs_reader *reader, struct cfs_answer *answer)
 {
     const char *names = (const char *)cfs_get_bytes(reader, &answer->names_len);
     uint32_t at = 0;
 
-    if (!answer->names_len)
+    answer->more = cfs_get_bool(reader);
+    if (!answer->names_len) {
+        reader->failed |= answer->more;
         return;
-    if (names[answer->names_len - 1] != 0) {
+    }
+    if (reader->failed || names[answer->names_len - 1] != 0) {
         reader->failed = true;
         return;
     }
@@ -97,6 +101,7 @@ void cfs_answer_encode(struct cfs_writer *writer, const struct cfs_answer *answe
     if (answer->lock.form)
         put_lock(writer, &answer->lock);
     cfs_put_bytes(writer, answer->names, answer->names_len);
+    cfs_put_u8(writer, answer->more);
 }
 
 int cfs_answer_decode(struct cfs_answer *answer, struct cfs_holder_info **holders,

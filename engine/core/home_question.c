@@ -109,9 +109,7 @@ static void answer_read(struct cfs_home *home, const struct cfs_question *questi
                                   .answer = {.to = CFS_TO_READ, .id = read->id}};
 
     if (read->op == CFS_OP_LIST)
-        answer.names = names = cfs_lock_table_list(home->machine->locks, &answer.names_len);
-    if (answer.names_len > CFS_LIST_BYTES_MAX)
-        answer = (struct cfs_answer){.error = CFS_ERR_TOO_MANY};
+        names = cfs_lock_table_list(home->machine->locks, read->name, &answer);
     if (read->op == CFS_OP_GET &&
         !cfs_lock_table_get(home->machine->locks, read->name, &answer.lock))
         answer.error = CFS_ERR_NOT_HELD;

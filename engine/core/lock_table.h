@@ -102,8 +102,10 @@ bool cfs_lock_table_converts(const struct cfs_lock_table *table, cfs_session_id 
 /* The nodes with FLOCK holds on `name` (NULL: on any name): a bit set, bit n for node n. */
 uint64_t cfs_lock_table_flock_nodes(const struct cfs_lock_table *table, const char *name);
 
-/* The held names, sorted, as CFS_OP_LIST answers them. malloc'd. */
-char *cfs_lock_table_list(const struct cfs_lock_table *table, uint32_t *len);
+/* What CFS_OP_LIST answers: the held names behind `after`, sorted, up to CFS_LIST_BYTES_MAX bytes;
+ * fills in names, names_len and more. malloc'd, and the answer's names. */
+char *cfs_lock_table_list(const struct cfs_lock_table *table, const char *after,
+                          struct cfs_answer *answer);
 
 uint32_t cfs_lock_table_held_count(const struct cfs_lock_table *table);
 uint32_t cfs_lock_table_waiter_count(const struct cfs_lock_table *table);

@@ -1,5 +1,4 @@
 /* What may be asked of the table without changing it. */
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -85,23 +84,36 @@ static int by_bytes(const void *a, const void *b)
     return strcmp(*first, *second);
 }
 
-char *cfs_lock_table_list(const struct cfs_lock_table *table, uint32_t *len)
+/* As many of the names as a page holds; `more` says whether some are left. */
+static size_t page_of(const char *const *names, size_t count, size_t *size, bool *more)
 {
-    size_t count = 0, size = 0;
+    size_t taken = 0;
+
+    *size = 0;
+    while (taken < count && *size + strlen(names[taken]) + 1 <= CFS_LIST_BYTES_MAX)
+        *size += strlen(names[taken++]) + 1;
+    *more = taken < count;
+    return taken;
+}
+
+char *cfs_lock_table_list(const struct cfs_lock_table *table, const char *after,
+                          struct cfs_answer *answer)
+{
+    size_t count = 0, size;
     const char **names = cfs_alloc(HASH_COUNT(table->locks) * sizeof(char *));
     char *list, *end;
 
-    for (const struct cfs_lock *lock = table->locks; lock; lock = lock->hh.next) {
-        names[count++] = lock->name;
-        size += strlen(lock->name) + 1;
-    }
-    assert(size <= UINT32_MAX);
+    for (const struct cfs_lock *lock = table->locks; lock; lock = lock->hh.next)
+        if (strcmp(lock->name, after) > 0)
+            names[count++] = lock->name;
     qsort(names, count, sizeof(char *), by_bytes);
+    count = page_of(names, count, &size, &answer->more);
     list = end = cfs_alloc(size);
     for (size_t i = 0; i < count; i++)
         end = stpcpy(end, names[i]) + 1;
     free(names);
-    *len = (uint32_t)size;
+    answer->names = list;
+    answer->names_len = (uint32_t)size;
     return list;
 }
 

@@ -16,12 +16,13 @@
 #define CFS_APPEND_BYTES_MAX 262144u /* entry bytes in one AppendEntries */
 #define CFS_APPEND_ENTRIES_MAX 1024u /* entries in one AppendEntries */
 #define CFS_INFLIGHT_MAX 4u          /* AppendEntries under way to one follower */
-#define CFS_LIST_BYTES_MAX 1048576u  /* names in the answer to one listing */
+#define CFS_LIST_BYTES_MAX 1048576u  /* names in one page of a listing */
 #define CFS_BATCH_BYTES_MAX 2097152u /* one HTTP request between nodes */
 
 static_assert(CFS_CONTENT_MAX + CFS_NAME_MAX + CFS_OWNER_MAX + 512 <= CFS_COMMAND_MAX,
               "a write of a whole content fits a command");
 static_assert(CFS_COMMAND_MAX <= CFS_APPEND_BYTES_MAX, "any command fits an AppendEntries");
+static_assert(CFS_LIST_BYTES_MAX * 2 <= CFS_BATCH_BYTES_MAX, "a page of names fits a batch");
 static_assert(CFS_APPEND_BYTES_MAX * 2 <= CFS_BATCH_BYTES_MAX, "an AppendEntries fits a batch");
 
 #endif

@@ -28,7 +28,7 @@ enum cfs_op {
     CFS_OP_SETATTR,     /* mode, owner, mtime, content size of a held lock */
     /* Reads: linearizable, not replicated. */
     CFS_OP_GET,  /* one lock */
-    CFS_OP_LIST, /* the names of all held locks */
+    CFS_OP_LIST, /* the names of held locks, sorted by bytes; a page at a time, each by itself */
 };
 
 struct cfs_acquire {
@@ -87,7 +87,7 @@ struct cfs_setattr {
 
 struct cfs_request {
     enum cfs_op op;
-    char name[CFS_NAME_MAX + 1]; /* of the lock; "" for LIST */
+    char name[CFS_NAME_MAX + 1]; /* of the lock; LIST: the names behind this one, "": from the first */
     union {
         struct cfs_acquire acquire;
         struct cfs_release release;
@@ -127,6 +127,7 @@ struct cfs_answer {
     struct cfs_lock_info lock; /* GET */
     const char *names;         /* LIST: NUL-terminated names, one after the other */
     uint32_t names_len;        /* LIST: bytes, the NULs included */
+    bool more;                 /* LIST: there are names behind the last of these */
 };
 
 /* 1 when `name` may name a lock: 1 to 255 bytes, no '/', and neither "." nor "..". */

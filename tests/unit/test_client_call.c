@@ -233,6 +233,18 @@ static void nonsense_is_refused_at_once_and_sent_to_nobody(void **state)
     assert_int_equal(cb.client.call_count, 0);
 }
 
+static void a_listing_goes_on_behind_a_name(void **state)
+{
+    struct cfs_request list = {.op = CFS_OP_LIST};
+
+    (void)state;
+    assert_null(client_bench_said(&cb, client_bench_request(&cb, list)));
+    strcpy(list.name, "x");
+    assert_null(client_bench_said(&cb, client_bench_request(&cb, list)));
+    strcpy(list.name, "a/b");
+    assert_int_equal(said(client_bench_request(&cb, list)), CFS_ERR_INVALID);
+}
+
 static void a_content_may_be_as_large_as_its_limit(void **state)
 {
     static uint8_t content[CFS_CONTENT_MAX];
@@ -447,6 +459,7 @@ int main(void)
         T(a_read_is_answered_with_what_was_read),
         T(an_unanswered_read_is_sent_again_now_and_then),
         T(all_calls_are_looked_at_a_hundred_times_a_second_at_most),
+        T(a_listing_goes_on_behind_a_name),
         T(a_content_may_be_as_large_as_its_limit),
         T(an_acquire_over_http_has_a_key),
         T(only_waits_are_acknowledged),

@@ -454,7 +454,7 @@ static void test_an_answer_with_a_lock(void **state)
 static void test_an_answer_with_names(void **state)
 {
     static const char names[] = "a\0b c\0zzz";
-    struct cfs_answer answer = {.names = names, .names_len = sizeof names}, got;
+    struct cfs_answer answer = {.names = names, .names_len = sizeof names, .more = true}, got;
     struct cfs_writer writer = answer_bytes(&answer);
     struct cfs_holder_info *holders;
 
@@ -462,6 +462,7 @@ static void test_an_answer_with_names(void **state)
     assert_int_equal(cfs_answer_decode(&got, &holders, writer.data, writer.len), 0);
     assert_int_equal(got.names_len, sizeof names);
     assert_memory_equal(got.names, names, sizeof names);
+    assert_true(got.more);
     free(writer.data);
 }
 
@@ -483,6 +484,8 @@ static void test_bad_answers(void **state)
     (void)state;
     assert_answer_refused(&answer);
     answer = (struct cfs_answer){.names = "a\0\0", .names_len = 3}; /* an empty name */
+    assert_answer_refused(&answer);
+    answer = (struct cfs_answer){.more = true}; /* behind which? */
     assert_answer_refused(&answer);
     answer = (struct cfs_answer){.error = CFS_ERROR_COUNT};
     assert_answer_refused(&answer);

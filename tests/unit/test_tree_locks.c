@@ -289,6 +289,45 @@ static void a_directory_is_read_from_one_snapshot(void **state)
     assert_int_equal(req->len, 0);
 }
 
+static struct fuse_req *read_directory(struct world *w, struct cfs_handle *handle, uint64_t offset)
+{
+    struct fuse_req *req = request(w);
+
+    cfs_tree_locks.readdir(&w->fs, req, handle, 4096, offset);
+    return req;
+}
+
+static void a_long_listing_comes_in_pages(void **state)
+{
+    struct world *w = *state;
+    struct fuse_file_info fi = {.flags = O_DIRECTORY};
+    struct fuse_req *req = request(w);
+    struct cfs_handle *handle;
+
+    cfs_tree_locks.opendir(&w->fs, req, locks_dir(w), &fi);
+    fi.fh = req->fh;
+    handle = cfs_handle_of(&fi);
+    req = read_directory(w, handle, 0);
+    assert_string_equal(last_asked()->name, "");
+    answer_last(&(struct cfs_answer){.names = "one\0two", .names_len = 8, .more = true});
+    assert_int_equal(req->len, 4 * 32);
+    req = read_directory(w, handle, 2 + 8); /* behind "two" */
+    assert_int_equal(last_asked()->op, CFS_OP_LIST);
+    assert_string_equal(last_asked()->name, "two");
+    answer_last(&(struct cfs_answer){.names = "x", .names_len = 2});
+    assert_int_equal(req->len, 32);
+    assert_int_equal(read_directory(w, handle, 2 + 10)->len, 0);
+    assert_int_equal(read_directory(w, handle, 2)->len, 3 * 32); /* seekdir(3) */
+    assert_int_equal(engine.count, 2);
+    read_directory(w, handle, 0); /* rewinddir(3) */
+    assert_string_equal(last_asked()->name, "");
+    answer_last(&(struct cfs_answer){.names = "y", .names_len = 2, .more = true});
+    req = read_directory(w, handle, 2 + 8); /* an offset of before: what is there now is shorter */
+    answer_last(&(struct cfs_answer){.names = "z", .names_len = 2, .more = true});
+    answer_error(CFS_ERR_TIMED_OUT);
+    assert_replied(req, ETIMEDOUT);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, world_open, world_close)
 
 int main(void)
@@ -309,6 +348,7 @@ int main(void)
         TEST(an_open_file_that_holds_nothing_can_be_touched),
         TEST(a_directory_is_opened_only_by_who_knows_it_to_be_one),
         TEST(a_directory_is_read_from_one_snapshot),
+        TEST(a_long_listing_comes_in_pages),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
