@@ -132,6 +132,24 @@ mounted() { grep -qF " $1 " /proc/self/mountinfo; } # PATH
     true
 }
 
+@test "a daemon that is started without stdin, stdout and stderr serves as any" {
+    local coordfs=${COORDFS:-$ROOT/build/release/coordfs} dir=$BATS_TEST_TMPDIR/mnt closed
+    mkdir "$dir"
+    cluster stop 3
+    for closed in '<&-' '>&-' '2>&-' '<&- >&- 2>&-'; do
+        succeeds timeout 20 bash -c "exec $closed; exec \"\$@\"" _ \
+            "$coordfs" -o "config=$D/.nodes/3/config" "$dir"
+        wait_until 10 ls "$dir/locks"
+        wait_until 10 take "$dir/locks/bare"
+        succeeds rm "$A/locks/bare"
+        succeeds "$coordfs" umount "$dir"
+        wait_until 15 nobody_serves "$dir"
+    done
+}
+
+# No process has DIRECTORY as an argument.
+nobody_serves() { ! pgrep -f -- " $1( |\$)"; } # DIRECTORY
+
 @test "a second daemon on the same data is refused, and the first goes on" {
     local coordfs=${COORDFS:-$ROOT/build/release/coordfs} dir=$BATS_TEST_TMPDIR/second
     mkdir "$dir"
