@@ -208,6 +208,51 @@ unlink_helpers() {
     succeeds umount "$dir"
 }
 
+# unmounts_after DIRECTORY: umount.coordfs ends only when nobody serves $dir any more. Without a
+# majority the daemon takes its time to leave.
+unmounts_after() {
+    local gone=no
+    cluster pause 1 2
+    try "$ROOT/mount-scripts/umount.coordfs" "$1"
+    if nobody_serves "$dir" && nobody_serves "$link"; then gone=yes; fi
+    cluster resume 1 2
+    is "$status, gone: $gone" '0, gone: yes' 'how umount ended'
+}
+
+@test "umount finds the daemon whichever way it was started, and ends once it is gone" {
+    requires root
+    local dir=$BATS_TEST_TMPDIR/mnt link=$BATS_TEST_TMPDIR/link
+    export COORDFS=${COORDFS:-$ROOT/build/release/coordfs}
+    mkdir "$dir"
+    ln -s mnt "$link"
+    cluster stop 3
+    succeeds "$COORDFS" "$dir" -o "config=$D/.nodes/3/config"
+    wait_until 10 ls "$dir/locks"
+    unmounts_after "$dir"
+    succeeds "$COORDFS" -o "config=$D/.nodes/3/config" "$link"
+    wait_until 10 ls "$dir/locks"
+    unmounts_after "$dir"
+    succeeds "$COORDFS" -o "config=$D/.nodes/3/config" "$dir"
+    wait_until 10 ls "$dir/locks"
+    unmounts_after "$link"
+}
+
+@test "umount -f cuts off who has files open, and ends once the daemon is gone" {
+    requires root
+    local dir=$BATS_TEST_TMPDIR/mnt
+    mkdir "$dir"
+    cluster stop 3
+    link_helpers
+    succeeds mount -t coordfs "$D/.nodes/3/config" "$dir"
+    wait_until 10 ls "$dir/locks"
+    hold user "$dir/locks/cut-off"
+    succeeds umount -f "$dir"
+    mounted "$dir" && fail 'it is still mounted'
+    nobody_serves "$dir" || fail 'the daemon still runs'
+    crash user
+    wait_until 15 is_free "$A/locks/cut-off"
+}
+
 uses() { readlink "/proc/$2/fd/"* | grep -q "^$1/"; } # DIRECTORY PID
 
 @test "the unit file is understood by systemd, where there is one" {
