@@ -26,6 +26,28 @@ mounted() { grep -qF " $1 " /proc/self/mountinfo; } # PATH
     succeeds "$CLUSTER" down --dir "$dir"
 }
 
+@test "cluster down: a file beneath a mount point stays, and all else goes" {
+    local dir=$BATS_TEST_TMPDIR/other i
+    local -a options=()
+    if (( EUID == 0 )) && unshare --net true 2> /dev/null; then options=(--netns); fi
+    mkdir "$dir"
+    succeeds "$CLUSTER" up --dir "$dir" --base-port "$(free_base_port)" "${options[@]}"
+    local -a pids=("$("$CLUSTER" pid 1 --dir "$dir")" "$("$CLUSTER" pid 3 --dir "$dir")")
+    succeeds "$CLUSTER" stop 2 --dir "$dir"
+    printf 'mine\n' > "$dir/2/keep"
+    succeeds "$CLUSTER" start 2 --dir "$dir"
+    succeeds "$CLUSTER" down --dir "$dir"
+    for i in 1 2 3; do
+        mounted "$dir/$i" && fail "$dir/$i is mounted"
+    done
+    for i in "${pids[@]}"; do
+        has_ended "$i" || fail "process $i runs"
+    done
+    is "$(cd "$dir" && find . -mindepth 1 | sort | paste -sd ' ')" './2 ./2/keep' 'what is left'
+    is "$(find /run/netns -name "*$(printf %s "$dir" | md5sum | head -c 8)*" 2> /dev/null)" '' \
+        'the namespaces left'
+}
+
 @test "cluster up refuses a directory with a cluster, and wrong numbers" {
     refuses 'cluster in' "$CLUSTER" up --dir "$D"
     refuses '1 to 5' "$CLUSTER" up --dir "$BATS_TEST_TMPDIR/x" --nodes 6
@@ -262,6 +284,11 @@ uses() { readlink "/proc/$2/fd/"* | grep -q "^$1/"; } # DIRECTORY PID
         "$ROOT/mount-scripts/coordfs@.service" > "$BATS_TEST_TMPDIR/unit/coordfs@.service"
     succeeds systemd-analyze verify "$BATS_TEST_TMPDIR/unit/coordfs@.service"
     is "$output" '' 'what it complains about'
+}
+
+@test "the unit leaves alone what is mounted: the daemon itself removes a dead mount" {
+    refuses '' grep -n umount "$ROOT/mount-scripts/coordfs@.service"
+    succeeds grep '^ExecStartPre=-.*mkdir -p /mnt/%i$' "$ROOT/mount-scripts/coordfs@.service"
 }
 
 @test "cmake --install puts every file where programs look for it" {
