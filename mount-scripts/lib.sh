@@ -96,11 +96,12 @@ build_preset() {
     cmake --build "$dir"
 }
 
-# quietly LOG COMMAND...: output goes to LOG, and to the screen only when the command fails.
+# quietly LOG COMMAND...: output goes to LOG, and to the screen only when the command fails. Input stays
+# what it is: sudo(8) asks for a password only where there is a terminal.
 quietly() {
     local log=$1
     shift
-    if ! "$@" > "$log" 2>&1 < /dev/null; then
+    if ! "$@" > "$log" 2>&1; then
         tail -n 40 "$log" >&2
         die "'$*' failed; its whole output is in $log"
     fi

@@ -172,6 +172,26 @@ mounted() { grep -qF " $1 " /proc/self/mountinfo; } # PATH
 # No process has DIRECTORY as an argument.
 nobody_serves() { ! pgrep -f -- " $1( |\$)"; } # DIRECTORY
 
+@test "what runs quietly may ask for a password where there is a terminal, and only there" {
+    requires root
+    local bin=$BATS_FILE_TMPDIR/bin
+    local -a install=(as-user 12345 env "PATH=$bin:$PATH" bash -c
+        'set -euo pipefail; source "$1"; quietly /dev/null as_root true' _ "$bin/scripts/lib.sh")
+    mkdir -p "$bin/scripts"
+    cp "$ROOT/mount-scripts/lib.sh" "$bin/scripts"
+    printf '#!/bin/sh\n[ "$1" != -n ]\n' > "$bin/sudo"
+    chmod -R a+rx "$bin"
+    succeeds python3 -c '
+import os, pty, sys
+sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))' "${install[@]}"
+    refuses 'as_root true' "${install[@]}"
+}
+
+@test "quickstart does not mount into the source tree" {
+    refuses 'source tree' "$ROOT/mount-scripts/quickstart" "$ROOT"
+    refuses 'source tree' "$ROOT/mount-scripts/quickstart" "$ROOT/mount-scripts/../demo"
+}
+
 @test "a second daemon on the same data is refused, and the first goes on" {
     local coordfs=${COORDFS:-$ROOT/build/release/coordfs} dir=$BATS_TEST_TMPDIR/second
     mkdir "$dir"
