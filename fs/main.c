@@ -228,8 +228,8 @@ static int run(struct cfs_options *options)
     return 1;
 }
 
-/* Whoever was started without stdin, stdout or stderr would get those numbers for its own files, and
- * then write messages into them and put /dev/null in their place. */
+/* Whoever was started without stdin, stdout or stderr would get those numbers for files of its own,
+ * write messages into them and put /dev/null in their place. */
 static int fill_descriptors(void)
 {
     int fd;

@@ -243,8 +243,8 @@ static void remove_directory(struct cfs_fs *fs, fuse_req_t req, struct cfs_node 
 
 /* The kernel never tells of a flock on a directory: it would grant it on this node alone, although
  * mkdir has taken the lock. Whoever wants to read the directory passes O_DIRECTORY, as opendir(3)
- * does, or O_NOFOLLOW, as tar(1) does; whoever opens what might be a file, as flock(1) and the shell
- * do, learns here that it is none. */
+ * does, or O_NOFOLLOW, as tar(1) does; whoever opens what might be a file, as flock(1) and the
+ * shell do, learns here that it is none. */
 static void open_directory(struct cfs_fs *fs, fuse_req_t req, struct cfs_node *dir,
                            const struct fuse_file_info *file)
 {
@@ -347,8 +347,8 @@ static void listed(struct cfs_pending *pending, const struct cfs_answer *answer)
                       pending->read.offset, CFS_FIXED_ROOT);
 }
 
-/* Each page is asked for when reading comes to it, and shows the cluster of that moment; rewinddir(3)
- * begins anew. */
+/* Each page is asked for when reading comes to it, and shows the cluster of that moment;
+ * rewinddir(3) begins anew. */
 static void read_locks(struct cfs_fs *fs, fuse_req_t req, struct cfs_handle *handle, size_t size,
                        uint64_t offset)
 {

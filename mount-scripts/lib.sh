@@ -96,8 +96,8 @@ build_preset() {
     cmake --build "$dir"
 }
 
-# quietly LOG COMMAND...: output goes to LOG, and to the screen only when the command fails. Input stays
-# what it is: sudo(8) asks for a password only where there is a terminal.
+# quietly LOG COMMAND...: output goes to LOG, and to the screen only when the command fails. Input
+# stays what it is: sudo(8) asks for a password only where there is a terminal.
 quietly() {
     local log=$1
     shift

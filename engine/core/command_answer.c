@@ -70,7 +70,7 @@ static void get_lock(struct cfs_reader *reader, struct cfs_lock_info *lock,
     get_holders(reader, lock, holders);
 }
 
-/* Names one after the other, each ended by its NUL. Whoever asks on asks behind the last of them. */
+/* Names one after the other, each ended by its NUL. Who asks for more asks behind the last. */
 static void get_names(struct cfs_reader *reader, struct cfs_answer *answer)
 {
     const char *names = (const char *)cfs_get_bytes(reader, &answer->names_len);

@@ -87,7 +87,7 @@ struct cfs_setattr {
 
 struct cfs_request {
     enum cfs_op op;
-    char name[CFS_NAME_MAX + 1]; /* of the lock; LIST: the names behind this one, "": from the first */
+    char name[CFS_NAME_MAX + 1]; /* of the lock; LIST: behind which to go on, "" for all */
     union {
         struct cfs_acquire acquire;
         struct cfs_release release;
