@@ -150,10 +150,14 @@ os.open(sys.argv[1], os.O_CREAT | os.O_EXCL | os.O_WRONLY)' "$B/locks/excl"
 
 @test "more names than fit one answer are listed whole, by everybody" {
     requires root
-    many-locks make 4400 246 "$A" "$B" "$C"
+    local i
+    many-locks 4400 246 "$A" "$B" "$C"
     is "$(ls -U "$B/locks" | sort -u | wc -l)" 4400 'different names listed'
-    is "$(as-user 12345 find "$C/locks" -mindepth 1 -printf x | wc -c)" 4400 'entries found'
-    many-locks remove 4400 246 "$A" "$B" "$C"
+    is "$(as-user 12345 ls "$C/locks" | wc -l)" 4400 'names listed to another user'
+    for i in 1 2 3; do # which gives back all that the node holds, faster than rm
+        cluster stop "$i"
+        cluster start "$i"
+    done
     is "$(ls "$A/locks" | wc -l)" 0 'names left'
 }
 
