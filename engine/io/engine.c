@@ -21,6 +21,7 @@
 #include "core/alloc.h"
 #include "core/node_core.h"
 #include "io/clock.h"
+#include "io/commit_watch.h"
 #include "io/http_api.h"
 #include "io/http_server.h"
 #include "io/loop.h"
@@ -65,6 +66,7 @@ struct cfs_engine {
     struct call *calls;
     uint64_t last_id;
     struct cfs_timer tick;
+    struct cfs_commit_watch commits; /* of group 0 */
     cfs_time started;
     bool stepped; /* since the last flush */
     bool failed;
@@ -78,11 +80,20 @@ static void keep(struct cfs_engine *engine, struct cfs_effect *effect)
     effect->holders = NULL;
 }
 
-static void perform(struct cfs_engine *engine, struct cfs_effect *effect)
+static void persist(struct cfs_engine *engine, const struct cfs_effect *effect, cfs_time now)
+{
+    const struct cfs_record *record = &effect->record;
+
+    cfs_wal_append(engine->wal, record, effect->lsn);
+    if (record->type == CFS_RECORD_ENTRY && record->group == 0)
+        cfs_commit_watch_proposed(&engine->commits, record->entry->index, now);
+}
+
+static void perform(struct cfs_engine *engine, struct cfs_effect *effect, cfs_time now)
 {
     switch (effect->type) {
     case CFS_FX_PERSIST:
-        cfs_wal_append(engine->wal, &effect->record, effect->lsn);
+        persist(engine, effect, now);
         break;
     case CFS_FX_SEND:
         cfs_transport_send(engine->transport, &effect->message);
@@ -96,6 +107,18 @@ static void perform(struct cfs_engine *engine, struct cfs_effect *effect)
     }
 }
 
+/* Entries of a follower are forgotten here too, in the step that brought them. */
+static void watch_commits(struct cfs_engine *engine, cfs_time now)
+{
+    bool leads;
+    uint64_t commit = cfs_core_commit(engine->core, &leads);
+
+    if (leads)
+        cfs_commit_watch_committed(&engine->commits, commit, now);
+    else
+        cfs_commit_watch_forget(&engine->commits);
+}
+
 /* The clock is read for each event, after it has come in: a node that was stopped in the middle of
  * a turn must not judge what arrived since by a lease of before. */
 static void step(struct cfs_engine *engine, struct cfs_event *event)
@@ -104,7 +127,8 @@ static void step(struct cfs_engine *engine, struct cfs_event *event)
     event->wall = cfs_clock_wall();
     cfs_core_step(engine->core, event, &engine->effects);
     for (size_t i = 0; i < engine->effects.count; i++)
-        perform(engine, &engine->effects.items[i]);
+        perform(engine, &engine->effects.items[i], event->now);
+    watch_commits(engine, event->now);
     cfs_effects_clear(&engine->effects);
     engine->stepped = true;
 }
