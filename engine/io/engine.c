@@ -25,7 +25,7 @@
 #include "io/http_api.h"
 #include "io/http_server.h"
 #include "io/loop.h"
-#include "io/status.h"
+#include "io/page.h"
 #include "io/transport.h"
 #include "io/wal.h"
 
@@ -453,16 +453,23 @@ bool cfs_engine_available(const struct cfs_engine *engine)
     return view.available && view.session;
 }
 
+static void look(struct cfs_engine *engine, struct cfs_status *status)
+{
+    *status = (struct cfs_status){.config = engine->config,
+                                  .commits = engine->commits.latency,
+                                  .locks = cfs_core_locks(engine->core),
+                                  .now = cfs_clock_now(),
+                                  .started = engine->started};
+    cfs_core_view(engine->core, &status->core);
+    cfs_wal_stats(engine->wal, &status->wal);
+}
+
 char *cfs_engine_page(struct cfs_engine *engine, const char *page, bool json)
 {
-    struct cfs_status status = {
-        .config = engine->config, .now = cfs_clock_now(), .started = engine->started};
+    struct cfs_status status;
 
-    if (strcmp(page, "status") != 0)
-        return NULL;
-    cfs_core_view(engine->core, &status.core);
-    cfs_wal_stats(engine->wal, &status.wal);
-    return json ? cfs_status_json(&status) : cfs_status_text(&status);
+    look(engine, &status);
+    return cfs_page_make(page, json, &status);
 }
 
 void cfs_engine_close(struct cfs_engine *engine)
