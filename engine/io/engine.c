@@ -25,7 +25,9 @@
 #include "io/http_api.h"
 #include "io/http_server.h"
 #include "io/loop.h"
+#include "io/metrics.h"
 #include "io/page.h"
+#include "io/process.h"
 #include "io/transport.h"
 #include "io/wal.h"
 
@@ -67,6 +69,8 @@ struct cfs_engine {
     uint64_t last_id;
     struct cfs_timer tick;
     struct cfs_commit_watch commits; /* of group 0 */
+    uint64_t raft_requests;          /* over HTTP, with the secret */
+    uint64_t raft_refused;           /* and without */
     cfs_time started;
     bool stepped; /* since the last flush */
     bool failed;
@@ -200,8 +204,7 @@ static void check_drains(struct cfs_engine *engine)
 
     if (!engine->draining)
         engine->draining = engine->drain_count;
-    if (!engine->draining ||
-        (engine->files.drained && !engine->files.drained(engine->files.arg)))
+    if (!engine->draining || (engine->files.drained && !engine->files.drained(engine->files.arg)))
         return;
     count = engine->draining;
     engine->draining = 0;
@@ -293,13 +296,16 @@ static void on_http(void *arg, struct cfs_http_request *request)
         "{\"error\": \"the cluster's secret is missing or wrong\", \"code\": \"unauthorized\"}\n";
     struct cfs_engine *engine = arg;
 
-    if (strncmp(cfs_http_path(request), "/raft/", 6) != 0)
+    if (strncmp(cfs_http_path(request), "/raft/", 6) != 0) {
         cfs_http_api_handle(engine->api, request);
-    else if (cfs_http_authorized(request))
+    } else if (cfs_http_authorized(request)) {
+        engine->raft_requests++;
         cfs_transport_receive(engine->transport, request);
-    else
+    } else {
+        engine->raft_refused++;
         cfs_http_respond(request, 401, "application/json", forbidden, sizeof forbidden - 1,
                          "WWW-Authenticate", "Bearer");
+    }
 }
 
 static void on_trace(void *arg, const char *sentence)
@@ -462,6 +468,11 @@ static void look(struct cfs_engine *engine, struct cfs_status *status)
                                   .started = engine->started};
     cfs_core_view(engine->core, &status->core);
     cfs_wal_stats(engine->wal, &status->wal);
+    for (uint32_t i = 0; i < status->core.member_count; i++)
+        status->unsent[i] = cfs_transport_unsent(engine->transport, status->core.members[i].node);
+    cfs_http_api_counts(engine->api, status->requests);
+    status->requests[CFS_ROUTE_RAFT] += engine->raft_requests;
+    status->requests[CFS_ROUTE_UNAUTHORIZED] += engine->raft_refused;
 }
 
 char *cfs_engine_page(struct cfs_engine *engine, const char *page, bool json)
@@ -470,6 +481,15 @@ char *cfs_engine_page(struct cfs_engine *engine, const char *page, bool json)
 
     look(engine, &status);
     return cfs_page_make(page, json, &status);
+}
+
+char *cfs_engine_metrics(struct cfs_engine *engine)
+{
+    struct cfs_status status;
+
+    look(engine, &status);
+    status.resident_bytes = cfs_process_resident_bytes();
+    return cfs_metrics_text(&status);
 }
 
 void cfs_engine_close(struct cfs_engine *engine)

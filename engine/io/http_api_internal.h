@@ -11,6 +11,7 @@ struct cfs_http_api {
     struct cfs_loop *loop;
     const struct cfs_config *config;
     struct cfs_lock_call *calls; /* list of what the engine has not answered */
+    uint64_t counts[CFS_ROUTE_CLASSES];
 };
 
 /* POST, DELETE, GET of /lock/{name}; `name` is decoded and valid. */

@@ -5,6 +5,7 @@
 #include "coordfs/config.h"
 #include "core/lock_table.h"
 #include "core/node_core.h"
+#include "io/http_api.h"
 #include "io/wal.h"
 
 struct cfs_status {
@@ -13,6 +14,9 @@ struct cfs_status {
     struct cfs_histogram commits; /* from proposal to commit, while this node led */
     const struct cfs_config *config;
     const struct cfs_lock_table *locks; /* as applied here; borrowed until the next step */
+    uint64_t unsent[CFS_MEMBERS_MAX]; /* messages to that member, as core.members */
+    uint64_t requests[CFS_ROUTE_CLASSES];
+    uint64_t resident_bytes; /* of memory; for the metrics alone */
     cfs_time now, started;
 };
 

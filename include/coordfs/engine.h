@@ -81,6 +81,10 @@ bool cfs_engine_available(const struct cfs_engine *engine);
  * malloc'd, the caller frees; NULL if there is no such page. */
 char *cfs_engine_page(struct cfs_engine *engine, const char *page, bool json);
 
+/* What the node counts and measures, in Prometheus' text format. malloc'd, the caller frees; NULL
+ * when there is no memory. */
+char *cfs_engine_metrics(struct cfs_engine *engine);
+
 void cfs_engine_close(struct cfs_engine *engine);
 
 #endif

@@ -51,6 +51,10 @@ struct cfs_status status_of_a_leader(void)
     status.core.members[0].match = 120;
     status.core.members[0].session = 12;
     status.core.members[1].node = 2;
+    status.unsent[1] = 5;
+    status.requests[CFS_ROUTE_LOCK] = 17;
+    status.requests[CFS_ROUTE_UNKNOWN] = 1;
+    status.resident_bytes = 8192;
     status.core.members[1].match = 110;
     status.core.members[1].heard = CFS_SECONDS(100) - CFS_MS(30);
     cfs_config_init(&config);
