@@ -99,6 +99,11 @@ bool cfs_lock_table_conflicts(const struct cfs_lock_table *table, cfs_session_id
 bool cfs_lock_table_converts(const struct cfs_lock_table *table, cfs_session_id session,
                              const char *name, const struct cfs_acquire *acquire);
 
+/* Calls `lock` for each held lock, those that are held longest first, until it returns false. What
+ * it is shown is its only during the call. */
+typedef bool (*cfs_lock_fn)(void *arg, const char *name, const struct cfs_lock_info *info);
+void cfs_lock_table_each(const struct cfs_lock_table *table, cfs_lock_fn lock, void *arg);
+
 /* The nodes with FLOCK holds on `name` (NULL: on any name): a bit set, bit n for node n. */
 uint64_t cfs_lock_table_flock_nodes(const struct cfs_lock_table *table, const char *name);
 
@@ -110,8 +115,12 @@ char *cfs_lock_table_list(const struct cfs_lock_table *table, const char *after,
 uint32_t cfs_lock_table_held_count(const struct cfs_lock_table *table);
 uint32_t cfs_lock_table_waiter_count(const struct cfs_lock_table *table);
 
-/* A request that waits, and a hold, as vertices of the wait-for graph. */
+/* A request that waits, and a hold, as vertices of the wait-for graph; name, mode and processes are
+ * for people. */
 struct cfs_wait_vertex {
+    const char *name; /* of the lock */
+    enum cfs_lock_mode mode;
+    struct cfs_process process;
     struct cfs_asker asker;
     uint64_t ticket; /* its place; larger is newer */
     bool leased;
@@ -122,12 +131,14 @@ struct cfs_hold_vertex {
     cfs_session_id session;
     cfs_node_id node;
     enum cfs_lock_kind kind;
+    struct cfs_process process;
     uint64_t handle;   /* FLOCK */
     const char *owner; /* LEASED */
 };
 
-/* Calls `wait` for every waiter with the holds and the earlier waiters that keep it from being
- * granted. Pointers are borrowed during the call. */
+/* Calls `wait` for every waiter, those of one lock in the order of its queue, with the holds and
+ * the earlier waiters, nearest first, that keep it from being granted. Pointers are borrowed during
+ * the call. */
 typedef void (*cfs_wait_fn)(void *arg, const struct cfs_wait_vertex *waiter,
                             const struct cfs_hold_vertex *holds, uint32_t hold_count,
                             const struct cfs_asker *ahead, uint32_t ahead_count);

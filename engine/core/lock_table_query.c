@@ -11,30 +11,29 @@ static void fill_info(struct cfs_holder_info *info, const struct cfs_claim *hold
     memcpy(info->owner, hold->ask.owner, sizeof info->owner);
 }
 
-static const struct cfs_holder_info *fill_infos(struct cfs_lock_table *table,
-                                                const struct cfs_lock *lock)
+/* Where the holders of a lock are listed; reused from lock to lock. */
+struct infos {
+    struct cfs_holder_info *items;
+    size_t capacity;
+};
+
+static void fill_infos(struct infos *infos, const struct cfs_lock *lock)
 {
     const struct cfs_claim *hold;
     size_t count = 0;
 
     DL_FOREACH (lock->holders, hold) {
-        table->infos =
-            cfs_array_room(table->infos, count, &table->info_capacity, sizeof *table->infos);
-        fill_info(&table->infos[count++], hold);
+        infos->items = cfs_array_room(infos->items, count, &infos->capacity, sizeof *infos->items);
+        fill_info(&infos->items[count++], hold);
     }
-    return table->infos;
 }
 
-bool cfs_lock_table_get(struct cfs_lock_table *table, const char *name, struct cfs_lock_info *info)
+static struct cfs_lock_info lock_info(const struct cfs_lock *lock, struct infos *infos)
 {
-    const struct cfs_lock *lock = cfs_lock_find(table, name);
-    const struct cfs_claim *newest;
+    const struct cfs_claim *newest = lock->holders->prev;
 
-    *info = (struct cfs_lock_info){0};
-    if (!lock)
-        return false;
-    newest = lock->holders->prev;
-    *info = (struct cfs_lock_info){
+    fill_infos(infos, lock);
+    return (struct cfs_lock_info){
         .form = lock->form,
         .mode = lock->exclusive_holders ? CFS_EXCLUSIVE : CFS_SHARED,
         .token = newest->token,
@@ -45,11 +44,38 @@ bool cfs_lock_table_get(struct cfs_lock_table *table, const char *name, struct c
         .perm = lock->perm,
         .waiters = lock->waiter_count,
         .holder_count = lock->holder_count,
-        .holders = fill_infos(table, lock),
+        .holders = infos->items,
         .content = lock->content,
         .content_len = lock->content_len,
     };
+}
+
+bool cfs_lock_table_get(struct cfs_lock_table *table, const char *name, struct cfs_lock_info *info)
+{
+    const struct cfs_lock *lock = cfs_lock_find(table, name);
+    struct infos infos = {table->infos, table->info_capacity};
+
+    *info = (struct cfs_lock_info){0};
+    if (!lock)
+        return false;
+    *info = lock_info(lock, &infos);
+    table->infos = infos.items;
+    table->info_capacity = infos.capacity;
     return true;
+}
+
+/* The hash keeps its locks in the order in which they came to be held. */
+void cfs_lock_table_each(const struct cfs_lock_table *table, cfs_lock_fn lock, void *arg)
+{
+    struct infos infos = {0};
+    struct cfs_lock_info info;
+
+    for (const struct cfs_lock *held = table->locks; held; held = held->hh.next) {
+        info = lock_info(held, &infos);
+        if (!lock(arg, held->name, &info))
+            break;
+    }
+    free(infos.items);
 }
 
 static uint64_t all_flock_nodes(const struct cfs_lock_table *table)

@@ -345,6 +345,8 @@ static void view_members(const struct cfs_core *core, struct cfs_core_view *view
             cfs_sessions_of_node(&core->machine.sessions, core->config.members[i]);
         view->members[i].node = core->config.members[i];
         view->members[i].session = session ? session->id : 0;
+        if (core->raft.role == CFS_FOLLOWER && view->members[i].node == core->raft.leader)
+            view->members[i].heard = core->raft.heard;
         if (!leader)
             continue;
         bool self = progress->node == core->config.node;
@@ -365,7 +367,10 @@ void cfs_core_view(const struct cfs_core *core, struct cfs_core_view *view)
         .applied = raft->applied,
         .last_index = cfs_log_last_index(&raft->log),
         .durable_index = raft->durable_index,
+        .elections = raft->elections,
+        .leaderships = raft->leaderships,
         .serving = core->home.serving,
+        .leader_since = raft->role == CFS_LEADER ? raft->leader_since : 0,
         .lease_until = cfs_raft_lease_until(raft),
         .session = core->client.state == CFS_SESSION_OPEN ? core->client.session : 0,
         .available = core->client.available,
@@ -374,6 +379,12 @@ void cfs_core_view(const struct cfs_core *core, struct cfs_core_view *view)
         .outstanding = core->client.call_count,
         .session_count = HASH_COUNT(core->machine.sessions.by_id)};
     view_members(core, view);
+}
+
+uint64_t cfs_core_commit(const struct cfs_core *core, bool *leads)
+{
+    *leads = core->raft.role == CFS_LEADER;
+    return core->raft.commit;
 }
 
 const struct cfs_entry *cfs_core_entry(const struct cfs_core *core, uint64_t index)

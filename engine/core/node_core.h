@@ -50,8 +50,10 @@ struct cfs_core_view {
     const char *role;   /* "leader", "follower", "candidate", "pre-candidate" */
     cfs_node_id leader; /* 0: unknown */
     uint64_t term, commit, applied, last_index, durable_index;
+    uint64_t elections, leaderships; /* begun and won by this node since its start */
     bool serving;           /* leader: takes commands and reads */
-    cfs_time lease_until;   /* leader: node time */
+    cfs_time leader_since;  /* leader: of this term; node time, as all below */
+    cfs_time lease_until;   /* leader */
     cfs_session_id session; /* this node's; 0: none */
     bool available;         /* false: calls are answered TIMED_OUT at once */
     uint32_t held, waiting; /* locks */
@@ -59,16 +61,21 @@ struct cfs_core_view {
     uint32_t session_count;
     struct {
         cfs_node_id node;
-        uint64_t match;         /* leader: durable on that member up to here */
-        cfs_time heard;         /* leader: when it last acknowledged; else 0 */
+        uint64_t match; /* leader: durable on that member up to here */
+        /* Leader: when what that member last acknowledged in this term had been sent. Follower:
+         * when the leader was last heard, of other members nothing. 0: never, or unknown. */
+        cfs_time heard;
         cfs_session_id session; /* as applied here; 0: none */
     } members[CFS_MEMBERS_MAX];
     uint32_t member_count;
 };
 void cfs_core_view(const struct cfs_core *core, struct cfs_core_view *view);
 
-/* For checkers: the log as it stands (NULL when there is no such index) and the applied lock table.
- */
+/* The commit index of group 0, and whether this node leads it: cheap enough after each step. */
+uint64_t cfs_core_commit(const struct cfs_core *core, bool *leads);
+
+/* For checkers and pages: the log as it stands (NULL when there is no such index) and the applied
+ * lock table. */
 const struct cfs_entry *cfs_core_entry(const struct cfs_core *core, uint64_t index);
 const struct cfs_lock_table *cfs_core_locks(const struct cfs_core *core);
 

@@ -59,6 +59,7 @@ struct cfs_raft {
     cfs_time promise;           /* the old leader's lease may run until then */
     cfs_time election_due;      /* follower and candidates */
     uint32_t granted; /* votes of this round: a bit set by member position */
+    uint64_t elections, leaderships; /* begun and won since the start: for people */
 
     /* Leader. */
     struct cfs_progress progress[CFS_MEMBERS_MAX]; /* by member position; one's own is unused */

@@ -26,6 +26,7 @@ static uint32_t own_bit(const struct cfs_raft *raft)
 static void stand(struct cfs_raft *raft)
 {
     raft->role = CFS_CANDIDATE;
+    raft->elections++;
     raft->term++;
     raft->vote = raft->env->self;
     raft->leader = 0;

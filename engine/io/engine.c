@@ -21,10 +21,13 @@
 #include "core/alloc.h"
 #include "core/node_core.h"
 #include "io/clock.h"
+#include "io/commit_watch.h"
 #include "io/http_api.h"
 #include "io/http_server.h"
 #include "io/loop.h"
-#include "io/status.h"
+#include "io/metrics.h"
+#include "io/page.h"
+#include "io/process.h"
 #include "io/transport.h"
 #include "io/wal.h"
 
@@ -65,6 +68,9 @@ struct cfs_engine {
     struct call *calls;
     uint64_t last_id;
     struct cfs_timer tick;
+    struct cfs_commit_watch commits; /* of group 0 */
+    uint64_t raft_requests;          /* over HTTP, with the secret */
+    uint64_t raft_refused;           /* and without */
     cfs_time started;
     bool stepped; /* since the last flush */
     bool failed;
@@ -78,11 +84,20 @@ static void keep(struct cfs_engine *engine, struct cfs_effect *effect)
     effect->holders = NULL;
 }
 
-static void perform(struct cfs_engine *engine, struct cfs_effect *effect)
+static void persist(struct cfs_engine *engine, const struct cfs_effect *effect, cfs_time now)
+{
+    const struct cfs_record *record = &effect->record;
+
+    cfs_wal_append(engine->wal, record, effect->lsn);
+    if (record->type == CFS_RECORD_ENTRY && record->group == 0)
+        cfs_commit_watch_proposed(&engine->commits, record->entry->index, now);
+}
+
+static void perform(struct cfs_engine *engine, struct cfs_effect *effect, cfs_time now)
 {
     switch (effect->type) {
     case CFS_FX_PERSIST:
-        cfs_wal_append(engine->wal, &effect->record, effect->lsn);
+        persist(engine, effect, now);
         break;
     case CFS_FX_SEND:
         cfs_transport_send(engine->transport, &effect->message);
@@ -96,6 +111,18 @@ static void perform(struct cfs_engine *engine, struct cfs_effect *effect)
     }
 }
 
+/* Entries of a follower are forgotten here too, in the step that brought them. */
+static void watch_commits(struct cfs_engine *engine, cfs_time now)
+{
+    bool leads;
+    uint64_t commit = cfs_core_commit(engine->core, &leads);
+
+    if (leads)
+        cfs_commit_watch_committed(&engine->commits, commit, now);
+    else
+        cfs_commit_watch_forget(&engine->commits);
+}
+
 /* The clock is read for each event, after it has come in: a node that was stopped in the middle of
  * a turn must not judge what arrived since by a lease of before. */
 static void step(struct cfs_engine *engine, struct cfs_event *event)
@@ -104,7 +131,8 @@ static void step(struct cfs_engine *engine, struct cfs_event *event)
     event->wall = cfs_clock_wall();
     cfs_core_step(engine->core, event, &engine->effects);
     for (size_t i = 0; i < engine->effects.count; i++)
-        perform(engine, &engine->effects.items[i]);
+        perform(engine, &engine->effects.items[i], event->now);
+    watch_commits(engine, event->now);
     cfs_effects_clear(&engine->effects);
     engine->stepped = true;
 }
@@ -176,8 +204,7 @@ static void check_drains(struct cfs_engine *engine)
 
     if (!engine->draining)
         engine->draining = engine->drain_count;
-    if (!engine->draining ||
-        (engine->files.drained && !engine->files.drained(engine->files.arg)))
+    if (!engine->draining || (engine->files.drained && !engine->files.drained(engine->files.arg)))
         return;
     count = engine->draining;
     engine->draining = 0;
@@ -269,13 +296,16 @@ static void on_http(void *arg, struct cfs_http_request *request)
         "{\"error\": \"the cluster's secret is missing or wrong\", \"code\": \"unauthorized\"}\n";
     struct cfs_engine *engine = arg;
 
-    if (strncmp(cfs_http_path(request), "/raft/", 6) != 0)
+    if (strncmp(cfs_http_path(request), "/raft/", 6) != 0) {
         cfs_http_api_handle(engine->api, request);
-    else if (cfs_http_authorized(request))
+    } else if (cfs_http_authorized(request)) {
+        engine->raft_requests++;
         cfs_transport_receive(engine->transport, request);
-    else
+    } else {
+        engine->raft_refused++;
         cfs_http_respond(request, 401, "application/json", forbidden, sizeof forbidden - 1,
                          "WWW-Authenticate", "Bearer");
+    }
 }
 
 static void on_trace(void *arg, const char *sentence)
@@ -429,16 +459,37 @@ bool cfs_engine_available(const struct cfs_engine *engine)
     return view.available && view.session;
 }
 
+static void look(struct cfs_engine *engine, struct cfs_status *status)
+{
+    *status = (struct cfs_status){.config = engine->config,
+                                  .commits = engine->commits.latency,
+                                  .locks = cfs_core_locks(engine->core),
+                                  .now = cfs_clock_now(),
+                                  .started = engine->started};
+    cfs_core_view(engine->core, &status->core);
+    cfs_wal_stats(engine->wal, &status->wal);
+    for (uint32_t i = 0; i < status->core.member_count; i++)
+        status->unsent[i] = cfs_transport_unsent(engine->transport, status->core.members[i].node);
+    cfs_http_api_counts(engine->api, status->requests);
+    status->requests[CFS_ROUTE_RAFT] += engine->raft_requests;
+    status->requests[CFS_ROUTE_UNAUTHORIZED] += engine->raft_refused;
+}
+
 char *cfs_engine_page(struct cfs_engine *engine, const char *page, bool json)
 {
-    struct cfs_status status = {
-        .config = engine->config, .now = cfs_clock_now(), .started = engine->started};
+    struct cfs_status status;
 
-    if (strcmp(page, "status") != 0)
-        return NULL;
-    cfs_core_view(engine->core, &status.core);
-    cfs_wal_stats(engine->wal, &status.wal);
-    return json ? cfs_status_json(&status) : cfs_status_text(&status);
+    look(engine, &status);
+    return cfs_page_make(page, json, &status);
+}
+
+char *cfs_engine_metrics(struct cfs_engine *engine)
+{
+    struct cfs_status status;
+
+    look(engine, &status);
+    status.resident_bytes = cfs_process_resident_bytes();
+    return cfs_metrics_text(&status);
 }
 
 void cfs_engine_close(struct cfs_engine *engine)

@@ -106,7 +106,7 @@ static void respond_acquired(struct cfs_lock_call *call, cfs_token token)
     if (acquire->owner[0] || !acquire->renew)
         put(body, "holder", acquire->owner[0] ? acquire->owner : "http");
     if (cfs_http_query(call->http, "lock_type"))
-        put(body, "lock_type", acquire->mode == CFS_SHARED ? "shared" : "exclusive");
+        put(body, "lock_type", cfs_json_mode(acquire->mode));
     cfs_http_respond_json(call->http, 200, body);
 }
 
@@ -121,7 +121,7 @@ static void respond(struct cfs_lock_call *call, const struct cfs_answer *answer)
     else if (call->request.op == CFS_OP_ACQUIRE)
         respond_acquired(call, answer->token);
     else if (call->request.op == CFS_OP_GET)
-        cfs_http_respond_json(call->http, 200, cfs_json_lock(name, &answer->lock));
+        cfs_http_respond_json(call->http, 200, cfs_http_lock_body(name, &answer->lock));
     else
         cfs_http_respond_json(call->http, 200,
                               json_pack("{s:o}", "name", cfs_json_bytes(name, strlen(name))));

@@ -343,6 +343,14 @@ void cfs_transport_send(struct cfs_transport *transport, struct cfs_message *mes
         peer->lost = true;
 }
 
+size_t cfs_transport_unsent(const struct cfs_transport *transport, cfs_node_id peer)
+{
+    for (uint32_t i = 0; i < transport->peer_count; i++)
+        if (transport->peers[i].id == peer)
+            return cfs_outbox_count(&transport->peers[i].outbox);
+    return 0;
+}
+
 static void post_batch(struct peer *peer, bool vote, uint8_t *batch, size_t len)
 {
     struct post *post = peer->posts;

@@ -126,6 +126,7 @@ static void publish(struct cfs_wal *wal, const struct cfs_wal_batch *batch, uint
     stats->syncs++;
     stats->records += batch->records;
     stats->bytes += batch->bytes;
+    cfs_histogram_add(&stats->sync, sync_us);
     stats->sync_us_last = sync_us;
     if (sync_us > stats->sync_us_max)
         stats->sync_us_max = sync_us;
@@ -311,6 +312,7 @@ void cfs_wal_stats(struct cfs_wal *wal, struct cfs_wal_stats *stats)
 {
     pthread_mutex_lock(&wal->mutex);
     *stats = wal->stats;
+    stats->pending = wal->appended - wal->durable;
     pthread_mutex_unlock(&wal->mutex);
 }
 

@@ -5,6 +5,7 @@
 #define CFS_IO_WAL_H
 
 #include "core/effect.h"
+#include "io/histogram.h"
 
 struct cfs_wal;
 
@@ -36,6 +37,8 @@ int cfs_wal_durable(struct cfs_wal *wal, uint64_t *lsn);
 struct cfs_wal_stats {
     uint64_t syncs, records, bytes;
     uint64_t sync_us_last, sync_us_max;
+    struct cfs_histogram sync; /* a batch: pwrite and fdatasync */
+    uint64_t pending;          /* records that are not durable yet */
     uint32_t segments;
     uint64_t cut_bytes; /* cut at open: a torn batch, or damage to the last one that was durable */
 };

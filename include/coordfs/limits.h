@@ -9,6 +9,7 @@
 #define CFS_OWNER_MAX 64u           /* bytes of an HTTP client's name for itself */
 #define CFS_MEMBERS_MAX 5u          /* replicas of group 0 */
 #define CFS_NODE_MAX 63u            /* largest node id: nodes are kept in sets of 64 bits */
+#define CFS_WEIGHT_MAX 100u         /* largest weight of a node on the ring */
 #define CFS_MESSAGE_MAX 1048575u    /* bytes of a queue's message: 1 MiB - 1 */
 #define CFS_COMMAND_MAX 131072u     /* bytes of an encoded command: content, name and head */
 #define CFS_REQUESTS_MAX 16384u     /* requests of one node that wait for an answer */

@@ -58,6 +58,12 @@ char *cfs_engine_page(struct cfs_engine *e, const char *page, bool json)
     return strcmp(page, "status") == 0 && json ? strdup("{\"node\":1}") : NULL;
 }
 
+char *cfs_engine_metrics(struct cfs_engine *e)
+{
+    (void)e;
+    return strdup("a_metric 1\n");
+}
+
 /* ---- the fixture ---- */
 
 static struct cfs_http_api *api;
@@ -478,8 +484,8 @@ static void paths_and_methods_are_told_apart(void **state)
 
 static void the_secret_is_needed_but_for_health(void **state)
 {
-    static const char *const lines[] = {"GET /status", "GET /lock/x", "DELETE /lock/x?token=1",
-                                        "PUT /lock/x", "GET /nothing"};
+    static const char *const lines[] = {"GET /status", "GET /metrics",           "GET /lock/x",
+                                        "PUT /lock/x", "DELETE /lock/x?token=1", "GET /nothing"};
     struct http_world *w = *state;
     char text[256];
 
@@ -511,6 +517,42 @@ static void health_follows_the_engine(void **state)
     http_assert_has(w, "no_quorum");
 }
 
+static void metrics_are_text(void **state)
+{
+    struct http_world *w = *state;
+
+    get(w, "GET /metrics");
+    http_assert_status(w, "200");
+    http_assert_has(w, "Content-Type: text/plain; version=0.0.4; charset=utf-8\r\n");
+    http_assert_has(w, "\r\n\r\na_metric 1\n");
+    w->config.http_open = true;
+    http_ask(w, "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
+    http_assert_status(w, "200");
+}
+
+static void requests_are_counted_by_class(void **state)
+{
+    struct http_world *w = *state;
+    uint64_t counts[CFS_ROUTE_CLASSES];
+
+    get(w, "GET /health");
+    get(w, "GET /health");
+    get(w, "GET /metrics");
+    get(w, "GET /lock/..");
+    get(w, "GET /nothing");
+    get(w, "POST /status");
+    http_ask(w, "GET /status HTTP/1.1\r\nHost: x\r\n\r\n");
+    http_ask(w, "POST /health HTTP/1.1\r\nHost: x\r\n\r\n");
+    cfs_http_api_counts(api, counts);
+    assert_int_equal(counts[CFS_ROUTE_HEALTH], 2);
+    assert_int_equal(counts[CFS_ROUTE_METRICS], 1);
+    assert_int_equal(counts[CFS_ROUTE_LOCK], 1);
+    assert_int_equal(counts[CFS_ROUTE_STATUS], 0);
+    assert_int_equal(counts[CFS_ROUTE_UNKNOWN], 3);
+    assert_int_equal(counts[CFS_ROUTE_UNAUTHORIZED], 1);
+    assert_int_equal(counts[CFS_ROUTE_RAFT], 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -536,6 +578,8 @@ int main(void)
         T(paths_and_methods_are_told_apart),
         T(the_secret_is_needed_but_for_health),
         T(health_follows_the_engine),
+        T(metrics_are_text),
+        T(requests_are_counted_by_class),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

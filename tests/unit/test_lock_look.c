@@ -380,6 +380,38 @@ static void test_the_digest_sees_every_difference(void **state)
             assert_true(digests[i] != digests[j]);
 }
 
+struct listing {
+    char names[64];
+    uint32_t holders, left; /* of all locks; how many more are wanted */
+};
+
+static bool list_lock(void *arg, const char *name, const struct cfs_lock_info *info)
+{
+    struct listing *listing = arg;
+
+    strcat(strcat(listing->names, name), " ");
+    listing->holders += info->holder_count;
+    return --listing->left > 0;
+}
+
+static void test_each_lock_is_shown_oldest_first_until_it_is_enough(void **state)
+{
+    struct world *w = *state;
+    struct listing all = {.left = 10}, two = {.left = 2};
+
+    granted(w, 1, "b", lockfile(10));
+    granted(w, 1, "c", flock_of(1, CFS_SHARED));
+    granted(w, 1, "a", lockfile(10));
+    granted(w, 2, "c", flock_of(2, CFS_SHARED));
+    unlink_as(w, "b", 0);
+    granted(w, 1, "b", lockfile(10));
+    cfs_lock_table_each(w->table, list_lock, &all);
+    assert_string_equal(all.names, "c a b ");
+    assert_int_equal(all.holders, 4);
+    cfs_lock_table_each(w->table, list_lock, &two);
+    assert_string_equal(two.names, "c a ");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -397,6 +429,7 @@ int main(void)
         IN_WORLD(test_what_would_conflict),
         IN_WORLD(test_the_nodes_that_hold_by_flock),
         IN_WORLD(test_what_a_waiter_waits_for),
+        IN_WORLD(test_each_lock_is_shown_oldest_first_until_it_is_enough),
         IN_WORLD(test_the_digest_sees_every_difference),
     };
 

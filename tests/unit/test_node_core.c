@@ -319,11 +319,38 @@ static void a_view_tells_what_the_node_knows(void **state)
         assert_int_not_equal(view.members[i].session, 0);
         assert_true(view.members[i].heard + CFS_MS(70) > w.now);
         assert_int_equal(view.members[i].match, view.last_index);
-        assert_int_equal(world_view(&w, follower).members[i].heard, 0);
     }
-    assert_string_equal(world_view(&w, follower).role, "follower");
+    assert_true(view.leader_since > 0 && view.leader_since < w.now);
+    assert_true(view.elections >= 1);
+    assert_int_equal(view.leaderships, 1);
     assert_int_equal(cfs_core_entry(w.nodes[leader].core, 1)->index, 1);
     assert_null(cfs_core_entry(w.nodes[leader].core, view.last_index + 1));
+}
+
+static void a_follower_knows_of_the_leader_and_of_nobody_else(void **state)
+{
+    struct cfs_core_view view = world_view(&w, follower);
+
+    (void)state;
+    assert_string_equal(view.role, "follower");
+    assert_int_equal(view.leader_since, 0);
+    assert_int_equal(view.leaderships, 0);
+    for (uint32_t i = 0; i < 3; i++)
+        if (view.members[i].node == leader)
+            assert_true(view.members[i].heard + CFS_MS(70) > w.now);
+        else
+            assert_int_equal(view.members[i].heard, 0);
+}
+
+static void the_commit_index_is_told_with_who_leads(void **state)
+{
+    bool leads;
+
+    (void)state;
+    assert_true(cfs_core_commit(w.nodes[leader].core, &leads) == world_view(&w, leader).commit);
+    assert_true(leads);
+    assert_true(cfs_core_commit(w.nodes[follower].core, &leads) > 0);
+    assert_false(leads);
 }
 
 int main(void)
@@ -346,6 +373,8 @@ int main(void)
         T(the_core_wakes_up_for_whatever_is_due_first),
         T(what_the_transport_reports_reaches_those_it_concerns),
         T(a_view_tells_what_the_node_knows),
+        T(a_follower_knows_of_the_leader_and_of_nobody_else),
+        T(the_commit_index_is_told_with_who_leads),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

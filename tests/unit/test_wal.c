@@ -200,11 +200,14 @@ static void test_collects_while_a_sync_runs(void **state)
     cfs_wal_submit(w->wal);
     assert_int_equal(cfs_wal_durable(w->wal, &durable), 0);
     assert_int_equal(durable, 0);
+    assert_int_equal(stats_of(w).pending, 9);
     sem_post(&sync_allowed);
     sem_post(&sync_allowed);
     assert_int_equal(await(w), 0);
     assert_int_equal(stats_of(w).syncs, 2);
     assert_int_equal(stats_of(w).records, 9);
+    assert_int_equal(stats_of(w).pending, 0);
+    assert_int_equal(stats_of(w).sync.count, 2);
     close_log(w);
     open_log(w);
 }
