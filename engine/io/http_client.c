@@ -9,6 +9,9 @@
  * sends (on_sending): then the request is BROKEN, as it is on a connection that was new. (The
  * receivers would bear with a repeated message, but it could come ten seconds late.)
  *
+ * Names are resolved by threads of libcurl's. One that hangs, since no name server answers, is left
+ * behind when the time to connect is over: the loop waits for nobody.
+ *
  * Limits: connect 1 s, request 30 s; a peer that leaves data unacknowledged for UNACKNOWLEDGED_MS,
  * or does not answer keepalive probes that long, is cut off. */
 #include "io/http_client.h"
@@ -288,6 +291,7 @@ static CURL *make_easy(struct request *request)
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, request->client->headers);
     curl_easy_setopt(easy, CURLOPT_PROXY, "");
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L); /* nor joins a resolver that hangs */
     curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L);
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPIDLE, (long)KEEPALIVE_SECONDS);
