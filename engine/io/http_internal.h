@@ -37,7 +37,7 @@ struct cfs_http_request {
     uint8_t *body;
     size_t len, capacity, limit;
     struct cfs_http_parameter *parameters;
-    bool malformed; /* the query cannot be decoded */
+    const char *malformed; /* the field of the query that cannot be decoded, as it came */
     enum cfs_http_state state;
     struct MHD_Response *response;
     unsigned status;
@@ -50,7 +50,8 @@ struct cfs_http_request {
  * brackets) that works; -1 after a log line. */
 int cfs_http_listen(const char *host, uint16_t port);
 
-/* Decodes the query. False when it has a bad percent escape or a zero byte. */
+/* Decodes the query. False, and `malformed` is set, when it has a bad percent escape or a zero
+ * byte. */
 bool cfs_http_read_query(struct cfs_http_request *request);
 
 /* Whether the request carries `secret`. */

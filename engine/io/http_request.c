@@ -82,7 +82,8 @@ static enum MHD_Result on_parameter(void *arg, enum MHD_ValueKind kind, const ch
         memcpy(p->value, value, value_size);
     p->next = request->parameters;
     request->parameters = p;
-    request->malformed = !cfs_http_decode(p->key) || !cfs_http_decode(p->value);
+    if (!cfs_http_decode(p->key) || !cfs_http_decode(p->value))
+        request->malformed = key;
     return request->malformed ? MHD_NO : MHD_YES;
 }
 

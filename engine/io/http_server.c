@@ -159,6 +159,19 @@ static void refuse_body(struct cfs_http_request *request)
     cfs_http_respond_error(request, MHD_HTTP_CONTENT_TOO_LARGE, "too_big", sentence);
 }
 
+/* The field may be any bytes, an error is JSON. */
+static void refuse_query(struct cfs_http_request *request)
+{
+    char sentence[128] = "the query has a bad percent escape", *at;
+
+    at = sentence + strlen(sentence);
+    snprintf(at, 64, " in '%s'", request->malformed);
+    for (; *at; at++)
+        if (*at < ' ' || *at > '~')
+            *at = '?';
+    cfs_http_respond_error(request, MHD_HTTP_BAD_REQUEST, "invalid", sentence);
+}
+
 static size_t content_length(const struct cfs_http_request *request)
 {
     const char *value = cfs_http_header(request, MHD_HTTP_HEADER_CONTENT_LENGTH);
@@ -186,8 +199,7 @@ static struct cfs_http_request *begin(struct cfs_http_server *server, struct MHD
     if (content_length(request) > request->limit)
         refuse_body(request);
     else if (!cfs_http_read_query(request))
-        cfs_http_respond_error(request, MHD_HTTP_BAD_REQUEST, "invalid",
-                               "the query has a bad percent escape");
+        refuse_query(request);
     return request;
 }
 

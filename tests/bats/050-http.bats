@@ -111,6 +111,9 @@ exclusive() { printf '%s/lock/%s?lock_type=exclusive' "$1" "$2"; } # URL NAME
     http POST "$(exclusive "$URL1" bad)&ttl=soon"
     answers 400
     like "$(json error)" ttl 'the sentence'
+    http POST "$(exclusive "$URL1" bad)&ttl=%zz"
+    answers 400
+    like "$(json error)" ttl 'the sentence'
     http POST "$(exclusive "$URL1" bad)&wait=-1"
     answers 400
     like "$(json error)" wait 'the sentence'

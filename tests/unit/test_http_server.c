@@ -382,17 +382,23 @@ static void an_open_server_keeps_bodies_but_not_those_for_raft(void **state)
 
 static void a_bad_escape_in_the_query_is_a_bad_request(void **state)
 {
-    static const char *const queries[] = {"a=%", "a=%4", "a=%zz", "a=%00", "%00=a", "b=1&a=%g0"};
+    static const struct {
+        const char *query, *field;
+    } cases[] = {
+        {"a=%", "'a'"},     {"a=%4", "'a'"},      {"ttl=%zz", "'ttl'"},    {"a=%00", "'a'"},
+        {"%00=a", "'%00'"}, {"b=1&a=%g0", "'a'"}, {"\xff\"=%", "'?\\\"'"},
+    };
     struct fixture *f = *state;
     char request[128];
 
     f->w.handle = tell_all;
-    for (size_t i = 0; i < sizeof queries / sizeof *queries; i++) {
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         http_open_client(&f->w);
-        snprintf(request, sizeof request, "GET /x?%s HTTP/1.1\r\nHost: x\r\n\r\n", queries[i]);
+        snprintf(request, sizeof request, "GET /x?%s HTTP/1.1\r\nHost: x\r\n\r\n", cases[i].query);
         http_ask(&f->w, request);
         http_assert_status(&f->w, "400");
         http_assert_has(&f->w, "\"code\":\"invalid\"");
+        http_assert_has(&f->w, cases[i].field);
         http_close_client(&f->w);
     }
     assert_int_equal(f->w.handled, 0);
