@@ -12,16 +12,20 @@ static void fill_info(struct cfs_holder_info *info, const struct cfs_claim *hold
     memcpy(info->owner, hold->ask.owner, sizeof info->owner);
 }
 
+/* Tens of thousands may share a lock: an answer has to fit a message. */
+static uint32_t listed_count(const struct cfs_lock *lock)
+{
+    return lock->holder_count < CFS_HOLDERS_MAX ? lock->holder_count : CFS_HOLDERS_MAX;
+}
+
 static const struct cfs_holder_info *fill_infos(struct cfs_lock_table *table,
                                                 const struct cfs_lock *lock)
 {
-    const struct cfs_claim *hold;
-    size_t count = 0;
+    const struct cfs_claim *hold = lock->holders;
 
-    DL_FOREACH (lock->holders, hold) {
-        table->infos =
-            cfs_array_room(table->infos, count, &table->info_capacity, sizeof *table->infos);
-        fill_info(&table->infos[count++], hold);
+    for (uint32_t i = 0; i < listed_count(lock); i++, hold = hold->next) {
+        table->infos = cfs_array_room(table->infos, i, &table->info_capacity, sizeof *table->infos);
+        fill_info(&table->infos[i], hold);
     }
     return table->infos;
 }
@@ -45,7 +49,8 @@ bool cfs_lock_table_get(struct cfs_lock_table *table, const char *name, struct c
         .gid = lock->gid,
         .perm = lock->perm,
         .waiters = lock->waiter_count,
-        .holder_count = lock->holder_count,
+        .holder_count = listed_count(lock),
+        .more_holders = lock->holder_count - listed_count(lock),
         .holders = fill_infos(table, lock),
         .content = lock->content,
         .content_len = lock->content_len,

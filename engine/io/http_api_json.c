@@ -137,6 +137,8 @@ json_t *cfs_json_lock(const char *name, const struct cfs_lock_info *lock)
                   (json_int_t)lock->token, "holder", holders(lock), "since", moment(lock->since),
                   "waiters", (json_int_t)lock->waiters);
 
+    if (object && lock->more_holders)
+        json_object_set_new(object, "more_holders", json_integer(lock->more_holders));
     if (object && lock->content_len)
         put_content(object, lock);
     return object;

@@ -113,7 +113,8 @@ struct cfs_lock_info {
     cfs_wall_time mtime;
     uint32_t uid, gid, perm;
     uint32_t waiters;
-    uint32_t holder_count;
+    uint32_t holder_count; /* of `holders`: the oldest, CFS_HOLDERS_MAX at most */
+    uint32_t more_holders; /* that are not listed */
     const struct cfs_holder_info *holders;
     const uint8_t *content;
     uint32_t content_len;

@@ -362,6 +362,20 @@ static void get_shows_the_lock(void **state)
            "\"since\":\"2024-04-05T19:34:38.901Z\",\"waiters\":3}");
 }
 
+static void get_tells_of_holders_that_are_not_listed(void **state)
+{
+    static const struct cfs_holder_info holder = {.kind = CFS_LEASED, .owner = "alice"};
+    struct cfs_answer a = held_by(&holder, 1);
+    struct http_world *w = *state;
+
+    a.lock.more_holders = 24999;
+    begin(w, "GET /lock/x");
+    answer(1, &a);
+    http_turn_until(w, http_replied);
+    http_assert_has(w, "\"holder\":\"alice\",");
+    http_assert_has(w, "\"more_holders\":24999");
+}
+
 static void get_shows_the_content(void **state)
 {
     static const struct {
@@ -529,6 +543,7 @@ int main(void)
         T(closing_answers_those_who_wait),
         T(delete_releases),
         T(get_shows_the_lock),
+        T(get_tells_of_holders_that_are_not_listed),
         T(get_shows_the_content),
         T(a_name_need_not_be_utf8),
         T(bad_parameters_are_named),
