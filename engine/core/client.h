@@ -35,7 +35,8 @@ struct cfs_client {
     cfs_time renewed;        /* OPEN: sending time of what last renewed it */
     cfs_time session_due;    /* next keepalive or resend of OPEN_SESSION */
 
-    bool available;   /* false: a call has timed out and no leader has answered since */
+    bool available;   /* false: a call has ended when no leader had answered for the timeout, nor
+                         has one since */
     cfs_time contact; /* when a leader last answered, dated back to the sending if known */
 
     uint64_t next_sequence, next_read;

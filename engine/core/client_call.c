@@ -213,6 +213,7 @@ static void say(struct cfs_client *client, struct cfs_call *call, const struct c
 
     effect->id = call->id;
     effect->answer = *answer;
+    effect->answer.queued = call->is_queued || answer->ticket;
     effect->buffer = buffer;
     effect->holders = holders;
     forget_id(client, call);
@@ -307,6 +308,9 @@ void cfs_client_give_up(struct cfs_client *client, struct cfs_call *call, enum c
 {
     bool release = call->request.op == CFS_OP_RELEASE && call->kind == CFS_CMD_REQUEST;
 
+    /* A leader that still answers others makes this one's bad luck its own. */
+    if (client->env->now >= client->contact + client->config->timeout)
+        client->available = false;
     cfs_client_reply(client, call, error);
     call->deadline = call->give_up = CFS_NEVER;
     if (call->leftover && !call->is_queued) {
@@ -538,9 +542,6 @@ static bool give_up_due(struct cfs_client *client, struct cfs_call *call, cfs_ti
     }
     if (!call->id || (call->deadline > now && !out_of_contact))
         return false;
-    /* A leader that still answers others makes this one's bad luck its own. */
-    if (now >= client->contact + client->config->timeout)
-        client->available = false;
     cfs_client_give_up(client, call, CFS_ERR_TIMED_OUT);
     return true;
 }

@@ -114,8 +114,9 @@ static void respond(struct cfs_lock_call *call, const struct cfs_answer *answer)
 {
     const char *name = call->request.name;
 
-    if (answer->error == CFS_ERR_INTERRUPTED && call->waited)
-        cfs_http_respond_failure(call->http, CFS_ERR_WOULD_BLOCK);
+    if (answer->error == CFS_ERR_INTERRUPTED && call->waited) /* held, or no majority to ask */
+        cfs_http_respond_failure(call->http,
+                                 answer->queued ? CFS_ERR_WOULD_BLOCK : CFS_ERR_TIMED_OUT);
     else if (answer->error)
         cfs_http_respond_failure(call->http, answer->error);
     else if (call->request.op == CFS_OP_ACQUIRE)

@@ -124,6 +124,7 @@ struct cfs_answer {
     enum cfs_error error;
     cfs_token token; /* ACQUIRE: of the hold */
     uint64_t ticket; /* ACQUIRE that ended INTERRUPTED: the place it had in the queue; 0: none */
+    bool queued; /* ACQUIRE that ended INTERRUPTED: it had waited in the queue; else nobody knows */
     struct cfs_lock_info lock; /* GET */
     const char *names;         /* LIST: NUL-terminated names, one after the other */
     uint32_t names_len;        /* LIST: bytes, the NULs included */

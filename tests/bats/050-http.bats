@@ -269,6 +269,8 @@ code() { curl -s -o /dev/null -w '%{http_code}' -X "$1" "$2" "${@:3}"; }
 
 @test "without a majority: 503 with Retry-After, and /health says so" {
     cluster kill 2 3
+    http POST "$(exclusive "$URL1" alone)&wait=1"
+    answers 503 no_quorum
     http POST "$(exclusive "$URL1" alone)"
     answers 503 no_quorum
     like "$headers" 'Retry-After: [0-9]+' 'the headers'

@@ -86,6 +86,41 @@ static void after_a_timeout_calls_are_turned_away_at_once_until_a_leader_answers
     assert_null(client_bench_said(&cb, id));
 }
 
+/* Else a node whose callers never have the patience would hold up each of them. */
+static void short_waits_out_of_contact_turn_the_next_calls_away_too(void **state)
+{
+    uint64_t id;
+
+    (void)state;
+    client_bench_no_leader(&cb);
+    for (int second = 0; second < 5; second++) {
+        assert_true(cb.client.available);
+        id = flock(7);
+        client_bench_run(&cb, CFS_SECONDS(1));
+        cfs_client_cancel(&cb.client, id);
+        client_bench_run(&cb, CFS_MS(50)); /* it may have been sent */
+        assert_int_equal(said(id), CFS_ERR_INTERRUPTED);
+    }
+    assert_false(cb.client.available);
+    id = flock(8);
+    assert_int_equal(said(id), CFS_ERR_TIMED_OUT);
+}
+
+static void short_waits_with_a_leader_that_answers_others_turn_nobody_away(void **state)
+{
+    uint64_t id;
+
+    (void)state;
+    for (int second = 0; second < 8; second++) {
+        id = flock(7);
+        pass_in_contact(CFS_SECONDS(1));
+        cfs_client_cancel(&cb.client, id);
+        client_bench_tick(&cb, CFS_MS(60));
+        assert_int_equal(said(id), CFS_ERR_INTERRUPTED);
+    }
+    assert_true(cb.client.available);
+}
+
 /* Sent or not, it must not take the lock behind the caller's back. */
 static void an_acquire_given_up_is_cancelled_and_undone(void **state)
 {
@@ -190,6 +225,22 @@ static void an_interrupted_wait_ends_with_its_ticket(void **state)
                         (struct cfs_answer){.error = CFS_ERR_INTERRUPTED, .ticket = 33});
     assert_int_equal(said(id), CFS_ERR_INTERRUPTED);
     assert_int_equal(client_bench_said(&cb, id)->ticket, 33);
+    assert_true(client_bench_said(&cb, id)->queued);
+}
+
+/* The one was in a queue, of the other nobody knows. */
+static void an_interrupted_acquire_tells_whether_it_had_queued(void **state)
+{
+    uint64_t queued = flock(7), sent;
+
+    (void)state;
+    client_bench_queued(&cb, sequence());
+    sent = flock(8);
+    cfs_client_cancel(&cb.client, queued);
+    cfs_client_cancel(&cb.client, sent);
+    client_bench_run(&cb, CFS_MS(60));
+    assert_true(client_bench_said(&cb, queued)->queued);
+    assert_false(client_bench_said(&cb, sent)->queued);
 }
 
 static void an_interrupted_acquire_is_let_go_soon_and_undone(void **state)
@@ -509,6 +560,8 @@ int main(void)
 #define T(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
         T(a_request_is_held_for_the_timeout_and_then_answered),
         T(after_a_timeout_calls_are_turned_away_at_once_until_a_leader_answers),
+        T(short_waits_out_of_contact_turn_the_next_calls_away_too),
+        T(short_waits_with_a_leader_that_answers_others_turn_nobody_away),
         T(an_acquire_given_up_is_cancelled_and_undone),
         T(a_cancel_is_sent_until_it_is_answered),
         T(what_was_never_sent_is_simply_dropped),
@@ -516,6 +569,7 @@ int main(void)
         T(an_acquire_interrupted_before_it_was_sent_ends_at_once),
         T(a_wait_whose_cancel_is_settled_is_acknowledged),
         T(an_interrupted_wait_ends_with_its_ticket),
+        T(an_interrupted_acquire_tells_whether_it_had_queued),
         T(an_interrupted_acquire_is_let_go_soon_and_undone),
         T(an_interrupted_read_or_write_ends_at_once),
         T(cancelling_what_is_answered_already_changes_nothing),

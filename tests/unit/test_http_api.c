@@ -245,10 +245,23 @@ static void a_wait_ends_with_its_time(void **state)
     begin(w, "POST /lock/x?lock_type=exclusive&wait=0.02");
     assert_true(asked(1)->acquire.wait);
     http_turn_until(w, first_cancelled);
-    answer_error(1, CFS_ERR_INTERRUPTED);
+    answer(1, &(struct cfs_answer){.error = CFS_ERR_INTERRUPTED, .queued = true});
     http_turn_until(w, http_replied);
     http_assert_status(w, "423");
     http_assert_has(w, "\"code\":\"locked\"");
+}
+
+static void a_wait_that_never_reached_a_queue_was_for_a_majority(void **state)
+{
+    struct http_world *w = *state;
+
+    begin(w, "POST /lock/x?lock_type=exclusive&wait=0.02");
+    http_turn_until(w, first_cancelled);
+    answer_error(1, CFS_ERR_INTERRUPTED);
+    http_turn_until(w, http_replied);
+    http_assert_status(w, "503");
+    http_assert_has(w, "Retry-After: 1\r\n");
+    http_assert_has(w, "\"code\":\"no_quorum\"");
 }
 
 static void a_grant_that_overtakes_the_end_of_the_wait_counts(void **state)
@@ -536,6 +549,7 @@ int main(void)
         T(errors_have_their_status),
         T(an_error_within_submit_will_do),
         T(a_wait_ends_with_its_time),
+        T(a_wait_that_never_reached_a_queue_was_for_a_majority),
         T(a_grant_that_overtakes_the_end_of_the_wait_counts),
         T(a_client_that_goes_away_stops_waiting),
         T(what_a_client_that_is_gone_was_granted_is_given_back),
