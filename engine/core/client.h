@@ -88,7 +88,7 @@ struct cfs_call {
     bool is_queued;
     bool cancelling; /* a CANCEL is on its way; the answer may still be a grant */
     bool late;       /* given up: its open file asks for nothing new until it is settled */
-    bool leftover;   /* LEASED, sent in a session that is lost: may hold, known by its key alone */
+    bool leftover;   /* LEASED, sent in a session that is lost too: may hold since then */
     bool abandoned;  /* not to be sent (again): waits for its CANCEL, or for a session to end it */
     enum cfs_command_kind kind;
     struct cfs_request request;

@@ -58,7 +58,7 @@ static void put_acquire(struct cfs_writer *writer, const struct cfs_acquire *acq
     cfs_put_u64(writer, acquire->ticket);
     if (acquire->kind == CFS_LOCKFILE)
         cfs_put_u8(writer, (uint8_t)acquire->form);
-    if (acquire->kind == CFS_FLOCK)
+    else
         cfs_put_u64(writer, acquire->handle);
     if (acquire->kind == CFS_LEASED) {
         cfs_put_u32(writer, acquire->ttl_ms);
@@ -84,7 +84,7 @@ static void get_acquire(struct cfs_reader *reader, struct cfs_acquire *acquire)
         if (acquire->mode != CFS_EXCLUSIVE)
             reader->failed = true;
     }
-    if (acquire->kind == CFS_FLOCK)
+    if (acquire->kind != CFS_LOCKFILE)
         acquire->handle = cfs_get_u64(reader);
     if (acquire->kind == CFS_LEASED) {
         acquire->ttl_ms = cfs_get_u32(reader);

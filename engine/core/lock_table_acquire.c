@@ -73,6 +73,18 @@ static void answer_again(struct cfs_lock_table *table, struct cfs_claim *hold,
     answer->token = hold->token;
 }
 
+/* A client that asks anew, after its node's session was lost, is the same one; whoever else has the
+ * key is another, and then nobody may give back for want of an answer. */
+static void answer_again_leased(struct cfs_lock_table *table, struct cfs_claim *hold,
+                                const struct cfs_claim *probe, struct cfs_answer *answer)
+{
+    answer_again(table, hold, answer);
+    if (probe->ask.handle && hold->ask.handle == probe->ask.handle)
+        cfs_claim_set_asker(table, hold, probe->asker);
+    else
+        hold->ask.handle = 0;
+}
+
 /* A waiter through the same file is not granted by the letting go: what is in its way is something
  * else. So the file holds nothing when it asks anew. */
 static enum cfs_outcome ask_again_flock(struct cfs_lock_table *table, struct cfs_claim *held,
@@ -100,7 +112,7 @@ static enum cfs_outcome ask_again_leased(struct cfs_lock_table *table, struct cf
     if (same->state == CFS_CLAIM_HOLDING) {
         if (expiry > same->expiry)
             set_expiry(table, same, expiry);
-        answer_again(table, same, answer);
+        answer_again_leased(table, same, probe, answer);
         return CFS_ANSWERED;
     }
     if (!probe->ask.wait) {
@@ -108,6 +120,7 @@ static enum cfs_outcome ask_again_leased(struct cfs_lock_table *table, struct cf
         return CFS_ANSWERED;
     }
     cfs_claim_set_asker(table, same, probe->asker);
+    same->ask.handle = probe->ask.handle;
     cfs_claim_move(table, same, probe->session, probe->node);
     table->settled(table->arg, before, &(struct cfs_answer){.error = CFS_ERR_INTERRUPTED});
     return CFS_QUEUED;

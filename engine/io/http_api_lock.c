@@ -3,13 +3,15 @@
  * A lock taken here belongs to no process and no session: it lives `ttl` seconds from each POST
  * that renews it by its token. Whoever waits for one waits in its queue; when the time for that is
  * over, or the client goes away, the wait is cancelled, and should the grant have been faster, what
- * a client that is gone was granted is given back at once.
+ * a client that is gone was granted is given back at once: by the name of its asking, not by the
+ * token, which the same client may have got by then to a repeated request.
  *
  * A call lives from its request until the engine's answer, also when the client went away in
  * between. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <unistd.h>
 #include <utlist.h>
 #include <xxhash.h>
@@ -78,10 +80,11 @@ static void on_given_back(void *arg, const struct cfs_answer *answer)
     (void)answer;
 }
 
-static void give_back(struct cfs_lock_call *call, cfs_token token)
+static void give_back(struct cfs_lock_call *call)
 {
-    struct cfs_request request = {.op = CFS_OP_RELEASE,
-                                  .release = {.kind = CFS_LEASED, .token = token}};
+    struct cfs_request request = {
+        .op = CFS_OP_RELEASE,
+        .release = {.kind = CFS_LEASED, .handle = call->request.acquire.handle}};
 
     memcpy(request.name, call->request.name, sizeof request.name);
     cfs_engine_submit(call->api->engine, &request, on_given_back, NULL);
@@ -135,7 +138,7 @@ static void on_answer(void *arg, const struct cfs_answer *answer)
     if (call->http)
         respond(call, answer);
     else if (!answer->error && takes_a_lock(call))
-        give_back(call, answer->token);
+        give_back(call);
     call->answered = true;
     if (!call->submitting)
         call_free(call);
@@ -257,6 +260,15 @@ static uint64_t read_key(const struct cfs_http_request *http)
     return text && !key ? 1 : key; /* 0 means none */
 }
 
+static uint64_t draw_handle(void)
+{
+    uint64_t handle;
+
+    if (getrandom(&handle, sizeof handle, 0) != sizeof handle)
+        abort();
+    return handle | 1; /* 0 means none */
+}
+
 /* ---- the routes ---- */
 
 void cfs_http_lock_acquire(struct cfs_http_api *api, struct cfs_http_request *request,
@@ -267,6 +279,7 @@ void cfs_http_lock_acquire(struct cfs_http_api *api, struct cfs_http_request *re
                                   .uid = geteuid(),
                                   .gid = getegid(),
                                   .perm = 0644,
+                                  .handle = draw_handle(),
                                   .key = read_key(request)};
     struct cfs_lock_call *call;
     uint32_t wait_ms = 0;

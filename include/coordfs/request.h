@@ -36,7 +36,8 @@ struct cfs_acquire {
     enum cfs_lock_kind kind;
     enum cfs_lock_form form;
     bool wait;       /* false: a conflict answers EXISTS (lockfiles) or WOULD_BLOCK */
-    uint64_t handle; /* FLOCK: the open file, unique within the session; else 0 */
+    uint64_t handle; /* FLOCK: the open file, unique within the session; LEASED: a random name of
+                        this asking, 0: the engine draws one; else 0 */
     struct cfs_process
         process; /* who asks; holds of other kinds by the same process do not conflict */
     uint32_t uid, gid, perm; /* of the file it becomes; perm: the lower 12 mode bits */
@@ -49,7 +50,8 @@ struct cfs_acquire {
 
 struct cfs_release {
     enum cfs_lock_kind kind;
-    uint64_t handle; /* FLOCK */
+    uint64_t handle; /* FLOCK; LEASED: instead of the token, what the asking of this name was
+                        granted and nobody has been promised since */
     cfs_token token; /* LEASED: NOT_HOLDER when it does not hold, NOT_HELD when nobody does */
 };
 

@@ -50,7 +50,7 @@ static struct cfs_command acquire(enum cfs_lock_kind kind)
                                 .ticket = 77};
     if (kind == CFS_LOCKFILE)
         ask->form = CFS_FORM_DIRECTORY;
-    if (kind == CFS_FLOCK)
+    if (kind != CFS_LOCKFILE)
         ask->handle = 0xdeadbeef00000001;
     if (kind == CFS_LEASED) {
         ask->mode = CFS_SHARED;
