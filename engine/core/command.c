@@ -70,7 +70,7 @@ static void put_acquire(struct cfs_writer *writer, const struct cfs_acquire *acq
 
 static void get_acquire(struct cfs_reader *reader, struct cfs_acquire *acquire)
 {
-    acquire->mode = cfs_get_enum(reader, CFS_SHARED, CFS_EXCLUSIVE);
+    acquire->mode = cfs_get_enum(reader, 0, CFS_EXCLUSIVE);
     acquire->kind = cfs_get_enum(reader, CFS_LOCKFILE, CFS_LEASED);
     acquire->wait = cfs_get_bool(reader);
     acquire->process = cfs_get_process(reader);
@@ -92,6 +92,8 @@ static void get_acquire(struct cfs_reader *reader, struct cfs_acquire *acquire)
         acquire->renew = cfs_get_u64(reader);
         cfs_get_string(reader, acquire->owner, sizeof acquire->owner);
     }
+    if (!acquire->mode && !acquire->renew)
+        reader->failed = true;
 }
 
 static void put_write(struct cfs_writer *writer, const struct cfs_write *write)

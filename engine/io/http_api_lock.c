@@ -95,8 +95,8 @@ static void put(json_t *object, const char *key, const char *word)
     json_object_set_new(object, key, json_string(word));
 }
 
-/* Of a renewed lock only what the request said is known, and the request needs to say no more than
- * its token. */
+/* A renewal needs to say no more than its token; what it does say is true of the lock, or the
+ * answer would be DIFFERS. */
 static void respond_acquired(struct cfs_lock_call *call, cfs_token token)
 {
     const struct cfs_acquire *acquire = &call->request.acquire;
@@ -108,7 +108,7 @@ static void respond_acquired(struct cfs_lock_call *call, cfs_token token)
 
     if (acquire->owner[0] || !acquire->renew)
         put(body, "holder", acquire->owner[0] ? acquire->owner : "http");
-    if (cfs_http_query(call->http, "lock_type"))
+    if (acquire->mode)
         put(body, "lock_type", acquire->mode == CFS_SHARED ? "shared" : "exclusive");
     cfs_http_respond_json(call->http, 200, body);
 }
@@ -214,7 +214,9 @@ static bool read_mode(struct cfs_http_request *http, struct cfs_acquire *acquire
 {
     const char *text = cfs_http_query(http, "lock_type");
 
-    if ((!text && acquire->renew) || (text && strcmp(text, "exclusive") == 0)) {
+    if (!text && acquire->renew)
+        return true;
+    if (text && strcmp(text, "exclusive") == 0) {
         acquire->mode = CFS_EXCLUSIVE;
     } else if (text && strcmp(text, "shared") == 0) {
         acquire->mode = CFS_SHARED;

@@ -32,7 +32,7 @@ enum cfs_op {
 };
 
 struct cfs_acquire {
-    enum cfs_lock_mode mode;
+    enum cfs_lock_mode mode; /* 0 in a renewal: whatever it is */
     enum cfs_lock_kind kind;
     enum cfs_lock_form form;
     bool wait;       /* false: a conflict answers EXISTS (lockfiles) or WOULD_BLOCK */
@@ -43,8 +43,10 @@ struct cfs_acquire {
     uint32_t uid, gid, perm; /* of the file it becomes; perm: the lower 12 mode bits */
     uint64_t ticket;         /* the place an interrupted wait had, to take it again; 0: the tail */
     uint32_t ttl_ms;         /* LEASED: how long it lives without renewal */
-    uint64_t key;            /* LEASED: asking twice with the same key is asking once; 0: none */
-    cfs_token renew;         /* LEASED: prolong this hold instead; NOT_HOLDER if it is gone */
+    uint64_t key;            /* LEASED: asking twice with the same key is asking once, DIFFERS when
+                                mode or owner are not the same; 0: none */
+    cfs_token renew;         /* LEASED: prolong this hold instead; NOT_HOLDER if it is gone, DIFFERS
+                                if mode or owner are given and not its own */
     char owner[CFS_OWNER_MAX + 1]; /* LEASED: the client's name for itself; "" if it gave none */
 };
 

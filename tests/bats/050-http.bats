@@ -230,6 +230,24 @@ code() { curl -s -o /dev/null -w '%{http_code}' -X "$1" "$2" "${@:3}"; }
     answers 200
 }
 
+@test "a renewal or a repeated key that says another mode or owner is 422" {
+    local token
+    http POST "$URL1/lock/same?lock_type=shared&owner=alice" -H 'Idempotency-Key: 8d2f'
+    answers 200
+    token=$(json token)
+    http POST "$URL2/lock/same?token=$token&lock_type=exclusive"
+    answers 422 differs
+    http POST "$URL2/lock/same?token=$token&owner=bob"
+    answers 422 differs
+    http POST "$(exclusive "$URL2" same)&owner=alice" -H 'Idempotency-Key: 8d2f'
+    answers 422 differs
+    http POST "$URL2/lock/same?token=$token&lock_type=shared&owner=alice"
+    answers 200
+    is "$(json lock_type)" shared 'the mode'
+    http DELETE "$URL1/lock/same?token=$token"
+    answers 200
+}
+
 @test "names are percent-encoded" {
     local token
     http POST "$URL1/lock/two%20words%0A%C3%BC?lock_type=exclusive"

@@ -184,6 +184,7 @@ static void a_token_renews(void **state)
 
     begin(w, "POST /lock/x?token=9007199254740993&ttl=3");
     assert_true(asked(1)->acquire.renew == 9007199254740993);
+    assert_int_equal(asked(1)->acquire.mode, 0); /* whatever it is */
     answer(1, &(struct cfs_answer){.token = 9007199254740993});
     http_turn_until(w, http_replied);
     http_assert_status(w, "200");
@@ -212,7 +213,7 @@ static void errors_have_their_status(void **state)
         {CFS_ERR_WOULD_BLOCK, "423", "locked"},      {CFS_ERR_EXISTS, "423", "held"},
         {CFS_ERR_DEADLOCK, "409", "deadlock"},       {CFS_ERR_TIMED_OUT, "503", "no_quorum"},
         {CFS_ERR_NOT_HOLDER, "403", "not_holder"},   {CFS_ERR_TOO_MANY, "503", "too_many"},
-        {CFS_ERR_INTERRUPTED, "408", "interrupted"},
+        {CFS_ERR_INTERRUPTED, "408", "interrupted"}, {CFS_ERR_DIFFERS, "422", "differs"},
     };
     struct http_world *w = *state;
 
