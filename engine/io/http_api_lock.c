@@ -6,6 +6,11 @@
  * a client that is gone was granted is given back at once: by the name of its asking, not by the
  * token, which the same client may have got by then to a repeated request.
  *
+ * Gone or not cannot be told of a client that ended its sending side (nc -N), which is what a
+ * closed socket looks like. One that does so right after its request gets the answer if that is
+ * quick, and waits no longer; one that does so after it has been waiting is gone. And whoever does
+ * not wait is answered in any case: at worst his lock lives for its ttl.
+ *
  * A call lives from its request until the engine's answer, also when the client went away in
  * between. */
 #include <errno.h>
@@ -19,7 +24,11 @@
 #include "core/alloc.h"
 #include "io/http_api_internal.h"
 
-enum { TTL_DEFAULT_MS = 30000, SECONDS_MAX = 86400 };
+enum {
+    TTL_DEFAULT_MS = 30000,
+    SECONDS_MAX = 86400,
+    HALF_CLOSED_MS = 500, /* what is quick, and right after */
+};
 
 struct cfs_lock_call {
     struct cfs_http_api *api;
@@ -28,6 +37,8 @@ struct cfs_lock_call {
     uint64_t id;            /* the engine's */
     struct cfs_timer timer; /* ACQUIRE: the end of the wait */
     bool waited;            /* it is over */
+    bool half_closed;       /* the client may be gone */
+    cfs_time since;
     bool submitting, answered;
     struct cfs_lock_call *prev, *next;
 };
@@ -39,6 +50,7 @@ static struct cfs_lock_call *call_new(struct cfs_http_api *api, struct cfs_http_
 
     call->api = api;
     call->http = http;
+    call->since = cfs_loop_now(api->loop);
     call->request.op = op;
     memcpy(call->request.name, name, strlen(name) + 1);
     DL_APPEND(api->calls, call);
@@ -72,6 +84,21 @@ static void on_wait_over(void *arg)
 
     call->waited = true;
     cfs_engine_cancel(call->api->engine, call->id);
+}
+
+static bool on_half_close(void *arg)
+{
+    struct cfs_lock_call *call = arg;
+    cfs_time until = call->since + CFS_MS(HALF_CLOSED_MS);
+
+    if (!takes_a_lock(call) || !call->request.acquire.wait)
+        return false;
+    if (cfs_loop_now(call->api->loop) >= until)
+        return true;
+    call->half_closed = true;
+    if (call->timer.set && call->timer.at > until)
+        cfs_timer_set(call->api->loop, &call->timer, until);
+    return false;
 }
 
 static void on_given_back(void *arg, const struct cfs_answer *answer)
@@ -134,11 +161,15 @@ static void respond(struct cfs_lock_call *call, const struct cfs_answer *answer)
 static void on_answer(void *arg, const struct cfs_answer *answer)
 {
     struct cfs_lock_call *call = arg;
+    bool deaf = !call->http || (call->half_closed && call->waited);
+    bool unheard = deaf && !answer->error && takes_a_lock(call);
 
-    if (call->http)
-        respond(call, answer);
-    else if (!answer->error && takes_a_lock(call))
+    if (unheard)
         give_back(call);
+    if (call->http && unheard)
+        cfs_http_respond_failure(call->http, CFS_ERR_WOULD_BLOCK);
+    else if (call->http)
+        respond(call, answer);
     call->answered = true;
     if (!call->submitting)
         call_free(call);
@@ -150,6 +181,7 @@ static void submit(struct cfs_lock_call *call, cfs_time wait)
     struct cfs_http_api *api = call->api;
 
     cfs_http_on_gone(call->http, on_gone, call);
+    cfs_http_on_half_close(call->http, on_half_close);
     call->submitting = true;
     call->id = cfs_engine_submit(api->engine, &call->request, on_answer, call);
     call->submitting = false;
@@ -157,7 +189,7 @@ static void submit(struct cfs_lock_call *call, cfs_time wait)
         call_free(call);
     } else if (wait) {
         call->timer = (struct cfs_timer){.fn = on_wait_over, .arg = call};
-        cfs_timer_set(api->loop, &call->timer, cfs_loop_now(api->loop) + wait);
+        cfs_timer_set(api->loop, &call->timer, call->since + wait);
     }
 }
 

@@ -11,6 +11,7 @@ struct cfs_http_connection {
     struct cfs_http_server *server;
     int fd;       /* libmicrohttpd's; watched here for the client's going away only */
     bool hung_up; /* the client closed its end, or the connection broke */
+    bool broken;  /* the latter */
     struct cfs_http_request *request; /* under way; NULL between requests */
 };
 
@@ -42,7 +43,9 @@ struct cfs_http_request {
     struct MHD_Response *response;
     unsigned status;
     void (*gone)(void *arg);
-    void *gone_arg;
+    bool (*half_close)(void *arg);        /* NULL once it was called */
+    bool stays;                           /* that was its answer */
+    void *gone_arg;                       /* of both */
     struct cfs_http_request *prev, *next; /* WAITING: the server's list */
 };
 

@@ -8,7 +8,8 @@
  * socket until it is resumed, and would not notice that the client has gone. So the loop watches
  * every connection too, for nothing but the end of the stream (EPOLLRDHUP, edge-triggered: it costs
  * one epoll_ctl per connection and no wakeup while data flows). A client that shuts down only its
- * sending side counts as gone, for that cannot be told from a closed socket.
+ * sending side looks the same as one that closed its socket, until something is sent to it: what
+ * that means is for the request to say. A reset is always the end.
  *
  * A client whose kernel vanished is found out by TCP (http_listen.c).
  *
@@ -82,10 +83,18 @@ static void resume(struct cfs_http_request *request, enum cfs_http_state state)
     cfs_timer_set(server->loop, &server->timer, 0); /* if no flush should come before */
 }
 
-static bool client_is_gone(const struct cfs_http_request *request)
+static bool client_is_gone(struct cfs_http_request *request)
 {
-    return request && request->state == CFS_HTTP_WAITING && request->gone &&
-           request->connection->hung_up;
+    bool (*half_close)(void *arg);
+
+    if (!request || request->state != CFS_HTTP_WAITING || !request->gone ||
+        !request->connection->hung_up)
+        return false;
+    half_close = request->half_close;
+    request->half_close = NULL;
+    if (half_close && !request->connection->broken)
+        request->stays = !half_close(request->gone_arg);
+    return request->connection->broken || !request->stays;
 }
 
 static void tell_gone(struct cfs_http_request *request)
@@ -104,12 +113,18 @@ void cfs_http_on_gone(struct cfs_http_request *request, void (*gone)(void *arg),
         request->connection->server->hang_ups = true;
 }
 
+void cfs_http_on_half_close(struct cfs_http_request *request, bool (*counts)(void *arg))
+{
+    request->half_close = counts;
+}
+
 static void on_hang_up(void *arg, uint32_t events)
 {
     struct cfs_http_connection *connection = arg;
 
-    (void)events;
     connection->hung_up = true;
+    if (events & (EPOLLHUP | EPOLLERR))
+        connection->broken = true;
     if (client_is_gone(connection->request))
         tell_gone(connection->request);
 }

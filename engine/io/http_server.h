@@ -42,6 +42,11 @@ bool cfs_http_authorized(const struct cfs_http_request *request);
  * returns and must not be answered. */
 void cfs_http_on_gone(struct cfs_http_request *request, void (*gone)(void *arg), void *arg);
 
+/* A client that closed its socket looks like one that ended its sending side (shutdown(2), nc -N)
+ * and still reads. `counts` is called with the argument of on_gone, once: true if that is to count
+ * as going away; without it, it does. */
+void cfs_http_on_half_close(struct cfs_http_request *request, bool (*counts)(void *arg));
+
 /* Answers; frees the request. `body` is copied. `header`/`value`: one extra header, or NULL. */
 void cfs_http_respond(struct cfs_http_request *request, int status, const char *content_type,
                       const void *body, size_t len, const char *header, const char *value);

@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <xxhash.h>
 
 #include "coordfs/engine.h"
@@ -277,15 +278,39 @@ static void a_grant_that_overtakes_the_end_of_the_wait_counts(void **state)
     assert_int_equal(engine.count, 1);
 }
 
+static bool more_than_quick(struct http_world *w)
+{
+    static cfs_time since;
+
+    if (!since)
+        since = cfs_loop_now(w->loop);
+    if (cfs_loop_now(w->loop) > since + CFS_MS(500))
+        return since = 0, true;
+    cfs_loop_again(w->loop);
+    return false;
+}
+
+/* It did not close after its request, so it did not mean to half-close. */
 static void a_client_that_goes_away_stops_waiting(void **state)
 {
     struct http_world *w = *state;
 
     begin(w, "POST /lock/x?lock_type=exclusive&wait=60");
+    http_turn_until(w, more_than_quick);
     http_close_client(w);
-    http_turn_until(w, first_cancelled);
+    for (int i = 0; i < 4; i++)
+        http_turn_once(w);
+    assert_true(engine.calls[0].cancelled);
     answer_error(1, CFS_ERR_INTERRUPTED);
     assert_int_equal(engine.count, 1);
+}
+
+static void reset_client(struct http_world *w)
+{
+    struct linger no_farewell = {.l_onoff = 1};
+
+    setsockopt(w->client, SOL_SOCKET, SO_LINGER, &no_farewell, sizeof no_farewell);
+    http_close_client(w);
 }
 
 static void what_a_client_that_is_gone_was_granted_is_given_back(void **state)
@@ -293,7 +318,7 @@ static void what_a_client_that_is_gone_was_granted_is_given_back(void **state)
     struct http_world *w = *state;
 
     begin(w, "POST /lock/x?lock_type=exclusive&wait=60");
-    http_close_client(w);
+    reset_client(w);
     http_turn_until(w, first_cancelled);
     answer(1, &(struct cfs_answer){.token = 5});
     assert_int_equal(asked(2)->op, CFS_OP_RELEASE);
@@ -306,13 +331,59 @@ static void what_a_client_that_is_gone_was_granted_is_given_back(void **state)
     answer_error(2, CFS_OK);
 }
 
+/* nc -N ends its sending side with the request. */
+static void a_half_closed_client_is_answered_what_is_quick(void **state)
+{
+    static const char *const waits[] = {"", "&wait=60"};
+    struct http_world *w = *state;
+    char line[128];
+
+    for (size_t i = 0; i < 2; i++) {
+        snprintf(line, sizeof line, "POST /lock/x?lock_type=exclusive%s", waits[i]);
+        begin(w, line);
+        shutdown(w->client, SHUT_WR);
+        for (int turn = 0; turn < 4; turn++)
+            http_turn_once(w);
+        assert_false(engine.calls[i].cancelled);
+        answer(i + 1, &(struct cfs_answer){.token = 5});
+        http_turn_until(w, http_replied);
+        http_assert_status(w, "200");
+        http_close_client(w);
+        http_open_client(w);
+    }
+    assert_int_equal(engine.count, 2);
+}
+
+/* Perhaps it is not there any more: what it would be granted by then is given back. */
+static void a_half_closed_client_waits_no_longer_than_that(void **state)
+{
+    struct http_world *w = *state;
+
+    for (size_t granted = 0; granted < 2; granted++) {
+        begin(w, "POST /lock/x?lock_type=exclusive&wait=60");
+        shutdown(w->client, SHUT_WR);
+        http_turn_until(w, first_cancelled);
+        answer(1, &(struct cfs_answer){.error = granted ? CFS_OK : CFS_ERR_INTERRUPTED,
+                                       .queued = !granted,
+                                       .token = granted ? 5 : 0});
+        http_turn_until(w, http_replied);
+        http_assert_status(w, "423");
+        assert_int_equal(engine.count, 1 + granted);
+        http_close_client(w);
+        http_open_client(w);
+        if (!granted)
+            memset(&engine, 0, sizeof engine);
+    }
+    assert_int_equal(asked(2)->op, CFS_OP_RELEASE);
+}
+
 /* A renewal or a release goes on without its client: neither is to be undone. */
 static void a_renewal_is_not_cancelled(void **state)
 {
     struct http_world *w = *state;
 
     begin(w, "POST /lock/x?token=5");
-    http_close_client(w);
+    reset_client(w);
     for (int i = 0; i < 4; i++)
         http_turn_once(w);
     assert_false(engine.calls[0].cancelled);
@@ -558,6 +629,8 @@ int main(void)
         T(a_grant_that_overtakes_the_end_of_the_wait_counts),
         T(a_client_that_goes_away_stops_waiting),
         T(what_a_client_that_is_gone_was_granted_is_given_back),
+        T(a_half_closed_client_is_answered_what_is_quick),
+        T(a_half_closed_client_waits_no_longer_than_that),
         T(a_renewal_is_not_cancelled),
         T(closing_answers_those_who_wait),
         T(delete_releases),

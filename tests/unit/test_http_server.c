@@ -13,7 +13,7 @@ enum { WAITING_MAX = 256 };
 struct fixture {
     struct http_world w; /* first: handlers and conditions get its address */
     struct cfs_http_request *waiting[WAITING_MAX];
-    int waiting_count, gone;
+    int waiting_count, gone, half_closed;
     bool authorized;
     char seen[512]; /* what the handler noticed */
 };
@@ -212,6 +212,65 @@ static void a_client_that_was_gone_before_it_was_heard_is_noticed_too(void **sta
     f->w.handle = keep_waiting;
     http_open_client(&f->w);
     http_write_text(&f->w, "GET /x HTTP/1.1\r\nHost: x\r\n\r\n");
+    http_close_client(&f->w);
+    http_turn_until(&f->w, one_gone);
+}
+
+static bool stay(void *arg)
+{
+    struct fixture *f = arg;
+
+    f->half_closed++;
+    return false;
+}
+
+static void keep_waiting_for_half_closed(struct http_world *w, struct cfs_http_request *request)
+{
+    keep_waiting(w, request);
+    cfs_http_on_half_close(request, stay);
+}
+
+static bool one_half_closed(struct http_world *w)
+{
+    return fixture_of(w)->half_closed == 1;
+}
+
+/* printf 'GET ...' | nc -N: the end of the stream comes with the request, or later. */
+static void a_client_that_only_ended_its_sending_side_gets_its_answer(void **state)
+{
+    struct fixture *f = *state;
+
+    f->w.handle = keep_waiting_for_half_closed;
+    for (int later = 0; later < 2; later++) {
+        f->w.handled = f->waiting_count = f->half_closed = 0;
+        http_open_client(&f->w);
+        http_write_text(&f->w, "GET /x HTTP/1.1\r\nHost: x\r\n\r\n");
+        if (later)
+            http_turn_until(&f->w, http_handled_one);
+        shutdown(f->w.client, SHUT_WR);
+        http_turn_until(&f->w, one_half_closed);
+        for (int i = 0; i < 4; i++)
+            http_turn_once(&f->w);
+        assert_int_equal(f->waiting_count, 1);
+        cfs_http_respond(f->waiting[0], 200, "text/plain", "heard", 5, NULL, NULL);
+        http_turn_until(&f->w, http_replied);
+        http_assert_has(&f->w, "\r\n\r\nheard");
+        http_close_client(&f->w);
+    }
+    assert_int_equal(f->gone, 0);
+}
+
+static void a_half_closed_client_that_resets_is_gone(void **state)
+{
+    struct fixture *f = *state;
+    struct linger no_farewell = {.l_onoff = 1};
+
+    f->w.handle = keep_waiting_for_half_closed;
+    http_open_client(&f->w);
+    http_write_text(&f->w, "GET /x HTTP/1.1\r\nHost: x\r\n\r\n");
+    shutdown(f->w.client, SHUT_WR);
+    http_turn_until(&f->w, one_half_closed);
+    setsockopt(f->w.client, SOL_SOCKET, SO_LINGER, &no_farewell, sizeof no_farewell);
     http_close_client(&f->w);
     http_turn_until(&f->w, one_gone);
 }
@@ -510,6 +569,8 @@ int main(void)
         T(many_wait_at_once),
         T(a_client_that_goes_away_is_noticed),
         T(a_client_that_was_gone_before_it_was_heard_is_noticed_too),
+        T(a_client_that_only_ended_its_sending_side_gets_its_answer),
+        T(a_half_closed_client_that_resets_is_gone),
         T(a_reset_is_noticed),
         T(a_body_over_the_limit_is_refused_before_it_comes),
         T(a_body_up_to_the_limit_arrives),
