@@ -176,8 +176,7 @@ static void check_drains(struct cfs_engine *engine)
 
     if (!engine->draining)
         engine->draining = engine->drain_count;
-    if (!engine->draining ||
-        (engine->files.drained && !engine->files.drained(engine->files.arg)))
+    if (!engine->draining || (engine->files.drained && !engine->files.drained(engine->files.arg)))
         return;
     count = engine->draining;
     engine->draining = 0;
@@ -265,8 +264,6 @@ static void on_unreachable(void *arg, cfs_node_id peer)
 
 static void on_http(void *arg, struct cfs_http_request *request)
 {
-    static const char forbidden[] =
-        "{\"error\": \"the cluster's secret is missing or wrong\", \"code\": \"unauthorized\"}\n";
     struct cfs_engine *engine = arg;
 
     if (strncmp(cfs_http_path(request), "/raft/", 6) != 0)
@@ -274,8 +271,8 @@ static void on_http(void *arg, struct cfs_http_request *request)
     else if (cfs_http_authorized(request))
         cfs_transport_receive(engine->transport, request);
     else
-        cfs_http_respond(request, 401, "application/json", forbidden, sizeof forbidden - 1,
-                         "WWW-Authenticate", "Bearer");
+        cfs_http_respond_error(request, 401, "unauthorized",
+                               "the cluster's secret is missing or wrong");
 }
 
 static void on_trace(void *arg, const char *sentence)

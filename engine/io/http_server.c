@@ -13,8 +13,9 @@
  *
  * A client whose kernel vanished is found out by TCP (http_listen.c).
  *
- * Limits: connections, as the descriptor limit allows, up to CONNECTIONS_MAX; a body, by route; a
- * request head, MEMORY_MAX. What a client without the secret sends as a body is not kept. */
+ * Limits: connections, as the descriptor limit allows, up to CONNECTIONS_MAX, and few of them for
+ * those without the secret (http_strangers.c); a body, by route; a request head, MEMORY_MAX. What a
+ * client without the secret sends as a body is not kept. */
 #include "io/http_server.h"
 
 #include <assert.h>
@@ -43,6 +44,7 @@ struct cfs_http_server {
     cfs_http_handler_fn handler;
     void *arg;
     struct MHD_Daemon *daemon;
+    struct cfs_http_strangers strangers;
     int epoll_fd;
     struct cfs_timer timer;           /* libmicrohttpd's own timeouts */
     struct cfs_http_request *waiting; /* list of the suspended */
@@ -148,6 +150,8 @@ void cfs_http_respond(struct cfs_http_request *request, int status, const char *
     if (len)
         add_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, content_type);
     add_header(response, header, value);
+    if (status == MHD_HTTP_UNAUTHORIZED) /* a guess more costs a connection more */
+        add_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
     request->response = response;
     request->status = (unsigned)status;
     if (request->state == CFS_HTTP_WAITING)
@@ -194,6 +198,18 @@ static size_t content_length(const struct cfs_http_request *request)
     return value ? strtoull(value, NULL, 10) : 0;
 }
 
+/* Whoever needs no secret is no stranger for as long as he is answered. */
+static void admit(struct cfs_http_request *request)
+{
+    struct cfs_http_connection *connection = request->connection;
+    struct cfs_http_strangers *strangers = &connection->server->strangers;
+
+    if (request->authorized)
+        cfs_http_stranger_known(strangers, connection, IDLE_SECONDS);
+    else if (request->keep_body)
+        cfs_http_stranger_leave(strangers, connection);
+}
+
 /* The head has come. An answer made here goes out before the body comes in. */
 static struct cfs_http_request *begin(struct cfs_http_server *server, struct MHD_Connection *mhd,
                                       const char *method, const char *path)
@@ -211,6 +227,7 @@ static struct cfs_http_request *begin(struct cfs_http_server *server, struct MHD
     request->keep_body =
         request->authorized || (server->config->http_open && request->limit == CFS_MESSAGE_MAX);
     connection->request = request;
+    admit(request);
     if (content_length(request) > request->limit)
         refuse_body(request);
     else if (!cfs_http_read_query(request))
@@ -303,6 +320,8 @@ static void on_completed(void *arg, struct MHD_Connection *mhd, void **context,
         return;
     assert(request->state != CFS_HTTP_WAITING);
     request->connection->request = NULL;
+    if (!request->connection->known)
+        cfs_http_stranger_enter(&request->connection->server->strangers, request->connection);
     if (request->response)
         MHD_destroy_response(request->response);
     cfs_http_free_query(request);
@@ -321,12 +340,15 @@ static void on_connection(void *arg, struct MHD_Connection *mhd, void **context,
     if (code == MHD_CONNECTION_NOTIFY_STARTED) {
         connection = cfs_alloc_zeroed(1, sizeof *connection);
         connection->server = server;
+        connection->mhd = mhd;
         connection->fd =
             MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
         cfs_loop_watch(server->loop, connection->fd, EPOLLRDHUP | EPOLLET, on_hang_up, connection);
+        cfs_http_stranger_enter(&server->strangers, connection);
         *context = connection;
         return;
     }
+    cfs_http_stranger_leave(&server->strangers, connection);
     cfs_loop_unwatch(server->loop, connection->fd);
     free(connection);
     *context = NULL;
@@ -427,6 +449,7 @@ struct cfs_http_server *cfs_http_server_new(struct cfs_loop *loop, const struct 
                                        .timer = {.fn = on_timer, .arg = server}};
     if (listener < 0)
         goto failed;
+    cfs_http_strangers_init(&server->strangers, connection_limit());
     server->daemon = start_daemon(server, listener);
     if (!server->daemon) {
         cfs_log(CFS_LOG_ERROR, "cannot start the HTTP server");

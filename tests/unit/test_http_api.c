@@ -591,6 +591,8 @@ static void the_secret_is_needed_but_for_health(void **state)
         http_ask(w, text);
         http_assert_status(w, "401");
         http_assert_has(w, "\"code\":\"unauthorized\"");
+        http_close_client(w);
+        http_open_client(w);
     }
     http_ask(w, "GET /health HTTP/1.1\r\nHost: x\r\n\r\n");
     http_assert_status(w, "200");

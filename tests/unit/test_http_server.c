@@ -8,12 +8,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { WAITING_MAX = 256 };
+enum { WAITING_MAX = 256, STRANGERS = 600 };
 
 struct fixture {
     struct http_world w; /* first: handlers and conditions get its address */
     struct cfs_http_request *waiting[WAITING_MAX];
     int waiting_count, gone, half_closed;
+    int strangers[STRANGERS];
     bool authorized;
     char seen[512]; /* what the handler noticed */
 };
@@ -386,6 +387,92 @@ static void an_endless_body_ends_the_connection(void **state)
     http_close_client(&f->w);
 }
 
+/* Whether the server has closed it. */
+static bool is_closed(int fd)
+{
+    char byte;
+
+    return recv(fd, &byte, 1, MSG_DONTWAIT) == 0;
+}
+
+static bool first_stranger_is_closed(struct http_world *w)
+{
+    return is_closed(fixture_of(w)->strangers[0]);
+}
+
+static void open_strangers(struct fixture *f, int count)
+{
+    for (int i = 0; i < count; i++) {
+        f->strangers[i] = http_connect_to(&f->w);
+        http_turn_once(&f->w);
+    }
+}
+
+static void close_strangers(struct fixture *f, int count)
+{
+    for (int i = 0; i < count; i++)
+        close(f->strangers[i]);
+}
+
+/* They fill a quarter of the places at most, and the last one to come has one. */
+static void those_without_the_secret_keep_nobody_out(void **state)
+{
+    struct fixture *f = *state;
+    int known;
+
+    f->w.handle = tell_all;
+    http_open_client(&f->w);
+    http_ask(&f->w, "GET /x HTTP/1.1\r\nHost: x\r\n" AUTHORIZED "\r\n");
+    known = f->w.client;
+    open_strangers(f, STRANGERS);
+    http_turn_until(&f->w, first_stranger_is_closed);
+    assert_true(is_closed(f->strangers[STRANGERS - 300]));
+    assert_false(is_closed(f->strangers[STRANGERS - 1]));
+    assert_false(is_closed(known));
+    http_ask(&f->w, "GET /x HTTP/1.1\r\nHost: x\r\n" AUTHORIZED "\r\n");
+    http_assert_status(&f->w, "200");
+    http_close_client(&f->w);
+    http_open_client(&f->w);
+    http_ask(&f->w, "GET /x HTTP/1.1\r\nHost: x\r\n" AUTHORIZED "\r\n");
+    http_assert_status(&f->w, "200");
+    http_close_client(&f->w);
+    close_strangers(f, STRANGERS);
+}
+
+static void those_without_the_secret_may_be_idle_for_seconds_only(void **state)
+{
+    struct fixture *f = *state;
+
+    f->w.handle = tell_all;
+    http_open_client(&f->w);
+    http_ask(&f->w, "GET /x HTTP/1.1\r\nHost: x\r\n" AUTHORIZED "\r\n");
+    open_strangers(f, 1);
+    http_turn_until(&f->w, first_stranger_is_closed);
+    assert_false(is_closed(f->w.client));
+    http_close_client(&f->w);
+    close_strangers(f, 1);
+}
+
+/* An open server's clients wait like others. */
+static void whoever_is_answered_is_no_stranger_meanwhile(void **state)
+{
+    struct fixture *f = *state;
+
+    f->w.config.http_open = true;
+    f->w.handle = keep_waiting;
+    http_open_client(&f->w);
+    http_write_text(&f->w, "GET /x HTTP/1.1\r\nHost: x\r\n\r\n");
+    http_turn_until(&f->w, http_handled_one);
+    open_strangers(f, STRANGERS);
+    http_turn_until(&f->w, first_stranger_is_closed);
+    assert_int_equal(f->gone, 0);
+    cfs_http_respond(f->waiting[0], 200, "text/plain", "later", 5, NULL, NULL);
+    http_turn_until(&f->w, http_replied);
+    http_assert_has(&f->w, "later");
+    http_close_client(&f->w);
+    close_strangers(f, STRANGERS);
+}
+
 static void only_the_secret_authorizes(void **state)
 {
     struct fixture *f = *state;
@@ -476,6 +563,9 @@ static void errors_are_json_and_bring_their_headers(void **state)
     http_ask(&f->w, "GET /401 HTTP/1.1\r\nHost: x\r\n\r\n");
     http_assert_status(&f->w, "401");
     http_assert_has(&f->w, "WWW-Authenticate: Bearer\r\n");
+    http_assert_has(&f->w, "Connection: close\r\n");
+    http_close_client(&f->w);
+    http_open_client(&f->w);
     http_ask(&f->w, "GET /503 HTTP/1.1\r\nHost: x\r\n\r\n");
     http_assert_status(&f->w, "503");
     http_assert_has(&f->w, "Retry-After: 1\r\n");
@@ -576,6 +666,9 @@ int main(void)
         T(a_body_up_to_the_limit_arrives),
         T(a_chunked_body_over_the_limit_is_refused_at_its_end),
         T(an_endless_body_ends_the_connection),
+        T(those_without_the_secret_keep_nobody_out),
+        T(those_without_the_secret_may_be_idle_for_seconds_only),
+        T(whoever_is_answered_is_no_stranger_meanwhile),
         T(only_the_secret_authorizes),
         T(an_open_server_keeps_bodies_but_not_those_for_raft),
         T(a_bad_escape_in_the_query_is_a_bad_request),
