@@ -6,6 +6,7 @@
 #include <microhttpd.h>
 
 #include "io/http_server.h"
+#include "io/peer_auth.h"
 
 struct cfs_http_connection {
     struct cfs_http_server *server;
@@ -43,8 +44,10 @@ struct cfs_http_request {
     struct cfs_http_connection *connection;
     struct MHD_Connection *mhd;
     const char *method, *path; /* libmicrohttpd's, for as long as the request lives */
+    bool for_peers;            /* below /raft/ */
     bool authorized;
-    bool keep_body; /* false: read and forgotten, since a refusal will follow */
+    struct cfs_peer_proof proof; /* authorized for_peers */
+    bool keep_body;              /* false: read and forgotten, since a refusal will follow */
     uint8_t *body;
     size_t len, capacity, limit;
     struct cfs_http_parameter *parameters;

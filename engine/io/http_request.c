@@ -144,7 +144,8 @@ void cfs_http_respond_error(struct cfs_http_request *request, int status, const 
 {
     switch (status) {
     case MHD_HTTP_UNAUTHORIZED:
-        respond_error(request, status, code, sentence, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer");
+        respond_error(request, status, code, sentence, MHD_HTTP_HEADER_WWW_AUTHENTICATE,
+                      request->for_peers ? "Coordfs" : "Bearer");
         break;
     case MHD_HTTP_SERVICE_UNAVAILABLE:
         respond_error(request, status, code, sentence, MHD_HTTP_HEADER_RETRY_AFTER, "1");

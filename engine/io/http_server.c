@@ -44,6 +44,7 @@ struct cfs_http_server {
     cfs_http_handler_fn handler;
     void *arg;
     struct MHD_Daemon *daemon;
+    struct cfs_peer_auth *auth;
     struct cfs_http_strangers strangers;
     int epoll_fd;
     struct cfs_timer timer;           /* libmicrohttpd's own timeouts */
@@ -137,6 +138,19 @@ static void add_header(struct MHD_Response *response, const char *header, const 
         MHD_add_response_header(response, header, value);
 }
 
+/* A peer believes no other response. */
+static void sign(const struct cfs_http_request *request, int status, const void *body, size_t len,
+                 struct MHD_Response *response)
+{
+    char mac[CFS_MAC_SIZE];
+
+    if (!request->for_peers || !request->authorized)
+        return;
+    cfs_peer_auth_sign_response(request->connection->server->auth, &request->proof, status, body,
+                                len, mac);
+    add_header(response, CFS_MAC_HEADER, mac);
+}
+
 void cfs_http_respond(struct cfs_http_request *request, int status, const char *content_type,
                       const void *body, size_t len, const char *header, const char *value)
 {
@@ -150,6 +164,7 @@ void cfs_http_respond(struct cfs_http_request *request, int status, const char *
     if (len)
         add_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, content_type);
     add_header(response, header, value);
+    sign(request, status, body, len, response);
     if (status == MHD_HTTP_UNAUTHORIZED) /* a guess more costs a connection more */
         add_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
     request->response = response;
@@ -163,11 +178,6 @@ void cfs_http_respond(struct cfs_http_request *request, int status, const char *
 static enum MHD_Result queue_response(struct cfs_http_request *request)
 {
     return MHD_queue_response(request->mhd, request->status, request->response);
-}
-
-static size_t body_limit(const char *path)
-{
-    return strncmp(path, "/raft/", 6) == 0 ? CFS_BATCH_BYTES_MAX : CFS_MESSAGE_MAX;
 }
 
 static void refuse_body(struct cfs_http_request *request)
@@ -198,6 +208,17 @@ static size_t content_length(const struct cfs_http_request *request)
     return value ? strtoull(value, NULL, 10) : 0;
 }
 
+static bool read_authority(struct cfs_http_request *request)
+{
+    const struct cfs_http_server *server = request->connection->server;
+
+    if (!request->for_peers)
+        return cfs_http_read_secret(request, server->config->secret);
+    return cfs_peer_auth_check_head(server->auth, request->method, request->path,
+                                    cfs_http_header(request, MHD_HTTP_HEADER_AUTHORIZATION),
+                                    &request->proof);
+}
+
 /* Whoever needs no secret is no stranger for as long as he is answered. */
 static void admit(struct cfs_http_request *request)
 {
@@ -222,10 +243,10 @@ static struct cfs_http_request *begin(struct cfs_http_server *server, struct MHD
     request->mhd = mhd;
     request->method = method;
     request->path = path;
-    request->limit = body_limit(path);
-    request->authorized = cfs_http_read_secret(request, server->config->secret);
-    request->keep_body =
-        request->authorized || (server->config->http_open && request->limit == CFS_MESSAGE_MAX);
+    request->for_peers = strncmp(path, "/raft/", 6) == 0;
+    request->limit = request->for_peers ? CFS_BATCH_BYTES_MAX : CFS_MESSAGE_MAX;
+    request->authorized = read_authority(request);
+    request->keep_body = request->authorized || (server->config->http_open && !request->for_peers);
     connection->request = request;
     admit(request);
     if (content_length(request) > request->limit)
@@ -265,6 +286,9 @@ static void handle(struct cfs_http_server *server, struct cfs_http_request *requ
     }
     if (!request->keep_body)
         request->len = 0;
+    if (request->for_peers && request->authorized)
+        request->authorized =
+            cfs_peer_auth_check_body(&request->proof, request->body, request->len);
     if (server->closing) {
         cfs_http_respond_error(request, 503, "stopping", "the node stops");
         return;
@@ -449,6 +473,7 @@ struct cfs_http_server *cfs_http_server_new(struct cfs_loop *loop, const struct 
                                        .timer = {.fn = on_timer, .arg = server}};
     if (listener < 0)
         goto failed;
+    server->auth = cfs_peer_auth_new(config->secret);
     cfs_http_strangers_init(&server->strangers, connection_limit());
     server->daemon = start_daemon(server, listener);
     if (!server->daemon) {
@@ -508,5 +533,6 @@ void cfs_http_server_free(struct cfs_http_server *server)
         cfs_loop_unwatch(server->loop, server->epoll_fd);
         MHD_stop_daemon(server->daemon);
     }
+    cfs_peer_auth_free(server->auth);
     free(server);
 }

@@ -34,8 +34,8 @@ const char *cfs_http_header(const struct cfs_http_request *request, const char *
 /* Percent escapes to bytes, in place. False for a malformed one and for a zero byte. */
 bool cfs_http_decode(char *text);
 
-/* Whether the request carries the cluster's secret (Authorization: Bearer), compared in constant
- * time. */
+/* Whether the request carries the cluster's secret (Authorization: Bearer) or, for /raft/, proves
+ * to know it (io/peer_auth.h); the response then does so too. */
 bool cfs_http_authorized(const struct cfs_http_request *request);
 
 /* Called when the client went away before the answer; the request is then freed after `gone`

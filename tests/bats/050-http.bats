@@ -147,6 +147,7 @@ code() { curl -s -o /dev/null -w '%{http_code}' -X "$1" "$2" "${@:3}"; }
     is "$(code DELETE "$URL1/lock/secret?token=1")" 401 'DELETE'
     for path in request-vote append-entries install-snapshot; do
         is "$(code POST "$URL1/raft/$path" -d '{}')" 401 "POST /raft/$path"
+        is "$(code POST "$URL1/raft/$path" -d '{}' -H "@$AUTH")" 401 "POST /raft/$path as a client"
     done
     is "$(code GET "$URL1/health")" 200 '/health'
     http GET "$URL1/lock/secret"

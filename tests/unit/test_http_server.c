@@ -1,5 +1,4 @@
-/* The HTTP server: what a handler sees, answers now and later, clients that go away, limits,
- * secrets. */
+/* The HTTP server: what a handler sees, answers now and later, clients that go away, limits. */
 #include "http_world.h"
 
 #include <arpa/inet.h>
@@ -8,14 +7,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { WAITING_MAX = 256, STRANGERS = 600 };
+enum { WAITING_MAX = 256 };
 
 struct fixture {
     struct http_world w; /* first: handlers and conditions get its address */
     struct cfs_http_request *waiting[WAITING_MAX];
     int waiting_count, gone, half_closed;
-    int strangers[STRANGERS];
-    bool authorized;
     char seen[512]; /* what the handler noticed */
 };
 
@@ -89,7 +86,6 @@ static void note_length(struct http_world *w, struct cfs_http_request *request)
     size_t len;
 
     cfs_http_body(request, &len);
-    f->authorized = cfs_http_authorized(request);
     snprintf(f->seen, sizeof f->seen, "%zu", len);
     cfs_http_respond(request, 204, NULL, NULL, 0, NULL, NULL);
 }
@@ -337,12 +333,13 @@ static void pour(struct fixture *f, size_t len)
 
 static void a_body_up_to_the_limit_arrives(void **state)
 {
+    static const char zeros[CFS_BATCH_BYTES_MAX];
     struct fixture *f = *state;
     char expected[32];
 
     f->w.handle = note_length;
     http_open_client(&f->w);
-    post(f, "/raft/append-entries", AUTHORIZED, CFS_BATCH_BYTES_MAX);
+    post(f, "/raft/append-entries", http_peers_header(zeros, sizeof zeros), sizeof zeros);
     pour(f, CFS_BATCH_BYTES_MAX);
     http_turn_until(&f->w, http_replied);
     http_assert_status(&f->w, "204");
@@ -384,145 +381,6 @@ static void an_endless_body_ends_the_connection(void **state)
         send(f->w.client, more, sizeof more, MSG_DONTWAIT | MSG_NOSIGNAL);
         http_turn_once(&f->w);
     }
-    http_close_client(&f->w);
-}
-
-/* Whether the server has closed it. */
-static bool is_closed(int fd)
-{
-    char byte;
-
-    return recv(fd, &byte, 1, MSG_DONTWAIT) == 0;
-}
-
-static bool first_stranger_is_closed(struct http_world *w)
-{
-    return is_closed(fixture_of(w)->strangers[0]);
-}
-
-static void open_strangers(struct fixture *f, int count)
-{
-    for (int i = 0; i < count; i++) {
-        f->strangers[i] = http_connect_to(&f->w);
-        http_turn_once(&f->w);
-    }
-}
-
-static void close_strangers(struct fixture *f, int count)
-{
-    for (int i = 0; i < count; i++)
-        close(f->strangers[i]);
-}
-
-/* They fill a quarter of the places at most, and the last one to come has one. */
-static void those_without_the_secret_keep_nobody_out(void **state)
-{
-    struct fixture *f = *state;
-    int known;
-
-    f->w.handle = tell_all;
-    http_open_client(&f->w);
-    http_ask(&f->w, "GET /x HTTP/1.1\r\nHost: x\r\n" AUTHORIZED "\r\n");
-    known = f->w.client;
-    open_strangers(f, STRANGERS);
-    http_turn_until(&f->w, first_stranger_is_closed);
-    assert_true(is_closed(f->strangers[STRANGERS - 300]));
-    assert_false(is_closed(f->strangers[STRANGERS - 1]));
-    assert_false(is_closed(known));
-    http_ask(&f->w, "GET /x HTTP/1.1\r\nHost: x\r\n" AUTHORIZED "\r\n");
-    http_assert_status(&f->w, "200");
-    http_close_client(&f->w);
-    http_open_client(&f->w);
-    http_ask(&f->w, "GET /x HTTP/1.1\r\nHost: x\r\n" AUTHORIZED "\r\n");
-    http_assert_status(&f->w, "200");
-    http_close_client(&f->w);
-    close_strangers(f, STRANGERS);
-}
-
-static void those_without_the_secret_may_be_idle_for_seconds_only(void **state)
-{
-    struct fixture *f = *state;
-
-    f->w.handle = tell_all;
-    http_open_client(&f->w);
-    http_ask(&f->w, "GET /x HTTP/1.1\r\nHost: x\r\n" AUTHORIZED "\r\n");
-    open_strangers(f, 1);
-    http_turn_until(&f->w, first_stranger_is_closed);
-    assert_false(is_closed(f->w.client));
-    http_close_client(&f->w);
-    close_strangers(f, 1);
-}
-
-/* An open server's clients wait like others. */
-static void whoever_is_answered_is_no_stranger_meanwhile(void **state)
-{
-    struct fixture *f = *state;
-
-    f->w.config.http_open = true;
-    f->w.handle = keep_waiting;
-    http_open_client(&f->w);
-    http_write_text(&f->w, "GET /x HTTP/1.1\r\nHost: x\r\n\r\n");
-    http_turn_until(&f->w, http_handled_one);
-    open_strangers(f, STRANGERS);
-    http_turn_until(&f->w, first_stranger_is_closed);
-    assert_int_equal(f->gone, 0);
-    cfs_http_respond(f->waiting[0], 200, "text/plain", "later", 5, NULL, NULL);
-    http_turn_until(&f->w, http_replied);
-    http_assert_has(&f->w, "later");
-    http_close_client(&f->w);
-    close_strangers(f, STRANGERS);
-}
-
-static void only_the_secret_authorizes(void **state)
-{
-    struct fixture *f = *state;
-    static const struct {
-        const char *header;
-        bool authorized;
-    } cases[] = {
-        {AUTHORIZED, true},
-        {"authorization: bearer " SECRET "\r\n", true},
-        {"", false},
-        {"Authorization: " SECRET "\r\n", false},
-        {"Authorization: Basic " SECRET "\r\n", false},
-        {"Authorization: Bearer\r\n", false},
-        {"Authorization: Bearer \r\n", false},
-        {"Authorization: Bearer a\r\n", false},
-        {"Authorization: Bearer a secret of the cluste\r\n", false},
-        {"Authorization: Bearer " SECRET "r\r\n", false},
-        {"Authorization: Bearer A secret of the cluster\r\n", false},
-    };
-
-    f->w.handle = note_length;
-    http_open_client(&f->w);
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        post(f, "/lock/x", cases[i].header, 3);
-        http_write_text(&f->w, "abc");
-        http_turn_until(&f->w, http_replied);
-        if (f->authorized != cases[i].authorized)
-            fail_msg("wrong about '%s'", cases[i].header);
-        /* What a stranger sends is not even kept. */
-        assert_string_equal(f->seen, cases[i].authorized ? "3" : "0");
-    }
-    http_close_client(&f->w);
-}
-
-static void an_open_server_keeps_bodies_but_not_those_for_raft(void **state)
-{
-    struct fixture *f = *state;
-
-    f->w.config.http_open = true;
-    f->w.handle = note_length;
-    http_open_client(&f->w);
-    post(f, "/lock/x", "", 3);
-    http_write_text(&f->w, "abc");
-    http_turn_until(&f->w, http_replied);
-    assert_string_equal(f->seen, "3");
-    post(f, "/raft/append-entries", "", 3);
-    http_write_text(&f->w, "abc");
-    http_turn_until(&f->w, http_replied);
-    assert_string_equal(f->seen, "0");
-    assert_false(f->authorized);
     http_close_client(&f->w);
 }
 
@@ -666,11 +524,6 @@ int main(void)
         T(a_body_up_to_the_limit_arrives),
         T(a_chunked_body_over_the_limit_is_refused_at_its_end),
         T(an_endless_body_ends_the_connection),
-        T(those_without_the_secret_keep_nobody_out),
-        T(those_without_the_secret_may_be_idle_for_seconds_only),
-        T(whoever_is_answered_is_no_stranger_meanwhile),
-        T(only_the_secret_authorizes),
-        T(an_open_server_keeps_bodies_but_not_those_for_raft),
         T(a_bad_escape_in_the_query_is_a_bad_request),
         T(errors_are_json_and_bring_their_headers),
         T(freeing_the_server_hands_on_nothing_more),
