@@ -35,7 +35,8 @@ struct cfs_client {
     cfs_time renewed;        /* OPEN: sending time of what last renewed it */
     cfs_time session_due;    /* next keepalive or resend of OPEN_SESSION */
 
-    bool available;   /* false: a call has timed out and no leader has answered since */
+    bool available;   /* false: a call has ended when no leader had answered for the timeout, nor
+                         has one since */
     cfs_time contact; /* when a leader last answered, dated back to the sending if known */
 
     uint64_t next_sequence, next_read;
@@ -87,7 +88,7 @@ struct cfs_call {
     bool is_queued;
     bool cancelling; /* a CANCEL is on its way; the answer may still be a grant */
     bool late;       /* given up: its open file asks for nothing new until it is settled */
-    bool leftover;   /* LEASED, sent in a session that is lost: may hold, known by its key alone */
+    bool leftover;   /* LEASED, sent in a session that is lost too: may hold since then */
     bool abandoned;  /* not to be sent (again): waits for its CANCEL, or for a session to end it */
     enum cfs_command_kind kind;
     struct cfs_request request;

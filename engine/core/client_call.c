@@ -213,6 +213,7 @@ static void say(struct cfs_client *client, struct cfs_call *call, const struct c
 
     effect->id = call->id;
     effect->answer = *answer;
+    effect->answer.queued = call->is_queued || answer->ticket;
     effect->buffer = buffer;
     effect->holders = holders;
     forget_id(client, call);
@@ -243,9 +244,14 @@ static void own_request(struct cfs_client *client, struct cfs_call *call,
     struct cfs_acquire *acquire = &call->request.acquire;
 
     call->request = *request;
-    /* A LEASED hold outlives the session: asked anew in the next one it must be recognised. */
-    if (request->op == CFS_OP_ACQUIRE && acquire->kind == CFS_LEASED && !acquire->key)
-        acquire->key = cfs_env_random(client->env, INT64_MAX - 1) + 1;
+    /* A LEASED hold outlives the session: asked anew in the next one it must be recognised, and
+     * given back if nobody asks any more. */
+    if (request->op == CFS_OP_ACQUIRE && acquire->kind == CFS_LEASED) {
+        if (!acquire->key)
+            acquire->key = cfs_env_random(client->env, INT64_MAX - 1) + 1;
+        if (!acquire->handle)
+            acquire->handle = cfs_env_random(client->env, INT64_MAX - 1) + 1;
+    }
     if (request->op != CFS_OP_WRITE)
         return;
     call->data = cfs_alloc_copy(request->write.data, request->write.len);
@@ -301,18 +307,40 @@ static void cancel_target(struct cfs_client *client, struct cfs_call *target, bo
     cfs_client_send(client, cancel);
 }
 
+/* Whatever the LEASED acquire was granted in a session that is lost. */
+static void give_back(struct cfs_client *client, const struct cfs_call *call)
+{
+    struct cfs_call *release = cfs_client_add(client, CFS_CMD_REQUEST);
+
+    release->request.op = CFS_OP_RELEASE;
+    memcpy(release->request.name, call->request.name, sizeof release->request.name);
+    release->request.release =
+        (struct cfs_release){.kind = CFS_LEASED, .handle = call->request.acquire.handle};
+    cfs_client_send(client, release);
+}
+
+/* Such a release is good in any session, and done once whenever it arrives. */
+static bool gives_back(const struct cfs_call *call)
+{
+    const struct cfs_request *request = &call->request;
+
+    return call->kind == CFS_CMD_REQUEST && request->op == CFS_OP_RELEASE &&
+           request->release.kind == CFS_LEASED && request->release.handle;
+}
+
 /* The caller is let go; what it asked for must not happen later. A release is the exception:
  * whoever could not say "released" in time still wants it to be. */
 void cfs_client_give_up(struct cfs_client *client, struct cfs_call *call, enum cfs_error error)
 {
     bool release = call->request.op == CFS_OP_RELEASE && call->kind == CFS_CMD_REQUEST;
 
+    /* A leader that still answers others makes this one's bad luck its own. */
+    if (client->env->now >= client->contact + client->config->timeout)
+        client->available = false;
     cfs_client_reply(client, call, error);
     call->deadline = call->give_up = CFS_NEVER;
-    if (call->leftover && !call->is_queued) {
-        call->request.acquire.wait = false; /* goes on only to find out, and give back */
-        return;
-    }
+    if (call->leftover)
+        give_back(client, call);
     if (!release && (call->read || !call->sequence)) {
         cfs_client_drop(client, call);
         return;
@@ -382,23 +410,11 @@ static void end_cancelled(struct cfs_client *client, uint64_t target)
     cfs_client_drop(client, call);
 }
 
-/* Nobody waits for this hold any more. */
-static void give_back(struct cfs_client *client, const struct cfs_call *call, cfs_token token)
-{
-    struct cfs_call *release = cfs_client_add(client, CFS_CMD_REQUEST);
-
-    release->request.op = CFS_OP_RELEASE;
-    memcpy(release->request.name, call->request.name, sizeof release->request.name);
-    release->request.release = (struct cfs_release){.kind = CFS_LEASED, .token = token};
-    cfs_client_send(client, release);
-}
-
 static void finish(struct cfs_client *client, struct cfs_call *call, struct cfs_msg_answer *message)
 {
     struct cfs_answer answer;
     struct cfs_holder_info *holders = NULL;
     bool lost = false; /* the cluster does not know the session any more */
-    bool said = call->id != 0;
 
     if (cfs_answer_decode(&answer, &holders, message->answer, message->len) != 0) {
         cfs_trace(client->env, "ignores a malformed answer");
@@ -413,8 +429,6 @@ static void finish(struct cfs_client *client, struct cfs_call *call, struct cfs_
     }
     if (may_have_waited(call))
         acknowledge(client, call->sequence);
-    if (call->leftover && !said && answer.error == CFS_OK)
-        give_back(client, call, answer.token);
     if (call->kind == CFS_CMD_CANCEL)
         end_cancelled(client, call->target);
     if (call->kind == CFS_CMD_CLOSE_SESSION)
@@ -466,19 +480,18 @@ static void leave_open(struct cfs_client *client, struct cfs_call *call)
     call->abandoned = true;
 }
 
-/* A LEASED hold outlives the session: whoever asked and no longer waits has it found and given
- * back. */
+/* A LEASED hold outlives the session: whoever asked and no longer waits has it given back. */
 static void ask_leased_anew(struct cfs_client *client, struct cfs_call *call)
 {
     if (call->cancelling)
         cfs_client_reply(client, call, CFS_ERR_INTERRUPTED);
-    ask_anew(client, call);
-    call->cancelling = call->abandoned = false;
-    call->leftover = true;
-    if (call->id)
-        return;
-    call->request.acquire.wait = false;
-    call->deadline = CFS_NEVER;
+    if (call->id) {
+        ask_anew(client, call);
+        call->leftover = true;
+    } else {
+        give_back(client, call);
+        cfs_client_drop(client, call);
+    }
 }
 
 static void end_call(struct cfs_client *client, struct cfs_call *call)
@@ -491,7 +504,8 @@ static void end_call(struct cfs_client *client, struct cfs_call *call)
 
     if (leased && !request->acquire.renew) {
         ask_leased_anew(client, call);
-    } else if (call->id && !call->cancelling && request->op == CFS_OP_ACQUIRE) {
+    } else if (gives_back(call) ||
+               (call->id && !call->cancelling && request->op == CFS_OP_ACQUIRE)) {
         ask_anew(client, call);
     } else if (call->id && !call->cancelling && !released) {
         leave_open(client, call);
@@ -507,7 +521,7 @@ void cfs_client_end_calls(struct cfs_client *client)
     struct cfs_call *call, *next;
 
     DL_FOREACH_SAFE (client->unsent, call, next)
-        if (!call->id && !call->read && !call->leftover)
+        if (!call->id && !call->read && !gives_back(call))
             cfs_client_drop(client, call);
     DL_FOREACH_SAFE (client->queued, call, next)
         end_call(client, call);
@@ -538,9 +552,6 @@ static bool give_up_due(struct cfs_client *client, struct cfs_call *call, cfs_ti
     }
     if (!call->id || (call->deadline > now && !out_of_contact))
         return false;
-    /* A leader that still answers others makes this one's bad luck its own. */
-    if (now >= client->contact + client->config->timeout)
-        client->available = false;
     cfs_client_give_up(client, call, CFS_ERR_TIMED_OUT);
     return true;
 }

@@ -58,7 +58,7 @@ static void put_acquire(struct cfs_writer *writer, const struct cfs_acquire *acq
     cfs_put_u64(writer, acquire->ticket);
     if (acquire->kind == CFS_LOCKFILE)
         cfs_put_u8(writer, (uint8_t)acquire->form);
-    if (acquire->kind == CFS_FLOCK)
+    else
         cfs_put_u64(writer, acquire->handle);
     if (acquire->kind == CFS_LEASED) {
         cfs_put_u32(writer, acquire->ttl_ms);
@@ -70,7 +70,7 @@ static void put_acquire(struct cfs_writer *writer, const struct cfs_acquire *acq
 
 static void get_acquire(struct cfs_reader *reader, struct cfs_acquire *acquire)
 {
-    acquire->mode = cfs_get_enum(reader, CFS_SHARED, CFS_EXCLUSIVE);
+    acquire->mode = cfs_get_enum(reader, 0, CFS_EXCLUSIVE);
     acquire->kind = cfs_get_enum(reader, CFS_LOCKFILE, CFS_LEASED);
     acquire->wait = cfs_get_bool(reader);
     acquire->process = cfs_get_process(reader);
@@ -84,7 +84,7 @@ static void get_acquire(struct cfs_reader *reader, struct cfs_acquire *acquire)
         if (acquire->mode != CFS_EXCLUSIVE)
             reader->failed = true;
     }
-    if (acquire->kind == CFS_FLOCK)
+    if (acquire->kind != CFS_LOCKFILE)
         acquire->handle = cfs_get_u64(reader);
     if (acquire->kind == CFS_LEASED) {
         acquire->ttl_ms = cfs_get_u32(reader);
@@ -92,6 +92,8 @@ static void get_acquire(struct cfs_reader *reader, struct cfs_acquire *acquire)
         acquire->renew = cfs_get_u64(reader);
         cfs_get_string(reader, acquire->owner, sizeof acquire->owner);
     }
+    if (!acquire->mode && !acquire->renew)
+        reader->failed = true;
 }
 
 static void put_write(struct cfs_writer *writer, const struct cfs_write *write)

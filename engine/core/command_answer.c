@@ -20,6 +20,7 @@ static void put_lock(struct cfs_writer *writer, const struct cfs_lock_info *lock
     cfs_put_u32(writer, lock->perm);
     cfs_put_u32(writer, lock->waiters);
     cfs_put_bytes(writer, lock->content, lock->content_len);
+    cfs_put_u32(writer, lock->more_holders);
     cfs_put_u32(writer, lock->holder_count);
     for (uint32_t i = 0; i < lock->holder_count; i++) {
         const struct cfs_holder_info *holder = &lock->holders[i];
@@ -67,6 +68,7 @@ static void get_lock(struct cfs_reader *reader, struct cfs_lock_info *lock,
     lock->content = cfs_get_bytes(reader, &lock->content_len);
     if (lock->content_len > CFS_CONTENT_MAX)
         reader->failed = true;
+    lock->more_holders = cfs_get_u32(reader);
     get_holders(reader, lock, holders);
 }
 

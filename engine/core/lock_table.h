@@ -36,9 +36,9 @@ void cfs_lock_table_free(struct cfs_lock_table *table);
 enum cfs_outcome { CFS_ANSWERED, CFS_QUEUED };
 
 /* Takes the lock, or queues up. ANSWERED: `answer` holds error (OK, EXISTS, WOULD_BLOCK,
- * NOT_HOLDER, IS_DIRECTORY: flock on a directory lock) and token. Asking again for what one holds
- * in the same mode keeps token and content. A FLOCK conversion lets go first, then asks, and is a
- * new acquisition with a new token. */
+ * NOT_HOLDER, DIFFERS, IS_DIRECTORY: flock on a directory lock) and token. Asking again for what
+ * one holds in the same mode keeps token and content. A FLOCK conversion lets go first, then asks,
+ * and is a new acquisition with a new token. */
 enum cfs_outcome cfs_lock_table_acquire(struct cfs_lock_table *table, struct cfs_asker asker,
                                         struct cfs_moment moment, const char *name,
                                         const struct cfs_acquire *acquire,

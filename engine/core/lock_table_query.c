@@ -17,14 +17,19 @@ struct infos {
     size_t capacity;
 };
 
+/* Tens of thousands may share a lock: an answer has to fit a message. */
+static uint32_t listed_count(const struct cfs_lock *lock)
+{
+    return lock->holder_count < CFS_HOLDERS_MAX ? lock->holder_count : CFS_HOLDERS_MAX;
+}
+
 static void fill_infos(struct infos *infos, const struct cfs_lock *lock)
 {
-    const struct cfs_claim *hold;
-    size_t count = 0;
+    const struct cfs_claim *hold = lock->holders;
 
-    DL_FOREACH (lock->holders, hold) {
-        infos->items = cfs_array_room(infos->items, count, &infos->capacity, sizeof *infos->items);
-        fill_info(&infos->items[count++], hold);
+    for (uint32_t i = 0; i < listed_count(lock); i++, hold = hold->next) {
+        infos->items = cfs_array_room(infos->items, i, &infos->capacity, sizeof *infos->items);
+        fill_info(&infos->items[i], hold);
     }
 }
 
@@ -43,7 +48,8 @@ static struct cfs_lock_info lock_info(const struct cfs_lock *lock, struct infos 
         .gid = lock->gid,
         .perm = lock->perm,
         .waiters = lock->waiter_count,
-        .holder_count = lock->holder_count,
+        .holder_count = listed_count(lock),
+        .more_holders = lock->holder_count - listed_count(lock),
         .holders = infos->items,
         .content = lock->content,
         .content_len = lock->content_len,

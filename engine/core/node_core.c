@@ -92,10 +92,9 @@ static bool end_round(struct cfs_core *core, uint64_t id, struct cfs_message *re
 static void begin_round(struct cfs_core *core, enum cfs_effect_type type,
                         const struct cfs_message *request)
 {
-    struct round round = {.id = ++core->round_id,
-                          .reply = {.group = request->group,
-                                    .to = request->from,
-                                    .term = request->term}};
+    struct round round = {
+        .id = ++core->round_id,
+        .reply = {.group = request->group, .to = request->from, .term = request->term}};
 
     if (type == CFS_FX_DRAIN) {
         round.reply.type = CFS_MSG_DRAIN_REPLY;
@@ -138,18 +137,25 @@ static bool translate(const struct cfs_core *core, const struct cfs_event_stuck 
     return true;
 }
 
+/* What does not fit a message is left out: those handles count as running. */
 static void collected(struct cfs_core *core, const struct cfs_event *event)
 {
     struct cfs_message reply;
     struct cfs_msg_collect_reply *collected;
+    uint32_t waits = 0;
 
     if (!end_round(core, event->id, &reply))
         return;
     collected = &reply.collect_reply;
     collected->stuck = cfs_alloc(event->stuck_count * sizeof *collected->stuck);
-    for (uint32_t i = 0; i < event->stuck_count; i++)
-        if (translate(core, &event->stuck[i], &collected->stuck[collected->stuck_count]))
-            collected->stuck_count++;
+    for (uint32_t i = 0; i < event->stuck_count && collected->stuck_count < CFS_REQUESTS_MAX; i++) {
+        const struct cfs_event_stuck *stuck = &event->stuck[i];
+        if (stuck->wait_count > CFS_REQUESTS_MAX - waits ||
+            !translate(core, stuck, &collected->stuck[collected->stuck_count]))
+            continue;
+        collected->stuck_count++;
+        waits += stuck->wait_count;
+    }
     cfs_env_send(&core->env, &reply);
 }
 

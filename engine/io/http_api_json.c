@@ -68,6 +68,8 @@ json_t *cfs_http_lock_body(const char *name, const struct cfs_lock_info *lock)
 {
     json_t *object = cfs_json_lock(name, lock);
 
+    if (object && lock->more_holders)
+        json_object_set_new(object, "more_holders", json_integer(lock->more_holders));
     if (object && lock->content_len)
         put_content(object, lock);
     return object;

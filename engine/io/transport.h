@@ -34,8 +34,8 @@ size_t cfs_transport_unsent(const struct cfs_transport *transport, cfs_node_id p
 /* Sends off what was queued: at the end of a turn. */
 void cfs_transport_flush(struct cfs_transport *transport);
 
-/* A request for /raft/... came in (its secret is checked): delivers what it holds, answers it or
- * holds it open to carry messages back. */
+/* A request for /raft/... came in: delivers what it holds, answers it or holds it open to carry
+ * messages back; refuses it unless it proves to come from a member. */
 void cfs_transport_receive(struct cfs_transport *transport, struct cfs_http_request *request);
 
 void cfs_transport_free(struct cfs_transport *transport);

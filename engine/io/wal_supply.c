@@ -29,11 +29,18 @@ struct cfs_wal_supply {
     bool closing;
 };
 
+/* One that is there may be from an attempt that ended when its name could not be made durable. */
 static int open_or_make(const struct cfs_wal_dir *dir, uint64_t number)
 {
-    int fd = cfs_wal_segment_open(dir, number);
+    int fd = cfs_wal_segment_open(dir, number), rv;
 
-    return fd == -ENOENT ? cfs_wal_segment_make(dir, number) : fd;
+    if (fd == -ENOENT)
+        return cfs_wal_segment_make(dir, number);
+    if (fd < 0 || fsync(dir->fd) == 0)
+        return fd;
+    rv = -errno;
+    close(fd);
+    return rv;
 }
 
 static void wait_to_retry(struct cfs_wal_supply *supply)

@@ -25,7 +25,9 @@
     X(CFS_ERR_NAME_TOO_LONG, ENAMETOOLONG, 400, "name_too_long", "a name has at most 255 bytes")   \
     X(CFS_ERR_TOO_BIG, EFBIG, 413, "too_big", "a lock's content has at most 64 KiB")               \
     X(CFS_ERR_TOO_MANY, EAGAIN, 503, "too_many", "too many requests wait for an answer")           \
-    X(CFS_ERR_IO, EIO, 500, "io", "the node could not store the change")
+    X(CFS_ERR_IO, EIO, 500, "io", "the node could not store the change")                           \
+    X(CFS_ERR_DIFFERS, EINVAL, 422, "differs",                                                     \
+      "that token or key belongs to a request with another mode or another owner")
 
 enum cfs_error {
 #define X(code, number, status, word, sentence) code,

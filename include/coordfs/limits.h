@@ -13,6 +13,7 @@
 #define CFS_MESSAGE_MAX 1048575u    /* bytes of a queue's message: 1 MiB - 1 */
 #define CFS_COMMAND_MAX 131072u     /* bytes of an encoded command: content, name and head */
 #define CFS_REQUESTS_MAX 16384u     /* requests of one node that wait for an answer */
+#define CFS_HOLDERS_MAX 512u        /* holders that are listed of a lock that many share */
 #define CFS_ACKS_MAX 16u            /* ends of waits that one command acknowledges */
 #define CFS_APPEND_BYTES_MAX 262144u /* entry bytes in one AppendEntries */
 #define CFS_APPEND_ENTRIES_MAX 1024u /* entries in one AppendEntries */
@@ -22,6 +23,8 @@
 
 static_assert(CFS_CONTENT_MAX + CFS_NAME_MAX + CFS_OWNER_MAX + 512 <= CFS_COMMAND_MAX,
               "a write of a whole content fits a command");
+static_assert(CFS_HOLDERS_MAX * (CFS_OWNER_MAX + 24) <= 65536,
+              "the list of holders fits an extended attribute");
 static_assert(CFS_COMMAND_MAX <= CFS_APPEND_BYTES_MAX, "any command fits an AppendEntries");
 static_assert(CFS_LIST_BYTES_MAX * 2 <= CFS_BATCH_BYTES_MAX, "a page of names fits a batch");
 static_assert(CFS_APPEND_BYTES_MAX * 2 <= CFS_BATCH_BYTES_MAX, "an AppendEntries fits a batch");

@@ -111,6 +111,9 @@ exclusive() { printf '%s/lock/%s?lock_type=exclusive' "$1" "$2"; } # URL NAME
     http POST "$(exclusive "$URL1" bad)&ttl=soon"
     answers 400
     like "$(json error)" ttl 'the sentence'
+    http POST "$(exclusive "$URL1" bad)&ttl=%zz"
+    answers 400
+    like "$(json error)" ttl 'the sentence'
     http POST "$(exclusive "$URL1" bad)&wait=-1"
     answers 400
     like "$(json error)" wait 'the sentence'
@@ -144,6 +147,7 @@ code() { curl -s -o /dev/null -w '%{http_code}' -X "$1" "$2" "${@:3}"; }
     is "$(code DELETE "$URL1/lock/secret?token=1")" 401 'DELETE'
     for path in request-vote append-entries install-snapshot; do
         is "$(code POST "$URL1/raft/$path" -d '{}')" 401 "POST /raft/$path"
+        is "$(code POST "$URL1/raft/$path" -d '{}' -H "@$AUTH")" 401 "POST /raft/$path as a client"
     done
     is "$(code GET "$URL1/health")" 200 '/health'
     http GET "$URL1/lock/secret"
@@ -224,6 +228,24 @@ code() { curl -s -o /dev/null -w '%{http_code}' -X "$1" "$2" "${@:3}"; }
     http POST "$(exclusive "$URL2" once)" -H 'Idempotency-Key: 7c1f'
     answers 423
     http DELETE "$URL1/lock/once?token=$token"
+    answers 200
+}
+
+@test "a renewal or a repeated key that says another mode or owner is 422" {
+    local token
+    http POST "$URL1/lock/same?lock_type=shared&owner=alice" -H 'Idempotency-Key: 8d2f'
+    answers 200
+    token=$(json token)
+    http POST "$URL2/lock/same?token=$token&lock_type=exclusive"
+    answers 422 differs
+    http POST "$URL2/lock/same?token=$token&owner=bob"
+    answers 422 differs
+    http POST "$(exclusive "$URL2" same)&owner=alice" -H 'Idempotency-Key: 8d2f'
+    answers 422 differs
+    http POST "$URL2/lock/same?token=$token&lock_type=shared&owner=alice"
+    answers 200
+    is "$(json lock_type)" shared 'the mode'
+    http DELETE "$URL1/lock/same?token=$token"
     answers 200
 }
 
@@ -340,6 +362,8 @@ well_formed() {
 
 @test "without a majority: 503 with Retry-After, and /health says so" {
     cluster kill 2 3
+    http POST "$(exclusive "$URL1" alone)&wait=1"
+    answers 503 no_quorum
     http POST "$(exclusive "$URL1" alone)"
     answers 503 no_quorum
     like "$headers" 'Retry-After: [0-9]+' 'the headers'

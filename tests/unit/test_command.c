@@ -50,7 +50,7 @@ static struct cfs_command acquire(enum cfs_lock_kind kind)
                                 .ticket = 77};
     if (kind == CFS_LOCKFILE)
         ask->form = CFS_FORM_DIRECTORY;
-    if (kind == CFS_FLOCK)
+    if (kind != CFS_LOCKFILE)
         ask->handle = 0xdeadbeef00000001;
     if (kind == CFS_LEASED) {
         ask->mode = CFS_SHARED;
@@ -386,6 +386,7 @@ static struct cfs_answer lock_answer(void)
                                         .gid = 15,
                                         .perm = 0640,
                                         .waiters = 17,
+                                        .more_holders = 18,
                                         .holder_count = 2,
                                         .holders = two_holders,
                                         .content = content,
@@ -438,6 +439,7 @@ static void test_an_answer_with_a_lock(void **state)
     assert_int_equal(got.lock.waiters, 17);
     assert_int_equal(got.lock.content_len, sizeof content);
     assert_memory_equal(got.lock.content, content, sizeof content);
+    assert_int_equal(got.lock.more_holders, 18);
     assert_int_equal(got.lock.holder_count, 2);
     assert_ptr_equal(got.lock.holders, holders);
     assert_int_equal(holders[0].node, 1);

@@ -115,6 +115,31 @@ static void a_lockfile_needs_nobody_to_be_asked(void **state)
     assert_true(read_answered(3, 1));
 }
 
+static struct cfs_request shared_lease(void)
+{
+    struct cfs_request request = bench_flock("x", 0, CFS_SHARED, false);
+
+    request.acquire.kind = CFS_LEASED;
+    request.acquire.ttl_ms = 30000;
+    memset(request.acquire.owner, 'o', CFS_OWNER_MAX);
+    return request;
+}
+
+/* Else no message would hold the answer. */
+static void of_very_many_holders_the_first_are_listed(void **state)
+{
+    struct cfs_answer answer;
+
+    (void)state;
+    for (uint32_t i = 0; i < CFS_HOLDERS_MAX + 88; i++)
+        home_bench_do(&hb, 2, shared_lease());
+    home_bench_read(&hb, 3, 1, CFS_OP_GET, "x");
+    assert_non_null(home_bench_said(&hb, CFS_TO_READ, 3, 1, &answer));
+    assert_int_equal(answer.error, CFS_OK);
+    assert_int_equal(answer.lock.holder_count, CFS_HOLDERS_MAX);
+    assert_int_equal(answer.lock.more_holders, 88);
+}
+
 /* close(2) returns before the kernel has told the daemon. */
 static void a_read_of_a_name_held_through_an_open_file_asks_the_holders_node_first(void **state)
 {
@@ -472,6 +497,7 @@ int main(void)
         T(a_read_sees_everything_that_was_in_the_log_before_it),
         T(a_listing_names_what_is_held),
         T(a_lockfile_needs_nobody_to_be_asked),
+        T(of_very_many_holders_the_first_are_listed),
         T(a_read_of_a_name_held_through_an_open_file_asks_the_holders_node_first),
         T(a_holders_node_is_waited_for_a_quarter_of_a_second_at_most),
         T(a_holders_node_that_is_out_of_contact_is_not_waited_for),

@@ -207,6 +207,42 @@ static void a_holder_that_runs_is_no_deadlock(void **state)
     assert_null(world_answer(&w, follower, wait));
 }
 
+/* The receiver takes no more than so many waits, and else would refuse all that came with them. */
+static void what_is_too_much_for_a_report_counts_as_running(void **state)
+{
+    static uint64_t waits[CFS_REQUESTS_MAX];
+    struct cfs_event_stuck reports[] = {
+        {.handle = 1, .waits = waits, .wait_count = CFS_REQUESTS_MAX - 1},
+        {.handle = 2, .waits = waits, .wait_count = 2},
+        {.handle = 3, .waits = waits, .wait_count = 1},
+    };
+    struct cfs_effects effects = {0};
+    const struct cfs_msg_collect_reply *reply;
+    struct cfs_event event = {.type = CFS_EV_STUCK, .stuck = reports, .stuck_count = 3};
+    struct cfs_message collect = {.type = CFS_MSG_COLLECT, .from = leader, .to = follower};
+
+    (void)state;
+    w.nodes[follower].files_busy = true; /* its answer is given here */
+    world_ask(&w, other, flock("x", 1));
+    waits[0] = world_request(&w, follower, flock("x", 2));
+    for (uint32_t i = 1; i < CFS_REQUESTS_MAX; i++)
+        waits[i] = waits[0];
+    world_run(&w, CFS_MS(100));
+    event.now = w.now;
+    cfs_core_step(w.nodes[follower].core,
+                  &(struct cfs_event){.type = CFS_EV_MESSAGE, .now = w.now, .message = &collect},
+                  &effects);
+    event.id = effects.items[effects.count - 1].id;
+    cfs_effects_clear(&effects);
+    cfs_core_step(w.nodes[follower].core, &event, &effects);
+    assert_int_equal(effects.items[0].message.type, CFS_MSG_COLLECT_REPLY);
+    reply = &effects.items[0].message.collect_reply;
+    assert_int_equal(reply->stuck_count, 2);
+    assert_int_equal(reply->stuck[0].handle, 1);
+    assert_int_equal(reply->stuck[1].handle, 3);
+    cfs_effects_close(&effects);
+}
+
 /* Waiting costs a resend now and then, not a look at all processes of the cluster each time. */
 static void a_long_wait_costs_a_collection_a_second(void **state)
 {
@@ -366,6 +402,7 @@ int main(void)
         T(a_held_lock_is_refused_when_its_node_has_nothing_queued),
         T(two_nodes_that_wait_for_each_other_are_told_apart_in_time),
         T(a_holder_that_runs_is_no_deadlock),
+        T(what_is_too_much_for_a_report_counts_as_running),
         T(a_long_wait_costs_a_collection_a_second),
         T(a_clean_leave_gives_everything_back_at_once),
         T(files_that_never_finish_a_drain_do_not_fill_the_memory),

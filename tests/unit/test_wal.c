@@ -4,7 +4,9 @@
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "wal_world.h"
@@ -290,6 +292,45 @@ static void test_fails_when_there_is_no_room_at_all(void **state)
     open_log(w);
 }
 
+/* In place of the C library's: the log's directory may fail, and is counted when it does not. */
+static atomic_bool fail_directory;
+static atomic_uint directory_syncs;
+
+int fsync(int fd)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode)) {
+        if (fail_directory) {
+            errno = EIO;
+            return -1;
+        }
+        directory_syncs++;
+    }
+    return (int)syscall(SYS_fsync, fd);
+}
+
+/* The segment has its name by then, and is found under it at the next attempt. */
+static void test_a_segment_is_used_when_its_name_is_durable(void **state)
+{
+    struct world *w = *state;
+
+    w->big = BIG_BYTES;
+    open_log(w);
+    catch_stderr(w);
+    fail_directory = true;
+    commit(w, 31);
+    commit(w, 31);
+    commit(w, 31);
+    await_said(w, "Input/output error; will try again");
+    assert_int_equal(access(path_of(w, 2, NULL), F_OK), 0);
+    directory_syncs = 0;
+    fail_directory = false;
+    release_stderr(w);
+    fill_until(w, 2);
+    assert_int_equal(directory_syncs, 1);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(test_##name, set_up, tear_down)
@@ -307,6 +348,7 @@ int main(void)
         TEST(statistics_may_be_read_by_any_thread),
         TEST(survives_a_full_disk_that_is_emptied),
         TEST(fails_when_there_is_no_room_at_all),
+        TEST(a_segment_is_used_when_its_name_is_durable),
     };
 
     return cmocka_run_group_tests_name("wal", tests, NULL, NULL);
