@@ -69,6 +69,7 @@ static void send_open(struct cfs_client *client)
                                   .sequence = client->nonce,
                                   .nonce = client->nonce,
                                   .target = client->replaces,
+                                  .session_term = client->config->session,
                                   .resume = client->resume};
     struct cfs_message message = {
         .type = CFS_MSG_FORWARD, .to = client->leader, .term = client->leader_term};

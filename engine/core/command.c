@@ -230,6 +230,7 @@ void cfs_command_encode(struct cfs_writer *writer, const struct cfs_command *com
     case CFS_CMD_OPEN_SESSION:
         cfs_put_u64(writer, command->nonce);
         cfs_put_u64(writer, command->target);
+        cfs_put_u64(writer, command->session_term);
         cfs_put_u8(writer, command->resume);
         break;
     case CFS_CMD_EXPIRE_SESSION:
@@ -243,6 +244,18 @@ void cfs_command_encode(struct cfs_writer *writer, const struct cfs_command *com
     case CFS_CMD_EXPIRE_LEASED:
         break;
     }
+}
+
+/* Deadlines are added to the term and compared: one out of bounds would run over. */
+static void get_open(struct cfs_reader *reader, struct cfs_command *command)
+{
+    command->nonce = cfs_get_u64(reader);
+    command->target = cfs_get_u64(reader);
+    command->session_term = cfs_get_u64(reader);
+    command->resume = cfs_get_bool(reader);
+    if (command->session_term < CFS_MS(CFS_SESSION_MS_MIN) ||
+        command->session_term > CFS_MS(CFS_SESSION_MS_MAX))
+        reader->failed = true;
 }
 
 int cfs_command_decode(struct cfs_command *command, const uint8_t *data, size_t len)
@@ -266,9 +279,7 @@ int cfs_command_decode(struct cfs_command *command, const uint8_t *data, size_t 
         command->undo = cfs_get_bool(&reader);
         break;
     case CFS_CMD_OPEN_SESSION:
-        command->nonce = cfs_get_u64(&reader);
-        command->target = cfs_get_u64(&reader);
-        command->resume = cfs_get_bool(&reader);
+        get_open(&reader, command);
         break;
     case CFS_CMD_EXPIRE_SESSION:
         command->target = cfs_get_u64(&reader);

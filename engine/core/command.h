@@ -31,6 +31,7 @@ struct cfs_command {
     bool undo;                     /* CANCEL: also give back what `target` was granted */
     uint64_t
         nonce; /* OPEN_SESSION: grows with every opening of the node; asking twice is asking once */
+    cfs_time session_term; /* OPEN_SESSION: how long it lives without being renewed */
     bool resume; /* OPEN_SESSION: keep the lockfiles of the node's session before, if it lives */
 };
 

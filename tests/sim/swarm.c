@@ -2,6 +2,7 @@
  * be anything. */
 #include "swarm.h"
 
+#include "coordfs/limits.h"
 #include "random.h"
 
 static void draw_timing(struct sim_swarm *swarm, struct sim_random *random)
@@ -9,7 +10,7 @@ static void draw_timing(struct sim_swarm *swarm, struct sim_random *random)
     swarm->heartbeat = CFS_MS(sim_random_between(random, 15, 60));
     swarm->lease = swarm->heartbeat * sim_random_between(random, 2, 4);
     swarm->election = swarm->lease + swarm->heartbeat * sim_random_between(random, 0, 3);
-    swarm->session = CFS_MS(sim_random_between(random, 900, 3000));
+    swarm->session = CFS_MS(sim_random_between(random, CFS_SESSION_MS_MIN, 3000));
     swarm->timeout = CFS_MS(sim_random_between(random, 700, 2500));
 }
 

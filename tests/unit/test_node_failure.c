@@ -233,6 +233,25 @@ static void a_node_that_is_cut_off_knows_of_its_loss_before_others_are_granted(v
     assert_int_equal(w.nodes[follower].session.opened, 2);
 }
 
+/* Each node has its own setting, and none of the others compares it with theirs. */
+static void a_node_with_a_longer_session_than_its_leader_knows_of_its_loss_first_too(void **state)
+{
+    uint64_t wait;
+
+    (void)state;
+    w.nodes[follower].config.session = CFS_SECONDS(20);
+    world_crash(&w, follower);
+    world_start(&w, follower);
+    world_settle(&w);
+    world_ask(&w, follower, flock("x", 1));
+    wait = world_request(&w, other, flock("x", 1));
+    world_cut(&w, follower);
+    for (int i = 0; i < 30000 && !world_answer(&w, other, wait); i++)
+        world_run(&w, CFS_MS(1));
+    assert_int_equal(world_wait(&w, other, wait), CFS_OK);
+    assert_int_equal(w.nodes[follower].session.lost, 1);
+}
+
 static void a_daemon_restarted_in_time_keeps_its_lockfiles_only(void **state)
 {
     uint64_t next;
@@ -380,6 +399,7 @@ int main(void)
         T(an_acquire_that_timed_out_is_not_granted_by_a_late_copy),
         T(an_acquire_given_up_does_not_touch_what_the_same_file_took_since),
         T(a_node_that_is_cut_off_knows_of_its_loss_before_others_are_granted),
+        T(a_node_with_a_longer_session_than_its_leader_knows_of_its_loss_first_too),
         T(a_daemon_restarted_in_time_keeps_its_lockfiles_only),
         T(a_node_that_stays_away_gives_back_all_it_held),
         T(a_cluster_restarted_as_a_whole_knows_what_it_answered),
