@@ -249,6 +249,20 @@ void cfs_client_leave(struct cfs_client *client)
     cfs_client_send(client, cfs_client_add(client, CFS_CMD_CLOSE_SESSION));
 }
 
+/* Silence counts only while somebody listens: else a node that wakes up would tell all its callers
+ * "timed out", and turn away the next ones, before it could have heard from anyone. */
+void cfs_client_halted(struct cfs_client *client, cfs_time duration)
+{
+    /* Every event comes a little late; that much is left of a call's timeout in any case. */
+    if (duration < client->config->timeout / 10)
+        return;
+    if (client->call_count)
+        cfs_trace(client->env, "stood still for %lu ms: its calls wait for longer",
+                  duration / CFS_MS(1));
+    client->contact += duration;
+    cfs_client_postpone_calls(client, duration);
+}
+
 void cfs_client_check_session(struct cfs_client *client)
 {
     if (client->env->now >= session_end(client))

@@ -356,7 +356,7 @@ static void now_queued(struct cfs_client *client, struct cfs_call *call)
 {
     if (call->is_queued)
         return;
-    call->is_queued = true;
+    call->is_queued = call->waits = true;
     call->deadline = CFS_NEVER; /* from now on it depends on contact alone */
     call->resend = client->env->now + RESEND_QUEUED_AFTER;
     cfs_client_look_at(client, call->resend);
@@ -450,8 +450,8 @@ static void ask_anew(struct cfs_client *client, struct cfs_call *call)
     free(call->bytes.data);
     call->bytes = (struct cfs_writer){0};
     call->sequence = 0;
-    if (call->is_queued) /* it had none; from now on it waits for a majority like any other */
-        call->deadline = client->contact + client->config->timeout;
+    if (call->is_queued) /* it had none; from now on it is held for the timeout like any other */
+        call->deadline = client->env->now + client->config->timeout;
     call->is_queued = false;
     call->resend = CFS_NEVER;
     move(call, &client->unsent);
@@ -530,7 +530,7 @@ void cfs_client_end_open_calls(struct cfs_client *client)
 
 static bool give_up_due(struct cfs_client *client, struct cfs_call *call, cfs_time now)
 {
-    bool out_of_contact = call->is_queued && now >= client->contact + client->config->timeout;
+    bool out_of_contact = call->waits && now >= client->contact + client->config->timeout;
 
     if (call->id && call->give_up <= now) {
         cfs_client_give_up(client, call, CFS_ERR_INTERRUPTED);
@@ -543,6 +543,24 @@ static bool give_up_due(struct cfs_client *client, struct cfs_call *call, cfs_ti
         client->available = false;
     cfs_client_give_up(client, call, CFS_ERR_TIMED_OUT);
     return true;
+}
+
+static void postpone_list(struct cfs_call *list, cfs_time duration)
+{
+    for (; list; list = list->next) {
+        if (list->deadline != CFS_NEVER)
+            list->deadline += duration;
+        if (list->give_up != CFS_NEVER)
+            list->give_up += duration;
+    }
+}
+
+void cfs_client_postpone_calls(struct cfs_client *client, cfs_time duration)
+{
+    postpone_list(client->unsent, duration);
+    postpone_list(client->active, duration);
+    postpone_list(client->queued, duration);
+    postpone_list(client->reads, duration);
 }
 
 static void look_at_list(struct cfs_client *client, struct cfs_call *list)
@@ -560,7 +578,7 @@ static void look_at_list(struct cfs_client *client, struct cfs_call *list)
         cfs_client_look_at(client, call->resend);
         cfs_client_look_at(client, call->id ? call->deadline : CFS_NEVER);
         cfs_client_look_at(client, call->id ? call->give_up : CFS_NEVER);
-        if (call->is_queued && call->id)
+        if (call->waits && call->id)
             cfs_client_look_at(client, client->contact + client->config->timeout);
     }
 }

@@ -104,6 +104,45 @@ static void a_cluster_that_slept_as_a_whole_wakes_up_by_itself(void **state)
     assert_replicas_agree();
 }
 
+/* Contract: while the daemon stands still, calls wait for it. */
+static void a_node_that_stood_still_answers_its_calls_when_it_goes_on(void **state)
+{
+    uint64_t waiting;
+
+    (void)state;
+    world_ask(&w, other, flock("x", 1));
+    waiting = world_request(&w, follower, flock("x", 1));
+    world_run(&w, CFS_MS(100));
+    w.nodes[follower].paused = true;
+    world_run(&w, CFS_SECONDS(30));
+    w.nodes[follower].paused = false;
+    assert_int_equal(world_ask(&w, follower, bench_get("x")), CFS_OK);
+    world_run(&w, CFS_SECONDS(1));
+    assert_int_equal(w.nodes[follower].session.lost, 1);
+    assert_null(world_answer(&w, follower, waiting));
+    assert_int_equal(world_ask(&w, follower, bench_lockfile("y")), CFS_OK);
+    world_ask(&w, other, bench_unflock("x", 1));
+    assert_int_equal(world_wait(&w, follower, waiting), CFS_OK);
+}
+
+/* Its timeout is used up before and after, by silence that the node did hear. */
+static void a_node_that_stood_still_out_of_contact_still_lets_its_calls_time_out(void **state)
+{
+    uint64_t id;
+
+    (void)state;
+    world_cut(&w, follower);
+    id = world_request(&w, follower, bench_get("x"));
+    world_run(&w, CFS_SECONDS(2));
+    w.nodes[follower].paused = true;
+    world_run(&w, CFS_SECONDS(30));
+    w.nodes[follower].paused = false;
+    world_run(&w, CFS_SECONDS(2));
+    assert_null(world_answer(&w, follower, id));
+    world_run(&w, CFS_MS(1100));
+    assert_int_equal(world_wait(&w, follower, id), CFS_ERR_TIMED_OUT);
+}
+
 /* Nobody reads from a leader that does not know yet that it leads nobody. */
 static void a_leader_that_is_cut_off_answers_no_read_after_its_lease(void **state)
 {
@@ -393,6 +432,8 @@ int main(void)
         T(a_leader_whose_process_is_gone_is_replaced_within_a_third_of_a_second),
         T(a_leader_that_was_paused_for_long_steps_down_and_decides_nothing),
         T(a_cluster_that_slept_as_a_whole_wakes_up_by_itself),
+        T(a_node_that_stood_still_answers_its_calls_when_it_goes_on),
+        T(a_node_that_stood_still_out_of_contact_still_lets_its_calls_time_out),
         T(a_leader_that_is_cut_off_answers_no_read_after_its_lease),
         T(a_node_without_a_majority_holds_calls_for_the_timeout_then_turns_them_away),
         T(an_acquire_that_timed_out_is_given_back_when_there_is_contact_again),
