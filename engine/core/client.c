@@ -132,11 +132,15 @@ void cfs_client_session_closed(struct cfs_client *client)
     session_effect(client, CFS_SESSION_CLOSED);
 }
 
+/* Until when a session may be relied on that was renewed by what was sent at `sent`. */
+static cfs_time lease_end(const struct cfs_client *client, cfs_time sent)
+{
+    return sent + client->config->session - CFS_CLOCK_GUARD(client->config->session);
+}
+
 static cfs_time session_end(const struct cfs_client *client)
 {
-    if (client->state != CFS_SESSION_OPEN)
-        return CFS_NEVER;
-    return client->renewed + client->config->session - CFS_CLOCK_GUARD(client->config->session);
+    return client->state == CFS_SESSION_OPEN ? lease_end(client, client->renewed) : CFS_NEVER;
 }
 
 void cfs_client_contact(struct cfs_client *client, cfs_time at)
@@ -144,6 +148,15 @@ void cfs_client_contact(struct cfs_client *client, cfs_time at)
     client->available = true;
     if (at > client->contact)
         client->contact = at;
+}
+
+/* The answer took longer than the session may be relied on. Nobody was told of it, so that the next
+ * one can still resume what it has taken over. */
+static void open_again(struct cfs_client *client)
+{
+    cfs_trace(client->env, "session %lu has been open for too long by now", client->replaces);
+    begin_session(client);
+    send_session(client);
 }
 
 static void session_opened(struct cfs_client *client, struct cfs_msg_answer *message)
@@ -160,11 +173,15 @@ static void session_opened(struct cfs_client *client, struct cfs_msg_answer *mes
         send_session(client); /* again, knowing which session it replaces */
         return;
     }
+    if (client->env->now >= lease_end(client, client->open_sent)) {
+        open_again(client);
+        return;
+    }
     client->state = CFS_SESSION_OPEN;
     client->session = answer.token;
     client->resume = false;
     client->renewed = client->open_sent;
-    client->session_due = client->env->now + keepalive_period(client);
+    client->session_due = client->renewed + keepalive_period(client);
     cfs_trace(client->env, "session %lu is open", client->session);
     session_effect(client, CFS_SESSION_OPENED);
     cfs_client_end_open_calls(client);

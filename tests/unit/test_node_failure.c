@@ -310,6 +310,24 @@ static void a_daemon_restarted_in_time_keeps_its_lockfiles_only(void **state)
     assert_true(world_held(&w, leader, "file"));
 }
 
+/* The cluster took it up in time, and only the answer was slow. */
+static void a_restarted_daemon_keeps_its_lockfiles_when_its_session_opens_late(void **state)
+{
+    (void)state;
+    world_ask(&w, follower, bench_lockfile("file"));
+    world_crash(&w, follower);
+    world_hold(&w, to_the_follower);
+    world_start(&w, follower);
+    world_run(&w, CFS_SECONDS(5) - CFS_MS(50));
+    world_hold(&w, NULL);
+    world_release(&w);
+    world_settle(&w);
+    assert_int_equal(w.nodes[follower].session.lost, 0);
+    world_run(&w, CFS_SECONDS(20));
+    assert_true(world_held(&w, leader, "file"));
+    assert_int_equal(w.nodes[follower].session.lost, 0);
+}
+
 static void a_node_that_stays_away_gives_back_all_it_held(void **state)
 {
     (void)state;
@@ -442,6 +460,7 @@ int main(void)
         T(a_node_that_is_cut_off_knows_of_its_loss_before_others_are_granted),
         T(a_node_with_a_longer_session_than_its_leader_knows_of_its_loss_first_too),
         T(a_daemon_restarted_in_time_keeps_its_lockfiles_only),
+        T(a_restarted_daemon_keeps_its_lockfiles_when_its_session_opens_late),
         T(a_node_that_stays_away_gives_back_all_it_held),
         T(a_cluster_restarted_as_a_whole_knows_what_it_answered),
         T(a_disk_that_stalls_for_half_a_second_costs_no_leader_and_no_session),
