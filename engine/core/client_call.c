@@ -255,16 +255,16 @@ static void own_request(struct cfs_client *client, struct cfs_call *call,
 /* Whether the leader could read it: what it cannot read it cannot answer. */
 static bool makes_sense(const struct cfs_client *client, const struct cfs_call *call)
 {
-    struct cfs_command command = command_of(client, call), decoded;
+    struct cfs_command command = command_of(client, call);
     struct cfs_writer writer = {0};
-    int result;
+    bool valid;
 
     if (call->read)
         return true;
     cfs_command_encode(&writer, &command);
-    result = cfs_command_decode(&decoded, writer.data, writer.len);
+    valid = cfs_command_valid(writer.data, writer.len);
     free(writer.data);
-    return result == 0;
+    return valid;
 }
 
 void cfs_client_request(struct cfs_client *client, uint64_t id, const struct cfs_request *request)

@@ -266,6 +266,8 @@ int cfs_command_decode(struct cfs_command *command, const uint8_t *data, size_t 
     cfs_get_enum(&reader, CFS_COMMAND_VERSION, CFS_COMMAND_VERSION);
     command->kind = cfs_get_enum(&reader, CFS_CMD_REQUEST, CFS_CMD_REFUSE);
     command->node = cfs_get_u32(&reader);
+    if (command->node == 0 || command->node > CFS_NODE_MAX)
+        reader.failed = true;
     command->session = cfs_get_u64(&reader);
     command->sequence = cfs_get_u64(&reader);
     command->oldest = cfs_get_u64(&reader);
@@ -295,4 +297,11 @@ int cfs_command_decode(struct cfs_command *command, const uint8_t *data, size_t 
         reader.failed = true;
     }
     return cfs_reader_whole(&reader) ? 0 : -1;
+}
+
+bool cfs_command_valid(const uint8_t *data, size_t len)
+{
+    struct cfs_command command;
+
+    return cfs_command_decode(&command, data, len) == 0;
 }

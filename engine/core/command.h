@@ -42,6 +42,10 @@ void cfs_command_encode(struct cfs_writer *writer, const struct cfs_command *com
  */
 int cfs_command_decode(struct cfs_command *command, const uint8_t *data, size_t len);
 
+/* Whether they are one. To be asked before bytes get into a log, by whoever lets them in: a replica
+ * that finds what it cannot read among committed entries has to stop, and again at each restart. */
+bool cfs_command_valid(const uint8_t *data, size_t len);
+
 void cfs_answer_encode(struct cfs_writer *writer, const struct cfs_answer *answer);
 
 /* 0 or -1. Pointers in the answer are borrowed from `data`, but lock.holders, which `holders`

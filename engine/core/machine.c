@@ -200,7 +200,7 @@ void cfs_machine_apply(struct cfs_machine *machine, const struct cfs_entry *entr
     machine->moment = (struct cfs_moment){entry->index, entry->time, entry->wall};
     if (entry->kind != CFS_ENTRY_COMMAND)
         return;
-    /* The leader let nothing into the log that it could not read. */
+    /* Whoever let it into a log could read it: the leader, and a follower that took it over. */
     if (cfs_command_decode(&command, entry->data, entry->len) != 0)
         assert(!"a committed command cannot be decoded");
     switch (command.kind) {

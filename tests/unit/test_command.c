@@ -218,6 +218,38 @@ static void test_commands_come_out_as_they_went_in(void **state)
     }
 }
 
+/* Nodes are kept in sets of 64 bits. */
+static void test_a_command_comes_from_a_node(void **state)
+{
+    struct cfs_command command = head(CFS_CMD_CLOSE_SESSION), got;
+    struct cfs_writer writer;
+
+    (void)state;
+    command.node = CFS_NODE_MAX;
+    writer = encoded(&command);
+    assert_int_equal(cfs_command_decode(&got, writer.data, writer.len), 0);
+    free(writer.data);
+    command.node = CFS_NODE_MAX + 1;
+    assert_refused(&command);
+    command.node = 0;
+    assert_refused(&command);
+}
+
+static void test_only_what_can_be_read_is_valid(void **state)
+{
+    struct cfs_command commands[SAMPLES_MAX];
+    size_t count = samples(commands);
+
+    (void)state;
+    for (size_t i = 0; i < count; i++) {
+        struct cfs_writer writer = encoded(&commands[i]);
+        assert_true(cfs_command_valid(writer.data, writer.len));
+        assert_false(cfs_command_valid(writer.data, writer.len - 1));
+        free(writer.data);
+    }
+    assert_false(cfs_command_valid(NULL, 0));
+}
+
 static void test_the_version_stands_first(void **state)
 {
     struct cfs_command command = head(CFS_CMD_CLOSE_SESSION), got;
@@ -565,6 +597,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_commands_come_out_as_they_went_in),
+        cmocka_unit_test(test_a_command_comes_from_a_node),
+        cmocka_unit_test(test_only_what_can_be_read_is_valid),
         cmocka_unit_test(test_the_version_stands_first),
         cmocka_unit_test(test_every_cut_is_refused),
         cmocka_unit_test(test_damage_is_refused_or_means_itself),
