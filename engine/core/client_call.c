@@ -437,10 +437,14 @@ void cfs_client_call_answered(struct cfs_client *client, struct cfs_msg_answer *
             return;
         call = cfs_client_find(client, message->id);
     }
-    if (call && message->queued)
-        now_queued(client, call);
-    else if (call)
+    if (!call)
+        return;
+    if (!message->queued)
         finish(client, call, message);
+    else if (may_have_waited(call))
+        now_queued(client, call);
+    else
+        cfs_trace(client->env, "ignores that a request waits which cannot");
 }
 
 /* An acquire can be asked again in the next session, as if for the first time. */
