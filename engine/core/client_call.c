@@ -301,6 +301,12 @@ static void cancel_target(struct cfs_client *client, struct cfs_call *target, bo
     cfs_client_send(client, cancel);
 }
 
+static void abandon(struct cfs_client *client, struct cfs_call *call)
+{
+    call->abandoned = true;
+    cancel_target(client, call, call->request.op == CFS_OP_ACQUIRE);
+}
+
 /* The caller is let go; what it asked for must not happen later. A release is the exception:
  * whoever could not say "released" in time still wants it to be. */
 void cfs_client_give_up(struct cfs_client *client, struct cfs_call *call, enum cfs_error error)
@@ -309,8 +315,9 @@ void cfs_client_give_up(struct cfs_client *client, struct cfs_call *call, enum c
 
     cfs_client_reply(client, call, error);
     call->deadline = call->give_up = CFS_NEVER;
-    if (call->leftover && !call->is_queued) {
-        call->request.acquire.wait = false; /* goes on only to find out, and give back */
+    if (call->leftover && !call->is_queued) { /* goes on only to find out, and give back */
+        if (!call->sequence)
+            call->request.acquire.wait = false;
         return;
     }
     if (!release && (call->read || !call->sequence)) {
@@ -323,8 +330,7 @@ void cfs_client_give_up(struct cfs_client *client, struct cfs_call *call, enum c
     }
     if (release)
         return;
-    call->abandoned = true;
-    cancel_target(client, call, call->request.op == CFS_OP_ACQUIRE);
+    abandon(client, call);
 }
 
 void cfs_client_cancel(struct cfs_client *client, uint64_t id)
@@ -362,6 +368,9 @@ static void now_queued(struct cfs_client *client, struct cfs_call *call)
     cfs_client_look_at(client, call->resend);
     cfs_client_look_at(client, client->contact + client->config->timeout);
     move(call, &client->queued);
+    /* A leftover that had been given up when its bytes still said "wait". */
+    if (!call->id && !call->abandoned)
+        abandon(client, call);
 }
 
 static bool may_have_waited(const struct cfs_call *call)

@@ -383,17 +383,22 @@ static void a_wait_that_lost_its_session_late_is_held_while_there_is_contact(voi
     assert_int_equal(said(id), CFS_ERR_TIMED_OUT);
 }
 
+static struct cfs_request wait_for_lease(void)
+{
+    return (struct cfs_request){.op = CFS_OP_ACQUIRE,
+                                .name = "job",
+                                .acquire = {.kind = CFS_LEASED,
+                                            .mode = CFS_EXCLUSIVE,
+                                            .form = CFS_FORM_FILE,
+                                            .wait = true,
+                                            .ttl_ms = 30000}};
+}
+
 /* A LEASED hold outlives the session it was asked in: what nobody waits for any more is given back.
  */
 static void a_leased_acquire_given_up_after_its_session_is_found_and_given_back(void **state)
 {
-    uint64_t id = client_bench_request(&cb, (struct cfs_request){.op = CFS_OP_ACQUIRE,
-                                                                 .name = "job",
-                                                                 .acquire = {.kind = CFS_LEASED,
-                                                                             .mode = CFS_EXCLUSIVE,
-                                                                             .form = CFS_FORM_FILE,
-                                                                             .wait = true,
-                                                                             .ttl_ms = 30000}});
+    uint64_t id = client_bench_request(&cb, wait_for_lease());
     uint64_t key = client_bench_sent(&cb).request.acquire.key;
 
     (void)state;
@@ -409,6 +414,31 @@ static void a_leased_acquire_given_up_after_its_session_is_found_and_given_back(
     client_bench_answer(&cb, sequence(), (struct cfs_answer){.token = 9});
     assert_int_equal(client_bench_sent(&cb).request.op, CFS_OP_RELEASE);
     assert_int_equal(client_bench_sent(&cb).request.release.token, 9);
+}
+
+/* It was sent again as one that waits, and its caller left before it was heard to be in a queue. */
+static void a_leased_acquire_given_up_while_it_is_sent_again_leaves_its_queue(void **state)
+{
+    uint64_t id = client_bench_request(&cb, wait_for_lease()), again;
+
+    (void)state;
+    cb.bench.config.session = CFS_SECONDS(60);
+    lose_session();
+    cfs_client_tick(&cb.client);
+    client_bench_opened(&cb, client_bench_sent(&cb).nonce, BENCH_SESSION);
+    again = sequence();
+    assert_true(client_bench_sent(&cb).request.acquire.wait);
+    client_bench_run(&cb, CFS_SECONDS(5) + CFS_MS(10));
+    assert_int_equal(said(id), CFS_ERR_TIMED_OUT);
+    client_bench_queued(&cb, again);
+    assert_int_equal(client_bench_sent(&cb).kind, CFS_CMD_CANCEL);
+    assert_int_equal(client_bench_sent(&cb).target, again);
+    assert_true(client_bench_sent(&cb).undo);
+    client_bench_answer(&cb, again, (struct cfs_answer){.error = CFS_ERR_INTERRUPTED});
+    client_bench_answer(&cb, sequence(), (struct cfs_answer){0});
+    assert_int_equal(cb.client.call_count, 0);
+    flock(8);
+    assert_int_equal(client_bench_sent(&cb).acks[0], again);
 }
 
 static void an_acquire_that_finds_no_other_session_times_out(void **state)
@@ -582,6 +612,7 @@ int main(void)
         T(an_acquire_that_a_session_left_unanswered_is_asked_anew_in_the_next),
         T(a_wait_that_lost_its_session_late_is_held_while_there_is_contact),
         T(a_leased_acquire_given_up_after_its_session_is_found_and_given_back),
+        T(a_leased_acquire_given_up_while_it_is_sent_again_leaves_its_queue),
         T(an_acquire_that_finds_no_other_session_times_out),
         T(the_next_session_hears_nothing_of_the_waits_of_the_last),
         T(a_cancel_that_was_not_sent_yet_ends_with_the_session),
