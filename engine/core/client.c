@@ -5,6 +5,7 @@
 #include <utlist.h>
 
 #include "core/alloc.h"
+#include "core/planted.h"
 
 #define RESEND_AFTER CFS_MS(250)
 
@@ -173,7 +174,8 @@ static void session_opened(struct cfs_client *client, struct cfs_msg_answer *mes
         send_session(client); /* again, knowing which session it replaces */
         return;
     }
-    if (client->env->now >= lease_end(client, client->open_sent)) {
+    if (client->env->now >= lease_end(client, client->open_sent) &&
+        !CFS_PLANTED(BUG_LATE_OPENING)) {
         open_again(client);
         return;
     }
@@ -271,7 +273,7 @@ void cfs_client_leave(struct cfs_client *client)
 void cfs_client_halted(struct cfs_client *client, cfs_time duration)
 {
     /* Every event comes a little late; that much is left of a call's timeout in any case. */
-    if (duration < client->config->timeout / 10)
+    if (duration < client->config->timeout / 10 || CFS_PLANTED(BUG_COUNT_HALTS))
         return;
     if (client->call_count)
         cfs_trace(client->env, "stood still for %lu ms: its calls wait for longer",

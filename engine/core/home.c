@@ -323,9 +323,9 @@ void cfs_home_receive(struct cfs_home *home, struct cfs_message *message)
 }
 
 /* By the term that the session was opened with: its node counts by that one. */
-static cfs_time session_term(const struct cfs_session *session)
+static cfs_time session_term(const struct cfs_home *home, const struct cfs_session *session)
 {
-    cfs_time term = session->term;
+    cfs_time term = CFS_PLANTED(BUG_OWN_TERM) ? home->config->session : session->term;
 
     return CFS_PLANTED(BUG_EARLY_EXPIRY) ? term / 2 : term + CFS_CLOCK_GUARD(term);
 }
@@ -344,7 +344,8 @@ static void check_sessions(struct cfs_home *home)
             cfs_sessions_find(&home->machine->sessions, renewal->session);
         if (!session) {
             drop_renewal(home, renewal);
-        } else if (!renewal->doomed && home->env->now >= renewal->renewed + session_term(session)) {
+        } else if (!renewal->doomed &&
+                   home->env->now >= renewal->renewed + session_term(home, session)) {
             cfs_trace(home->env, "session %lu of node %u was not renewed: expires", session->id,
                       session->node);
             renewal->doomed = true;
