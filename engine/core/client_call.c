@@ -261,16 +261,16 @@ static void own_request(struct cfs_client *client, struct cfs_call *call,
 /* Whether the leader could read it: what it cannot read it cannot answer. */
 static bool makes_sense(const struct cfs_client *client, const struct cfs_call *call)
 {
-    struct cfs_command command = command_of(client, call), decoded;
+    struct cfs_command command = command_of(client, call);
     struct cfs_writer writer = {0};
-    int result;
+    bool valid;
 
     if (call->read)
         return true;
     cfs_command_encode(&writer, &command);
-    result = cfs_command_decode(&decoded, writer.data, writer.len);
+    valid = cfs_command_valid(writer.data, writer.len);
     free(writer.data);
-    return result == 0;
+    return valid;
 }
 
 void cfs_client_request(struct cfs_client *client, uint64_t id, const struct cfs_request *request)
@@ -328,6 +328,12 @@ static bool gives_back(const struct cfs_call *call)
            request->release.kind == CFS_LEASED && request->release.handle;
 }
 
+static void abandon(struct cfs_client *client, struct cfs_call *call)
+{
+    call->abandoned = true;
+    cancel_target(client, call, call->request.op == CFS_OP_ACQUIRE);
+}
+
 /* The caller is let go; what it asked for must not happen later. A release is the exception:
  * whoever could not say "released" in time still wants it to be. */
 void cfs_client_give_up(struct cfs_client *client, struct cfs_call *call, enum cfs_error error)
@@ -351,8 +357,7 @@ void cfs_client_give_up(struct cfs_client *client, struct cfs_call *call, enum c
     }
     if (release)
         return;
-    call->abandoned = true;
-    cancel_target(client, call, call->request.op == CFS_OP_ACQUIRE);
+    abandon(client, call);
 }
 
 void cfs_client_cancel(struct cfs_client *client, uint64_t id)
@@ -384,12 +389,15 @@ static void now_queued(struct cfs_client *client, struct cfs_call *call)
 {
     if (call->is_queued)
         return;
-    call->is_queued = true;
+    call->is_queued = call->waits = true;
     call->deadline = CFS_NEVER; /* from now on it depends on contact alone */
     call->resend = client->env->now + RESEND_QUEUED_AFTER;
     cfs_client_look_at(client, call->resend);
     cfs_client_look_at(client, client->contact + client->config->timeout);
     move(call, &client->queued);
+    /* A leftover that had been given up when its bytes still said "wait". */
+    if (!call->id && !call->abandoned)
+        abandon(client, call);
 }
 
 static bool may_have_waited(const struct cfs_call *call)
@@ -451,10 +459,14 @@ void cfs_client_call_answered(struct cfs_client *client, struct cfs_msg_answer *
             return;
         call = cfs_client_find(client, message->id);
     }
-    if (call && message->queued)
-        now_queued(client, call);
-    else if (call)
+    if (!call)
+        return;
+    if (!message->queued)
         finish(client, call, message);
+    else if (may_have_waited(call))
+        now_queued(client, call);
+    else
+        cfs_trace(client->env, "ignores that a request waits which cannot");
 }
 
 /* An acquire can be asked again in the next session, as if for the first time. */
@@ -464,8 +476,8 @@ static void ask_anew(struct cfs_client *client, struct cfs_call *call)
     free(call->bytes.data);
     call->bytes = (struct cfs_writer){0};
     call->sequence = 0;
-    if (call->is_queued) /* it had none; from now on it waits for a majority like any other */
-        call->deadline = client->contact + client->config->timeout;
+    if (call->is_queued) /* it had none; from now on it is held for the timeout like any other */
+        call->deadline = client->env->now + client->config->timeout;
     call->is_queued = false;
     call->resend = CFS_NEVER;
     move(call, &client->unsent);
@@ -544,7 +556,7 @@ void cfs_client_end_open_calls(struct cfs_client *client)
 
 static bool give_up_due(struct cfs_client *client, struct cfs_call *call, cfs_time now)
 {
-    bool out_of_contact = call->is_queued && now >= client->contact + client->config->timeout;
+    bool out_of_contact = call->waits && now >= client->contact + client->config->timeout;
 
     if (call->id && call->give_up <= now) {
         cfs_client_give_up(client, call, CFS_ERR_INTERRUPTED);
@@ -554,6 +566,24 @@ static bool give_up_due(struct cfs_client *client, struct cfs_call *call, cfs_ti
         return false;
     cfs_client_give_up(client, call, CFS_ERR_TIMED_OUT);
     return true;
+}
+
+static void postpone_list(struct cfs_call *list, cfs_time duration)
+{
+    for (; list; list = list->next) {
+        if (list->deadline != CFS_NEVER)
+            list->deadline += duration;
+        if (list->give_up != CFS_NEVER)
+            list->give_up += duration;
+    }
+}
+
+void cfs_client_postpone_calls(struct cfs_client *client, cfs_time duration)
+{
+    postpone_list(client->unsent, duration);
+    postpone_list(client->active, duration);
+    postpone_list(client->queued, duration);
+    postpone_list(client->reads, duration);
 }
 
 static void look_at_list(struct cfs_client *client, struct cfs_call *list)
@@ -571,7 +601,7 @@ static void look_at_list(struct cfs_client *client, struct cfs_call *list)
         cfs_client_look_at(client, call->resend);
         cfs_client_look_at(client, call->id ? call->deadline : CFS_NEVER);
         cfs_client_look_at(client, call->id ? call->give_up : CFS_NEVER);
-        if (call->is_queued && call->id)
+        if (call->waits && call->id)
             cfs_client_look_at(client, client->contact + client->config->timeout);
     }
 }

@@ -232,6 +232,7 @@ void cfs_command_encode(struct cfs_writer *writer, const struct cfs_command *com
     case CFS_CMD_OPEN_SESSION:
         cfs_put_u64(writer, command->nonce);
         cfs_put_u64(writer, command->target);
+        cfs_put_u64(writer, command->session_term);
         cfs_put_u8(writer, command->resume);
         break;
     case CFS_CMD_EXPIRE_SESSION:
@@ -247,6 +248,18 @@ void cfs_command_encode(struct cfs_writer *writer, const struct cfs_command *com
     }
 }
 
+/* Deadlines are added to the term and compared: one out of bounds would run over. */
+static void get_open(struct cfs_reader *reader, struct cfs_command *command)
+{
+    command->nonce = cfs_get_u64(reader);
+    command->target = cfs_get_u64(reader);
+    command->session_term = cfs_get_u64(reader);
+    command->resume = cfs_get_bool(reader);
+    if (command->session_term < CFS_MS(CFS_SESSION_MS_MIN) ||
+        command->session_term > CFS_MS(CFS_SESSION_MS_MAX))
+        reader->failed = true;
+}
+
 int cfs_command_decode(struct cfs_command *command, const uint8_t *data, size_t len)
 {
     struct cfs_reader reader = {.data = data, .len = len};
@@ -255,6 +268,8 @@ int cfs_command_decode(struct cfs_command *command, const uint8_t *data, size_t 
     cfs_get_enum(&reader, CFS_COMMAND_VERSION, CFS_COMMAND_VERSION);
     command->kind = cfs_get_enum(&reader, CFS_CMD_REQUEST, CFS_CMD_REFUSE);
     command->node = cfs_get_u32(&reader);
+    if (command->node == 0 || command->node > CFS_NODE_MAX)
+        reader.failed = true;
     command->session = cfs_get_u64(&reader);
     command->sequence = cfs_get_u64(&reader);
     command->oldest = cfs_get_u64(&reader);
@@ -268,9 +283,7 @@ int cfs_command_decode(struct cfs_command *command, const uint8_t *data, size_t 
         command->undo = cfs_get_bool(&reader);
         break;
     case CFS_CMD_OPEN_SESSION:
-        command->nonce = cfs_get_u64(&reader);
-        command->target = cfs_get_u64(&reader);
-        command->resume = cfs_get_bool(&reader);
+        get_open(&reader, command);
         break;
     case CFS_CMD_EXPIRE_SESSION:
         command->target = cfs_get_u64(&reader);
@@ -286,4 +299,11 @@ int cfs_command_decode(struct cfs_command *command, const uint8_t *data, size_t 
         reader.failed = true;
     }
     return cfs_reader_whole(&reader) ? 0 : -1;
+}
+
+bool cfs_command_valid(const uint8_t *data, size_t len)
+{
+    struct cfs_command command;
+
+    return cfs_command_decode(&command, data, len) == 0;
 }

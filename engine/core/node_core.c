@@ -297,9 +297,22 @@ static void dispatch(struct cfs_core *core, const struct cfs_event *event)
     }
 }
 
+/* For how long the node did not run though the core had asked for a tick: its process was stopped,
+ * or its machine suspended. */
+static cfs_time halt(const struct cfs_core *core, cfs_time now)
+{
+    cfs_time from = core->started ? cfs_core_deadline(core) : CFS_NEVER;
+
+    if (from < core->env.now)
+        from = core->env.now; /* what lies before it was seen to pass */
+    return now > from ? now - from : 0;
+}
+
 void cfs_core_step(struct cfs_core *core, const struct cfs_event *event,
                    struct cfs_effects *effects)
 {
+    cfs_time halted = halt(core, event->now);
+
     core->env.now = event->now;
     core->env.wall = event->wall;
     core->env.effects = effects;
@@ -308,6 +321,7 @@ void cfs_core_step(struct cfs_core *core, const struct cfs_event *event,
         cfs_raft_start(&core->raft);
         cfs_client_start(&core->client);
     }
+    cfs_client_halted(&core->client, halted);
     cfs_client_check_session(&core->client);
     dispatch(core, event);
     settle(core);

@@ -297,7 +297,10 @@ static void on_http(void *arg, struct cfs_http_request *request)
     if (strncmp(cfs_http_path(request), "/raft/", 6) != 0) {
         cfs_http_api_handle(engine->api, request);
     } else {
-        engine->raft_requests++;
+        if (cfs_http_authorized(request))
+            engine->raft_requests++;
+        else
+            engine->raft_refused++;
         cfs_transport_receive(engine->transport, request);
     }
 }

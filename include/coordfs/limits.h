@@ -15,6 +15,8 @@
 #define CFS_REQUESTS_MAX 16384u     /* requests of one node that wait for an answer */
 #define CFS_HOLDERS_MAX 512u        /* holders that are listed of a lock that many share */
 #define CFS_ACKS_MAX 16u            /* ends of waits that one command acknowledges */
+#define CFS_SESSION_MS_MIN 1000u    /* a node's session */
+#define CFS_SESSION_MS_MAX 3600000u
 #define CFS_APPEND_BYTES_MAX 262144u /* entry bytes in one AppendEntries */
 #define CFS_APPEND_ENTRIES_MAX 1024u /* entries in one AppendEntries */
 #define CFS_INFLIGHT_MAX 4u          /* AppendEntries under way to one follower */

@@ -348,6 +348,42 @@ static void a_wait_out_of_contact_ends_after_the_timeout(void **state)
     assert_int_equal(said(id), CFS_ERR_TIMED_OUT);
 }
 
+/* As long as its process is stopped nobody answers it, and nobody is to blame. */
+static void silence_while_the_node_does_not_run_does_not_count(void **state)
+{
+    uint64_t waiting = flock(7), asked;
+
+    (void)state;
+    cb.bench.config.session = CFS_SECONDS(60);
+    client_bench_queued(&cb, sequence());
+    asked = flock(8);
+    client_bench_no_leader(&cb);
+    client_bench_run(&cb, CFS_SECONDS(2));
+    bench_pass(&cb.bench, CFS_SECONDS(20));
+    cfs_client_halted(&cb.client, CFS_SECONDS(20));
+    client_bench_run(&cb, CFS_SECONDS(3) - CFS_MS(20));
+    assert_null(client_bench_said(&cb, waiting));
+    assert_null(client_bench_said(&cb, asked));
+    client_bench_run(&cb, CFS_MS(40));
+    assert_int_equal(said(waiting), CFS_ERR_TIMED_OUT);
+    assert_int_equal(said(asked), CFS_ERR_TIMED_OUT);
+}
+
+/* A busy node is a little late for everything. */
+static void small_delays_do_not_keep_a_call_from_timing_out(void **state)
+{
+    uint64_t id = flock(7);
+
+    (void)state;
+    cb.bench.config.session = CFS_SECONDS(60);
+    client_bench_no_leader(&cb);
+    for (int i = 0; i < 51; i++) {
+        cfs_client_halted(&cb.client, CFS_MS(80));
+        client_bench_tick(&cb, CFS_MS(100));
+    }
+    assert_int_equal(said(id), CFS_ERR_TIMED_OUT);
+}
+
 static void lose_session(void)
 {
     client_bench_kept_alive(&cb, cb.bench.env.now, false);
@@ -378,6 +414,24 @@ static void an_acquire_that_a_session_left_unanswered_is_asked_anew_in_the_next(
     assert_int_equal(client_bench_sent(&cb).session, BENCH_SESSION + 1);
     assert_int_equal(client_bench_sent(&cb).request.op, CFS_OP_ACQUIRE);
     assert_int_equal(cb.client.next_sequence, 3);
+}
+
+/* It had no deadline while it waited; the silence that cost the session leaves it little time, but
+ * that silence has ended. */
+static void a_wait_that_lost_its_session_late_is_held_while_there_is_contact(void **state)
+{
+    uint64_t id = flock(7);
+
+    (void)state;
+    client_bench_queued(&cb, sequence());
+    client_bench_no_leader(&cb);
+    client_bench_run(&cb, CFS_SECONDS(5) - CFS_MS(90));
+    assert_int_equal(cb.client.state, CFS_SESSION_OPENING);
+    cfs_client_contact(&cb.client, cb.bench.env.now);
+    client_bench_run(&cb, CFS_SECONDS(4));
+    assert_null(client_bench_said(&cb, id));
+    client_bench_run(&cb, CFS_SECONDS(1));
+    assert_int_equal(said(id), CFS_ERR_TIMED_OUT);
 }
 
 static uint64_t lease(void)
@@ -633,7 +687,10 @@ int main(void)
         T(a_release_is_taken_even_when_too_many_calls_wait),
         T(a_wait_has_no_timeout_while_there_is_contact),
         T(a_wait_out_of_contact_ends_after_the_timeout),
+        T(silence_while_the_node_does_not_run_does_not_count),
+        T(small_delays_do_not_keep_a_call_from_timing_out),
         T(an_acquire_that_a_session_left_unanswered_is_asked_anew_in_the_next),
+        T(a_wait_that_lost_its_session_late_is_held_while_there_is_contact),
         T(a_leased_acquire_given_up_after_its_session_is_given_back),
         T(a_leased_acquire_given_up_before_its_session_ended_is_given_back),
         T(a_leased_acquire_asked_anew_and_given_up_is_undone_in_both_sessions),
