@@ -66,7 +66,9 @@ static json_t *describe_wal(const struct cfs_wal_stats *wal)
     json_object_set_new(object, "bytes", number(wal->bytes));
     json_object_set_new(object, "sync_us_last", number(wal->sync_us_last));
     json_object_set_new(object, "sync_us_max", number(wal->sync_us_max));
+    json_object_set_new(object, "segment", number(wal->segment));
     json_object_set_new(object, "segments", number(wal->segments));
+    json_object_set_new(object, "disk_bytes", number(wal->disk_bytes));
     json_object_set_new(object, "cut_bytes", number(wal->cut_bytes));
     return object;
 }

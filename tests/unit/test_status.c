@@ -36,7 +36,9 @@ static struct cfs_status a_leader(void)
                 .bytes = UINT64_C(5000000000),
                 .sync_us_last = 120,
                 .sync_us_max = 900,
+                .segment = 9,
                 .segments = 2,
+                .disk_bytes = 33554432,
                 .cut_bytes = 5},
         .config = &config,
         .now = CFS_SECONDS(100),
@@ -109,7 +111,9 @@ static void test_json_has_every_value(void **state)
     assert_number(wal, "bytes", 5000000000);
     assert_number(wal, "sync_us_last", 120);
     assert_number(wal, "sync_us_max", 900);
+    assert_number(wal, "segment", 9);
     assert_number(wal, "segments", 2);
+    assert_number(wal, "disk_bytes", 33554432);
     assert_number(wal, "cut_bytes", 5);
     json_decref(root);
 }
@@ -179,7 +183,9 @@ static void test_text_is_aligned_lines_and_a_table(void **state)
         "wal_bytes         5000000000\n"
         "wal_sync_us_last  120\n"
         "wal_sync_us_max   900\n"
+        "wal_segment       9\n"
         "wal_segments      2\n"
+        "wal_disk_bytes    33554432\n"
         "wal_cut_bytes     5\n"
         "\n"
         "node   url                                     match  heard_ms      session\n"
