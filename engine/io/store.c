@@ -226,14 +226,17 @@ static void collect(struct cfs_store *store)
 /* The next job, NULL when there is none and something else is to be done; false: it is over. */
 static bool take_job(struct cfs_store *store, struct item **item)
 {
+    bool more;
+
     pthread_mutex_lock(&store->mutex);
     while (!store->jobs && !store->closing && !store->garbage)
         pthread_cond_wait(&store->work, &store->mutex);
     *item = store->jobs;
     if (*item)
         DL_DELETE(store->jobs, *item);
+    more = *item || !store->closing;
     pthread_mutex_unlock(&store->mutex);
-    return *item || !store->closing;
+    return more;
 }
 
 static void *run(void *arg)

@@ -5,11 +5,6 @@
 #include "wal_world.h"
 
 #define BATCHES 5
-#ifdef __SANITIZE_THREAD__
-#define BYTE_STEP 5 /* each open costs 0.2 s there */
-#else
-#define BYTE_STEP 1
-#endif
 
 /* BATCHES commits of 2 records each; `ends` receives where each batch ends. Closed afterwards. */
 static void write_batches(struct world *w, uint64_t ends[BATCHES])

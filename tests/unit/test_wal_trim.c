@@ -140,13 +140,13 @@ static void test_a_log_is_trimmed_again_and_again(void **state)
 static void test_the_segment_being_written_is_never_removed(void **state)
 {
     struct world *w = *state;
-    uint64_t starts[SEGMENTS + 1];
 
-    fill(w, starts);
+    open_log(w);
+    fill_until(w, 2);
     cfs_wal_trim(w->wal, (struct cfs_wal_begin){99, 9999});
     await_segments(w, 1);
-    begin_with(w, starts[4]);
-    assert_int_equal(w->begin.segment, 4);
+    begin_with(w, w->stored - 8);
+    assert_int_equal(w->begin.segment, 2);
     commit(w, 1);
     close_log(w);
     open_log(w);
@@ -193,10 +193,10 @@ static void test_refuses_a_trimmed_log_that_lacks_a_part(void **state)
 static void test_refuses_a_log_begun_with_another_sequence(void **state)
 {
     struct world *w = *state;
-    uint64_t starts[SEGMENTS + 1];
 
-    fill(w, starts);
-    begin_with(w, starts[2]);
+    open_log(w);
+    fill_until(w, 2);
+    begin_with(w, w->stored - 8);
     close_log(w);
     w->begin.sequence++;
     assert_refused(w, "wal-0000000000000002 is damaged at offset 0");
@@ -339,7 +339,7 @@ static void test_refuses_an_identity_that_is_not_whole(void **state)
     assert_non_null(file);
     len = fread(text, 1, sizeof(text) - 1, file);
     fclose(file);
-    for (size_t i = 0; i < len; i++) {
+    for (size_t i = 0; i < len; i += BYTE_STEP) {
         memcpy(changed, text, len);
         changed[i] = '\0'; /* ends here */
         write_text(w, "identity", changed);
