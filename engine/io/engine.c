@@ -331,7 +331,7 @@ static void write_members(const struct cfs_config *config, char *text, size_t si
 static int open_wal(struct cfs_engine *engine)
 {
     const struct cfs_config *config = engine->config;
-    struct cfs_wal_begin begin = {1, 1};
+    struct cfs_wal_begin begin = {.segment = 1, .sequence = 1};
     struct cfs_wal_origin origin = {0};
 
     write_members(config, origin.members, sizeof origin.members);

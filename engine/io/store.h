@@ -83,7 +83,8 @@ int cfs_store_load(struct cfs_store *store,
                                  uint32_t key_len, const uint8_t *value, uint32_t value_len),
                    void *arg);
 
-/* Where the log begins, as the newest checkpoint before the open says; {1, 1} when there is none.
+/* Where the log begins, as the newest checkpoint before the open says; {1, 1, 0} when there is
+ * none.
  */
 struct cfs_wal_begin cfs_store_wal_begin(const struct cfs_store *store);
 

@@ -41,13 +41,27 @@ static char *join(const char *dir, const char *name)
     return path;
 }
 
+static int sync_dir(int at, const char *path)
+{
+    int fd = openat(at, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int rv = fd < 0 || fsync(fd) != 0 ? errno : 0;
+
+    if (fd >= 0)
+        close(fd);
+    return rv;
+}
+
 static int open_data(struct cfs_store_db *db)
 {
-    if (mkdir(db->data, 0700) != 0 && errno != EEXIST)
+    bool made = mkdir(db->data, 0700) == 0;
+
+    if (!made && errno != EEXIST)
         return refuse(db, "mkdir", errno);
     db->data_fd = open(db->data, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (db->data_fd < 0)
         return refuse(db, "open", errno);
+    if (made)
+        sync_dir(db->data_fd, ".."); /* best effort: a crash may lose it empty, and no more */
     if (flock(db->data_fd, LOCK_EX | LOCK_NB) == 0)
         return 0;
     if (errno != EWOULDBLOCK)
@@ -108,20 +122,10 @@ static int make_tables(struct cfs_store_db *db)
         return rv;
     rv = open_tables(db, txn, MDB_CREATE);
     if (rv == 0)
-        rv = cfs_store_meta_put(db, txn, (struct cfs_wal_begin){1, 1});
+        rv = cfs_store_meta_put(db, txn, (struct cfs_wal_begin){.segment = 1, .sequence = 1});
     if (rv == 0)
         return mdb_txn_commit(txn);
     mdb_txn_abort(txn);
-    return rv;
-}
-
-static int sync_dir(int at, const char *path)
-{
-    int fd = openat(at, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int rv = fd < 0 || fsync(fd) != 0 ? errno : 0;
-
-    if (fd >= 0)
-        close(fd);
     return rv;
 }
 

@@ -169,6 +169,7 @@ int cfs_store_meta_get(const struct cfs_store_db *db, MDB_txn *txn, uint32_t *fo
         return reader.failed ? MDB_CORRUPTED : 0;
     wal->segment = cfs_get_u64(&reader);
     wal->sequence = cfs_get_u64(&reader);
+    wal->mark = cfs_get_u64(&reader);
     return reader.failed || wal->segment == 0 || wal->sequence == 0 ? MDB_CORRUPTED : 0;
 }
 
@@ -182,6 +183,7 @@ int cfs_store_meta_put(const struct cfs_store_db *db, MDB_txn *txn, struct cfs_w
     cfs_put_u32(&writer, CFS_STORE_FORMAT);
     cfs_put_u64(&writer, wal.segment);
     cfs_put_u64(&writer, wal.sequence);
+    cfs_put_u64(&writer, wal.mark);
     rv = cfs_store_put(txn, db->meta, &key, writer.data, writer.len, NULL);
     free(writer.data);
     return rv;

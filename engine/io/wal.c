@@ -283,7 +283,7 @@ int cfs_wal_open(struct cfs_wal **out, const char *dir, cfs_node_id node,
     wal->sync = fdatasync;
     pthread_mutex_init(&wal->mutex, NULL);
     pthread_cond_init(&wal->work, NULL);
-    rv = cfs_wal_dir_open(&wal->dir, dir, node, begin.segment, origin);
+    rv = cfs_wal_dir_open(&wal->dir, dir, node, begin, origin);
     if (rv == 0)
         rv = cfs_wal_recover(&wal->dir, begin, record, arg, &end);
     wal->starts = end.starts;
@@ -307,7 +307,8 @@ struct cfs_wal_begin cfs_wal_begin_for(struct cfs_wal *wal, uint64_t lsn)
     pthread_mutex_lock(&wal->mutex);
     start = cfs_wal_starts_find(&wal->starts, lsn);
     pthread_mutex_unlock(&wal->mutex);
-    return (struct cfs_wal_begin){.segment = start.segment, .sequence = start.sequence};
+    return (struct cfs_wal_begin){
+        .segment = start.segment, .sequence = start.sequence, .mark = wal->dir.mark};
 }
 
 void cfs_wal_trim(struct cfs_wal *wal, struct cfs_wal_begin begin)

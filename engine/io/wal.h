@@ -10,10 +10,11 @@ struct cfs_wal;
 
 #define CFS_WAL_MEMBERS_MAX 2000u
 
-/* Where the log begins: its first segment, and the sequence number of the first batch in it. A new
- * log begins at {1, 1}. */
+/* Where the log begins: its first segment, the sequence number of the first batch in it, and the
+ * mark of the log that it was said of (0: of any). A new log begins at {1, 1, 0}. With its mark, a
+ * checkpoint is not taken for that of another log, nor for that of none. */
 struct cfs_wal_begin {
-    uint64_t segment, sequence;
+    uint64_t segment, sequence, mark;
 };
 
 /* What the cluster was when the log was made. The log keeps it and does not look at it. */

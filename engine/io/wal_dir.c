@@ -101,18 +101,29 @@ static int make_log(struct cfs_wal_dir *dir, cfs_node_id node, uint64_t last,
     return cfs_wal_identity_write(dir, node, origin);
 }
 
-static int open_log(struct cfs_wal_dir *dir, cfs_node_id node, uint64_t first,
+static int check_mark(const struct cfs_wal_dir *dir, struct cfs_wal_begin begin)
+{
+    if (begin.mark == 0 || begin.mark == dir->mark)
+        return 0;
+    cfs_log(CFS_LOG_ERROR,
+            "the checkpoint in %s is of another log than its wal- files. " CFS_WAL_ADVICE,
+            dir->path, dir->path);
+    return -1;
+}
+
+static int open_log(struct cfs_wal_dir *dir, cfs_node_id node, struct cfs_wal_begin begin,
                     struct cfs_wal_origin *origin)
 {
     uint64_t last;
     int known = cfs_wal_identity_read(dir, node, origin);
 
-    if (known < 0 || cfs_wal_segment_last(dir, first, &last) != 0)
+    if (known < 0 || (known && check_mark(dir, begin) != 0) ||
+        cfs_wal_segment_last(dir, begin.segment, &last) != 0)
         return -1;
-    if (!known && first == 1 && is_new(dir, last))
+    if (!known && begin.segment == 1 && begin.mark == 0 && is_new(dir, last))
         return make_log(dir, node, last, origin);
     if (known && last > 0)
-        return cfs_wal_segment_remove_before(dir, first);
+        return cfs_wal_segment_remove_before(dir, begin.segment);
     cfs_log(CFS_LOG_ERROR,
             "%s has %s: a part of the log was removed, so the node cannot start. " CFS_WAL_ADVICE,
             dir->path,
@@ -123,14 +134,14 @@ static int open_log(struct cfs_wal_dir *dir, cfs_node_id node, uint64_t first,
     return -1;
 }
 
-int cfs_wal_dir_open(struct cfs_wal_dir *dir, const char *path, cfs_node_id node, uint64_t first,
-                     struct cfs_wal_origin *origin)
+int cfs_wal_dir_open(struct cfs_wal_dir *dir, const char *path, cfs_node_id node,
+                     struct cfs_wal_begin begin, struct cfs_wal_origin *origin)
 {
     size_t size = strlen(path) + 1;
 
     *dir = (struct cfs_wal_dir){.path = cfs_alloc(size), .fd = -1, .lock_fd = -1};
     memcpy(dir->path, path, size);
-    if (open_dir(dir) != 0 || lock_dir(dir) != 0 || open_log(dir, node, first, origin) != 0)
+    if (open_dir(dir) != 0 || lock_dir(dir) != 0 || open_log(dir, node, begin, origin) != 0)
         return -1;
     /* The last start may have ended between a rename and its fsync. */
     return fsync(dir->fd) == 0 ? 0 : refuse(dir, "fsync");

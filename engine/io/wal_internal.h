@@ -36,10 +36,10 @@ struct cfs_wal_dir {
 };
 
 /* Opens, makes if missing, locks; a new directory gets its first segment and then its identity.
- * Segments before `first` are what a trim left, and go. 0, or -1 after a log line. Close in any
+ * Segments before `begin` are what a trim left, and go. 0, or -1 after a log line. Close in any
  * case. */
-int cfs_wal_dir_open(struct cfs_wal_dir *dir, const char *path, cfs_node_id node, uint64_t first,
-                     struct cfs_wal_origin *origin);
+int cfs_wal_dir_open(struct cfs_wal_dir *dir, const char *path, cfs_node_id node,
+                     struct cfs_wal_begin begin, struct cfs_wal_origin *origin);
 void cfs_wal_dir_close(struct cfs_wal_dir *dir);
 
 /* Fills in `origin` and the mark. 1, 0 when there is no identity, -1 after a log line. */

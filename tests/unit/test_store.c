@@ -12,6 +12,7 @@ static void test_holds_nothing_at_first(void **state)
     open_store(w);
     assert_int_equal(cfs_store_wal_begin(w->store).segment, 1);
     assert_int_equal(cfs_store_wal_begin(w->store).sequence, 1);
+    assert_int_equal(cfs_store_wal_begin(w->store).mark, 0);
     assert_holds(w, "");
 }
 
@@ -37,17 +38,18 @@ static void test_all_parts_are_one_transaction(void **state)
     open_store(w);
     put_pieces(&writer, "a=2");
     add_part(&job, 2, "two", &writer);
-    job.wal = (struct cfs_wal_begin){7, 70};
+    job.wal = (struct cfs_wal_begin){.segment = 7, .sequence = 70, .mark = 700};
     assert_int_equal(perform(w, job), 0);
     assert_holds(w, "1 one a=1\n2 two a=2");
     assert_int_equal(cfs_store_wal_begin(w->store).segment, 7);
     assert_int_equal(cfs_store_wal_begin(w->store).sequence, 70);
+    assert_int_equal(cfs_store_wal_begin(w->store).mark, 700);
 
     /* The second part is malformed: the first, and the log's begin, stay as they were. */
     job = make_job(CFS_STORE_CHECKPOINT, 1, "new", "a=new");
     cfs_put_u8(&writer, CFS_STORE_PUT);
     add_part(&job, 2, "new", &writer);
-    job.wal = (struct cfs_wal_begin){8, 80};
+    job.wal = (struct cfs_wal_begin){.segment = 8, .sequence = 80};
     assert_int_equal(perform(w, job), -EINVAL);
     assert_false(cfs_store_failed(w->store));
     assert_holds(w, "1 one a=1\n2 two a=2");

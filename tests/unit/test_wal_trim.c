@@ -143,7 +143,7 @@ static void test_the_segment_being_written_is_never_removed(void **state)
 
     open_log(w);
     fill_until(w, 2);
-    cfs_wal_trim(w->wal, (struct cfs_wal_begin){99, 9999});
+    cfs_wal_trim(w->wal, (struct cfs_wal_begin){.segment = 99, .sequence = 9999});
     await_segments(w, 1);
     begin_with(w, w->stored - 8);
     assert_int_equal(w->begin.segment, 2);
@@ -208,10 +208,27 @@ static void test_refuses_a_checkpoint_without_a_log(void **state)
 {
     struct world *w = *state;
 
-    w->begin = (struct cfs_wal_begin){3, 40};
+    w->begin = (struct cfs_wal_begin){.segment = 3, .sequence = 40, .mark = 5};
     assert_refused(w, "a checkpoint but no log");
-    w->begin = (struct cfs_wal_begin){1, 1};
+    w->begin = (struct cfs_wal_begin){.segment = 1, .sequence = 1, .mark = 5};
+    assert_refused(w, "a checkpoint but no log");
+    w->begin.mark = 0;
     open_log(w);
+}
+
+static void test_refuses_the_checkpoint_of_another_log(void **state)
+{
+    struct world *w = *state;
+
+    open_log(w);
+    commit(w, 3);
+    begin_with(w, 0);
+    close_log(w);
+    open_log(w);
+    close_log(w);
+    w->begin.mark ^= 1;
+    assert_refused(w, "the checkpoint in ");
+    assert_said(w, "is of another log");
 }
 
 static void test_a_torn_batch_may_be_all_of_a_trimmed_log(void **state)
@@ -366,6 +383,7 @@ int main(void)
         TEST(refuses_a_trimmed_log_that_lacks_a_part),
         TEST(refuses_a_log_begun_with_another_sequence),
         TEST(refuses_a_checkpoint_without_a_log),
+        TEST(refuses_the_checkpoint_of_another_log),
         TEST(a_torn_batch_may_be_all_of_a_trimmed_log),
         TEST(a_trim_gives_a_full_disk_its_room_back),
         TEST(trims_while_it_is_written),

@@ -237,7 +237,7 @@ static inline int set_up(void **state)
     snprintf(w->root, sizeof(w->root), "%s/test_wal.XXXXXX", tmp ? tmp : "/tmp");
     assert_non_null(mkdtemp(w->root));
     snprintf(w->dir, sizeof(w->dir), "%s/log", w->root);
-    w->begin = (struct cfs_wal_begin){1, 1};
+    w->begin = (struct cfs_wal_begin){.segment = 1, .sequence = 1};
     *state = w;
     return 0;
 }
