@@ -33,7 +33,7 @@ enum cfs_session_change { CFS_SESSION_OPENED = 1, CFS_SESSION_LOST, CFS_SESSION_
 
 struct cfs_effect {
     enum cfs_effect_type type;
-    uint64_t lsn; /* PERSIST: 1, 2, 3, ... since the core was made */
+    uint64_t lsn; /* PERSIST: goes on by one from the number of records restored */
     uint64_t id;  /* ANSWER, DRAIN, COLLECT */
     union {
         struct cfs_record record;

@@ -72,6 +72,7 @@ void cfs_core_free(struct cfs_core *core)
 
 void cfs_core_restore(struct cfs_core *core, const struct cfs_record *record)
 {
+    core->env.durable = ++core->env.lsn;
     if (record->group == core->raft.group)
         cfs_raft_restore(&core->raft, record);
 }

@@ -32,7 +32,8 @@ struct cfs_core_config {
 struct cfs_core *cfs_core_new(const struct cfs_core_config *config);
 void cfs_core_free(struct cfs_core *core);
 
-/* Before the first step: every record that recovery found, in the order they were written. */
+/* Before the first step: every record that recovery found, in the order they were written; they
+ * are lsn 1, 2, 3, ... */
 void cfs_core_restore(struct cfs_core *core, const struct cfs_record *record);
 
 /* Lets one event happen; appends what is to be done to `effects`. */

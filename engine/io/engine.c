@@ -10,6 +10,8 @@
  * over: their callbacks may submit, and steps do not nest. */
 #include "coordfs/engine.h"
 
+#include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -34,6 +36,10 @@
 /* Turns that feed on their own output end after this many rounds; the rest waits for the next turn.
  */
 #define ROUNDS_MAX 8
+
+/* Id, host and port of a member, as text. */
+#define MEMBER_BYTES 280u
+static_assert(CFS_MEMBERS_MAX * MEMBER_BYTES <= CFS_WAL_MEMBERS_MAX, "any config's members fit");
 
 struct call {
     uint64_t id; /* key */
@@ -334,6 +340,33 @@ static struct cfs_core *new_core(const struct cfs_config *config)
     return cfs_core_new(&core);
 }
 
+/* "1@host:port+2@host:port", as the setting `members` has it. */
+static void write_members(const struct cfs_config *config, char *text, size_t size)
+{
+    size_t len = 0;
+
+    text[0] = '\0';
+    for (uint32_t i = 0; i < config->member_count; i++) {
+        const struct cfs_member *member = &config->members[i];
+        bool six = strchr(member->host, ':');
+
+        len += (size_t)snprintf(text + len, size - len, "%s%u@%s%s%s:%u", i ? "+" : "", member->id,
+                                six ? "[" : "", member->host, six ? "]" : "", member->port);
+        assert(len < size);
+    }
+}
+
+static int open_wal(struct cfs_engine *engine)
+{
+    const struct cfs_config *config = engine->config;
+    struct cfs_wal_begin begin = {.segment = 1, .sequence = 1};
+    struct cfs_wal_origin origin = {0};
+
+    write_members(config, origin.members, sizeof origin.members);
+    return cfs_wal_open(&engine->wal, config->data, config->node, begin, &origin, on_record,
+                        engine->core);
+}
+
 static int open_parts(struct cfs_engine *engine)
 {
     const struct cfs_config *config = engine->config;
@@ -346,7 +379,7 @@ static int open_parts(struct cfs_engine *engine)
         cfs_log(CFS_LOG_ERROR, "the node cannot start: %s", strerror(errno));
         return -1;
     }
-    if (cfs_wal_open(&engine->wal, config->data, config->node, on_record, engine->core) != 0)
+    if (open_wal(engine) != 0)
         return -1;
     engine->server = cfs_http_server_new(engine->loop, config, on_http, engine);
     engine->transport = cfs_transport_new(engine->loop, config, &events);

@@ -53,6 +53,7 @@ static const struct metric node_metrics[] = {
     {"coordfs_wal_records_total", "counter", "Records made durable.", STATUS(wal.records)},
     {"coordfs_wal_bytes_total", "counter", "Bytes made durable.", STATUS(wal.bytes)},
     {"coordfs_wal_segments", "gauge", "Segment files of the log.", STATUS(wal.segments)},
+    {"coordfs_wal_disk_bytes", "gauge", "Bytes of those files.", STATUS(wal.disk_bytes)},
     {"process_resident_memory_bytes", "gauge", "Memory of the process that is resident.",
      STATUS(resident_bytes)},
 };

@@ -22,7 +22,9 @@ static json_t *describe_wal(const struct cfs_wal_stats *wal)
     json_object_set_new(object, "sync_us_p50", quantile(&wal->sync, 500));
     json_object_set_new(object, "sync_us_p99", quantile(&wal->sync, 990));
     json_object_set_new(object, "pending", cfs_json_number(wal->pending));
+    json_object_set_new(object, "segment", cfs_json_number(wal->segment));
     json_object_set_new(object, "segments", cfs_json_number(wal->segments));
+    json_object_set_new(object, "disk_bytes", cfs_json_number(wal->disk_bytes));
     json_object_set_new(object, "cut_bytes", cfs_json_number(wal->cut_bytes));
     return object;
 }

@@ -19,11 +19,13 @@ void sim_disk_close(struct sim_disk *disk)
     *disk = (struct sim_disk){0};
 }
 
-void sim_disk_append(struct sim_disk *disk, const struct cfs_record *record)
+void sim_disk_append(struct sim_disk *disk, const struct cfs_record *record, uint64_t lsn)
 {
     disk->records =
         cfs_array_room(disk->records, disk->count, &disk->capacity, sizeof *disk->records);
     disk->records[disk->count++] = *record;
+    assert(lsn == disk->count);
+    (void)lsn;
 }
 
 uint64_t sim_disk_sync(struct sim_disk *disk, size_t count)
@@ -31,7 +33,7 @@ uint64_t sim_disk_sync(struct sim_disk *disk, size_t count)
     assert(count <= disk->count);
     if (count > disk->durable)
         disk->durable = count;
-    return disk->durable - disk->base;
+    return disk->durable;
 }
 
 void sim_disk_crash(struct sim_disk *disk, size_t kept)
@@ -42,7 +44,7 @@ void sim_disk_crash(struct sim_disk *disk, size_t kept)
 
 void sim_disk_restore(struct sim_disk *disk, struct cfs_core *core)
 {
-    disk->base = disk->durable = disk->count;
+    disk->durable = disk->count;
     for (size_t i = 0; i < disk->count; i++)
         cfs_core_restore(core, &disk->records[i]);
 }

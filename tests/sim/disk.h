@@ -6,16 +6,15 @@
 #include "core/node_core.h"
 
 struct sim_disk {
-    struct cfs_record *records; /* hold their entries' references */
+    struct cfs_record *records; /* hold their entries' references; lsn n is records[n - 1] */
     size_t count, capacity;
     size_t durable;
-    size_t base; /* records that were there when the core was made: its lsn 1 is records[base] */
 };
 
 void sim_disk_close(struct sim_disk *disk);
 
 /* Takes the reference that `record` holds. */
-void sim_disk_append(struct sim_disk *disk, const struct cfs_record *record);
+void sim_disk_append(struct sim_disk *disk, const struct cfs_record *record, uint64_t lsn);
 
 /* Everything up to `count` records is on stable storage; returns the lsn to report. */
 uint64_t sim_disk_sync(struct sim_disk *disk, size_t count);

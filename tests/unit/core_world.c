@@ -68,6 +68,7 @@ static void persist(struct world *w, cfs_node_id id, struct cfs_effect *effect)
                                    sizeof *node->records);
     node->records[node->record_count++] = effect->record;
     effect->record.entry = NULL;
+    assert_int_equal(effect->lsn, node->record_count); /* across restarts too */
     node->ordered = effect->lsn;
     arrange(w, (struct world_event){
                    .at = w->now + DISK_TAKES, .node = id, .life = node->life, .lsn = effect->lsn});
@@ -157,8 +158,7 @@ void world_start(struct world *w, cfs_node_id id)
     node->core = cfs_core_new(&node->config);
     for (size_t i = 0; i < node->record_count; i++)
         cfs_core_restore(node->core, &node->records[i]);
-    node->kept = node->record_count;
-    node->ordered = node->durable = 0;
+    node->ordered = node->durable = node->record_count;
     node->round_count = 0;
     world_step(w, id, (struct cfs_event){.type = CFS_EV_TICK});
 }
@@ -175,7 +175,7 @@ void world_crash(struct world *w, cfs_node_id id)
 
     cfs_core_free(node->core);
     node->core = NULL;
-    while (node->record_count > node->kept + node->durable)
+    while (node->record_count > node->durable)
         cfs_entry_unref(node->records[--node->record_count].entry);
 }
 

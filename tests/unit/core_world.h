@@ -32,7 +32,6 @@ struct world_node {
     uint64_t ordered, durable;  /* lsn */
     struct cfs_record *records; /* all ordered ones */
     size_t record_count, record_capacity;
-    size_t kept; /* of them, those written in earlier lives */
     struct world_answer *answers;
     size_t answer_count, answer_capacity;
     struct world_session session;

@@ -389,6 +389,35 @@ static void the_commit_index_is_told_with_who_leads(void **state)
     assert_false(leads);
 }
 
+/* What was restored is durable, and what is ordered next is numbered behind it. */
+static void a_restored_core_waits_for_nothing_it_was_given(void **state)
+{
+    struct cfs_core_config config = w.nodes[leader].config;
+    struct cfs_core *core = cfs_core_new(&config);
+    struct cfs_record record = {.type = CFS_RECORD_HARD_STATE, .term = 5, .vote = other};
+    struct cfs_message message = {.type = CFS_MSG_VOTE, .from = other, .to = leader, .term = 5};
+    struct cfs_event event = {.type = CFS_EV_MESSAGE, .now = w.now, .message = &message};
+    struct cfs_effects effects = {0};
+
+    (void)state;
+    cfs_core_restore(core, &(struct cfs_record){.type = CFS_RECORD_HARD_STATE, .term = 4});
+    cfs_core_restore(core, &record);
+    cfs_core_step(core, &event, &effects);
+    assert_int_equal(effects.count, 1);
+    assert_int_equal(effects.items[0].type, CFS_FX_SEND);
+    assert_true(effects.items[0].message.vote_reply.granted);
+    cfs_effects_clear(&effects);
+    message = (struct cfs_message){.type = CFS_MSG_VOTE, .from = other, .to = leader, .term = 6};
+    cfs_core_step(core, &event, &effects);
+    assert_true(effects.count > 0);
+    for (size_t i = 0; i < effects.count; i++) {
+        assert_int_equal(effects.items[i].type, CFS_FX_PERSIST); /* the vote waits for them */
+        assert_int_equal(effects.items[i].lsn, 3 + i);
+    }
+    cfs_effects_close(&effects);
+    cfs_core_free(core);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -412,6 +441,7 @@ int main(void)
         T(a_view_tells_what_the_node_knows),
         T(a_follower_knows_of_the_leader_and_of_nobody_else),
         T(the_commit_index_is_told_with_who_leads),
+        T(a_restored_core_waits_for_nothing_it_was_given),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -39,7 +39,9 @@ static void test_json_has_every_value(void **state)
     assert_number(wal, "sync_us_p50", 75);
     assert_number(wal, "sync_us_p99", 750);
     assert_number(wal, "pending", 6);
+    assert_number(wal, "segment", 9);
     assert_number(wal, "segments", 2);
+    assert_number(wal, "disk_bytes", 33554432);
     assert_number(wal, "cut_bytes", 5);
     json_decref(root);
 }
@@ -101,7 +103,9 @@ static void test_text_is_aligned_lines_and_a_table(void **state)
         "wal_sync_us_p50   75\n"
         "wal_sync_us_p99   750\n"
         "wal_pending       6\n"
+        "wal_segment       9\n"
         "wal_segments      2\n"
+        "wal_disk_bytes    33554432\n"
         "wal_cut_bytes     5\n"
         "\n"
         "node  url                    state     heard_ms  match  lag  session\n"

@@ -57,7 +57,7 @@ static void test_rolls_over_to_further_segments(void **state)
     commit(w, 1);
     close_log(w);
     open_log(w);
-    assert_int_equal(stats_of(w).segments, 3);
+    assert_int_equal(stats_of(w).segment, 3);
     commit(w, 1);
     close_log(w);
     open_log(w);
@@ -71,7 +71,7 @@ static void test_splits_what_is_too_large_for_one_batch(void **state)
     open_log(w);
     commit(w, 160); /* 20 MiB at once */
     assert_true(stats_of(w).syncs >= 5);
-    assert_int_equal(stats_of(w).segments, 2);
+    assert_int_equal(stats_of(w).segment, 2);
     close_log(w);
     open_log(w);
 }
@@ -264,7 +264,7 @@ static void test_survives_a_full_disk_that_is_emptied(void **state)
     limit_files(false);
     commit(w, 31);
     commit(w, 31);
-    assert_int_equal(stats_of(w).segments, 2);
+    assert_int_equal(stats_of(w).segment, 2);
     close_log(w);
     open_log(w);
 }
