@@ -32,9 +32,10 @@ struct cfs_handle {
     /* Listings and pages: what reads are served from. */
     char *text;
     size_t text_len;
+    bool more; /* listings: what follows has not been asked for yet */
 
     /* Locks. */
-    cfs_token lockfile;      /* made by this handle's O_EXCL; 0: not */
+    cfs_token lockfile;      /* made by this handle's O_EXCL, perhaps removed since; 0: not */
     enum cfs_lock_mode mode; /* of the flock it holds; 0: none */
     cfs_token token;         /* of that hold */
     /* The cluster may count a flock of it as held: a close has to give it back. */

@@ -39,16 +39,23 @@ static void unlock(struct cfs_fs *fs, fuse_req_t req, struct cfs_handle *handle)
     cfs_pending_submit(cfs_pending_new(fs, req, NULL, handle), &request, unlocked);
 }
 
+/* By the cluster, and for certain. After other errors a conversion may not have happened; then the
+ * handle goes on counting as holder, and the engine, which knows, refuses what hangs on it. */
+static bool was_refused(const struct cfs_answer *answer)
+{
+    return answer->error == CFS_ERR_WOULD_BLOCK || (answer->error && answer->ticket);
+}
+
 static void acquired(struct cfs_pending *pending, const struct cfs_answer *answer)
 {
     struct cfs_handle *handle = pending->handle;
     bool granted = !answer->error;
 
-    /* A conversion that fails leaves `mode` as it was, though the old hold may be gone: the engine
-     * knows, and refuses what hangs on it. */
     if (granted && !handle->lost && !handle->closed)
         cfs_handle_holds(handle, pending->flock.mode, answer->token);
-    else if (answer->error == CFS_ERR_INTERRUPTED && answer->ticket)
+    if (was_refused(answer) && handle->token == pending->flock.before)
+        cfs_handle_lets_go(handle); /* a conversion lets go first: what it held is gone too */
+    if (answer->error == CFS_ERR_INTERRUPTED && answer->ticket)
         handle->place = (struct cfs_place){.ticket = answer->ticket,
                                            .mode = pending->flock.mode,
                                            .until = cfs_fs_now() + PLACE_KEPT};
@@ -84,6 +91,7 @@ static void lock(struct cfs_fs *fs, fuse_req_t req, struct cfs_handle *handle, i
                                            .perm = handle->node->mode & 07777,
                                            .ticket = take_place(handle, mode)};
     pending->flock.mode = mode;
+    pending->flock.before = handle->token;
     pending->tid = request.acquire.wait ? tid : 0;
     handle->acquiring++;
     handle->may_hold = true;
@@ -116,12 +124,19 @@ static bool in_group(fuse_req_t req, const struct cfs_handle *handle, gid_t gid)
     return false;
 }
 
+/* Whether the lock is held through this handle: the token tells it from those that came before and
+ * after. Where several share, the newest one's is shown, and the others are checked as anybody. */
+static bool is_held_by(const struct cfs_lock_info *lock, const struct cfs_handle *handle)
+{
+    return lock->token && (lock->token == handle->token || lock->token == handle->lockfile);
+}
+
 /* The kernel checked the lock that the name stood for at open(2), if any. By now it may be another
  * one, of another owner, that this handle would not have been opened for. */
 static bool may_read(fuse_req_t req, const struct cfs_handle *handle,
                      const struct cfs_lock_info *lock)
 {
-    if (handle->uid == 0 || handle->mode || handle->lockfile)
+    if (handle->uid == 0 || is_held_by(lock, handle))
         return true;
     if (handle->uid == lock->uid)
         return lock->perm & 0400;

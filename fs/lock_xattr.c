@@ -24,7 +24,8 @@ static void print_mode(FILE *out, const struct cfs_lock_info *lock)
     fputs(lock->mode == CFS_SHARED ? "shared" : "exclusive", out);
 }
 
-/* node:pid; a client over HTTP has neither, only the name it may have given itself. */
+/* node:pid; a client over HTTP has neither, only the name it may have given itself. Of very many
+ * the last are but a number. */
 static void print_holders(FILE *out, const struct cfs_lock_info *lock)
 {
     for (uint32_t i = 0; i < lock->holder_count; i++) {
@@ -36,6 +37,8 @@ static void print_holders(FILE *out, const struct cfs_lock_info *lock)
         else
             fprintf(out, "%" PRIu32 ":%" PRIu32, holder->node, holder->process.pid);
     }
+    if (lock->more_holders)
+        fprintf(out, ",+%" PRIu32, lock->more_holders);
 }
 
 /* RFC 3339. */

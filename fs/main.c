@@ -228,12 +228,29 @@ static int run(struct cfs_options *options)
     return 1;
 }
 
+/* Whoever was started without stdin, stdout or stderr would get those numbers for files of its own,
+ * write messages into them and put /dev/null in their place. */
+static int fill_descriptors(void)
+{
+    int fd;
+
+    do
+        fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd < 0)
+        return -1;
+    close(fd);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     static struct cfs_options options; /* large for a stack */
     char why[PATH_MAX + 256] = "";
     int result = 1;
 
+    if (fill_descriptors() != 0)
+        return 1;
     if (cfs_options_parse(&options, argc, argv, why, sizeof why) == 0)
         result = run(&options);
     else

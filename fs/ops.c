@@ -206,7 +206,9 @@ static void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
 {
     struct cfs_node *node = node_of(req, ino);
 
-    if (node)
+    if (node && node->tree->opendir)
+        node->tree->opendir(fs_of(req), req, node, fi);
+    else if (node)
         cfs_reply_open(fs_of(req), req, node, fi, NULL, 0);
 }
 

@@ -54,6 +54,7 @@ struct cfs_pending {
         struct fuse_file_info create;
         struct {
             enum cfs_lock_mode mode;
+            cfs_token before; /* of what the handle held when it asked */
         } flock;
         struct {
             uint64_t end;

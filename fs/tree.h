@@ -18,6 +18,9 @@ struct cfs_tree {
                   mode_t mode);
     void (*unlink)(struct cfs_fs *fs, fuse_req_t req, struct cfs_node *dir, const char *name);
     void (*rmdir)(struct cfs_fs *fs, fuse_req_t req, struct cfs_node *dir, const char *name);
+    /* NULL: opened like any */
+    void (*opendir)(struct cfs_fs *fs, fuse_req_t req, struct cfs_node *dir,
+                    const struct fuse_file_info *file);
     void (*readdir)(struct cfs_fs *fs, fuse_req_t req, struct cfs_handle *handle, size_t size,
                     uint64_t offset);
     /* of a node */

@@ -22,6 +22,11 @@ struct cfs_fixed {
     bool json;
 };
 
+#define PAGE(id, name, page, json)                                                                 \
+    {                                                                                              \
+        (id), CFS_FIXED_STATUS_DIR, (name), S_IFREG | 0444, &cfs_tree_fixed, (page), (json)        \
+    }
+
 /* locks/ is open to everybody and not sticky: fs.protected_regular would refuse O_CREAT of a name
  * that another user holds. Who may remove a lock is checked where the removal takes effect. */
 static const struct cfs_fixed table[] = {
@@ -29,10 +34,14 @@ static const struct cfs_fixed table[] = {
     {CFS_FIXED_LOCKS, CFS_FIXED_ROOT, "locks", S_IFDIR | 0777, &cfs_tree_locks, NULL, false},
     {CFS_FIXED_STATUS_DIR, CFS_FIXED_ROOT, ".coordfs", S_IFDIR | 0555, &cfs_tree_fixed, NULL,
      false},
-    {CFS_FIXED_STATUS, CFS_FIXED_STATUS_DIR, "status", S_IFREG | 0444, &cfs_tree_fixed, "status",
-     false},
-    {CFS_FIXED_STATUS_JSON, CFS_FIXED_STATUS_DIR, "status.json", S_IFREG | 0444, &cfs_tree_fixed,
-     "status", true},
+    PAGE(CFS_FIXED_STATUS, "status", "status", false),
+    PAGE(CFS_FIXED_STATUS_JSON, "status.json", "status", true),
+    PAGE(CFS_FIXED_NODES, "nodes", "nodes", false),
+    PAGE(CFS_FIXED_NODES_JSON, "nodes.json", "nodes", true),
+    PAGE(CFS_FIXED_LOCKS_PAGE, "locks", "locks", false),
+    PAGE(CFS_FIXED_LOCKS_PAGE_JSON, "locks.json", "locks", true),
+    PAGE(CFS_FIXED_WAITS, "waits", "waits", false),
+    PAGE(CFS_FIXED_WAITS_JSON, "waits.json", "waits", true),
 };
 
 #define TABLE_COUNT (sizeof table / sizeof *table)

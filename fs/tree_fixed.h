@@ -11,6 +11,12 @@ enum cfs_fixed_id {
     CFS_FIXED_STATUS_DIR,
     CFS_FIXED_STATUS,
     CFS_FIXED_STATUS_JSON,
+    CFS_FIXED_NODES,
+    CFS_FIXED_NODES_JSON,
+    CFS_FIXED_LOCKS_PAGE,
+    CFS_FIXED_LOCKS_PAGE_JSON,
+    CFS_FIXED_WAITS,
+    CFS_FIXED_WAITS_JSON,
 };
 
 /* Adds all of it to fs->nodes. */

@@ -97,18 +97,19 @@ static void lookup(struct cfs_fs *fs, fuse_req_t req, struct cfs_node *dir, cons
 
 /* --- create, mkdir ----------------------------------------------------------------------- */
 
-static void removed_again(struct cfs_pending *pending, const struct cfs_answer *answer)
+static void taken_back(struct cfs_pending *pending, const struct cfs_answer *answer)
 {
     (void)pending, (void)answer;
 }
 
-/* The kernel did not take the reply: the caller is gone, and nobody knows of the lock. */
-static void take_back(struct cfs_fs *fs, const struct cfs_node *node)
+/* The kernel did not take the reply: the caller is gone, and nobody knows of the lock. By its token
+ * and not by name: it may be removed by now, and the name be somebody else's. */
+static void take_back(struct cfs_fs *fs, const char *name, cfs_token token)
 {
-    struct cfs_request request = cfs_lock_request(CFS_OP_REMOVE, node->name);
+    struct cfs_request request = cfs_lock_request(CFS_OP_RELEASE, name);
 
-    request.remove.form = S_ISDIR(node->mode) ? CFS_FORM_DIRECTORY : CFS_FORM_FILE;
-    cfs_pending_submit(cfs_pending_new(fs, NULL, NULL, NULL), &request, removed_again);
+    request.release = (struct cfs_release){.kind = CFS_LOCKFILE, .token = token};
+    cfs_pending_submit(cfs_pending_new(fs, NULL, NULL, NULL), &request, taken_back);
 }
 
 /* Replies to CREATE: with a handle that holds, or with one that does not when `token` is 0. */
@@ -131,7 +132,7 @@ static void reply_create(struct cfs_fs *fs, fuse_req_t req, struct cfs_node *nod
     }
     cfs_handle_close(handle);
     if (token)
-        take_back(fs, node);
+        take_back(fs, node->name, token);
 }
 
 static void created(struct cfs_pending *pending, const struct cfs_answer *answer)
@@ -196,7 +197,7 @@ static void made_directory(struct cfs_pending *pending, const struct cfs_answer 
     if (fuse_reply_entry(cfs_pending_take(pending), &entry) == 0)
         cfs_node_told(&pending->fs->nodes, node);
     else
-        take_back(pending->fs, node);
+        take_back(pending->fs, node->name, node->token);
 }
 
 static void make_directory(struct cfs_fs *fs, fuse_req_t req, struct cfs_node *dir,
@@ -238,7 +239,20 @@ static void remove_directory(struct cfs_fs *fs, fuse_req_t req, struct cfs_node 
     remove_name(fs, req, name, CFS_FORM_DIRECTORY);
 }
 
-/* --- readdir ----------------------------------------------------------------------------- */
+/* --- opendir, readdir -------------------------------------------------------------------- */
+
+/* The kernel never tells of a flock on a directory: it would grant it on this node alone, although
+ * mkdir has taken the lock. Whoever wants to read the directory passes O_DIRECTORY, as opendir(3)
+ * does, or O_NOFOLLOW, as tar(1) does; whoever opens what might be a file, as flock(1) and the
+ * shell do, learns here that it is none. */
+static void open_directory(struct cfs_fs *fs, fuse_req_t req, struct cfs_node *dir,
+                           const struct fuse_file_info *file)
+{
+    if (file->flags & (O_DIRECTORY | O_NOFOLLOW))
+        cfs_reply_open(fs, req, dir, file, NULL, 0);
+    else
+        fuse_reply_err(req, EISDIR);
+}
 
 /* A directory's entries as READDIR wants them. */
 struct listing {
@@ -261,7 +275,7 @@ static bool add_entry(struct listing *listing, const char *name, uint64_t ino, u
     return true;
 }
 
-/* Offsets: 0 before ".", 1 before "..", then 2 + the name's place in the snapshot. */
+/* Offsets: 0 before ".", 1 before "..", then 2 + the name's place in what has been listed. */
 static void reply_entries(struct cfs_handle *handle, fuse_req_t req, size_t size, uint64_t offset,
                           uint64_t parent)
 {
@@ -282,38 +296,77 @@ static void reply_entries(struct cfs_handle *handle, fuse_req_t req, size_t size
     free(listing.buffer);
 }
 
+/* Earlier pages are kept: seekdir(3) may go back to them. */
+static void add_page(struct cfs_handle *handle, const struct cfs_answer *answer)
+{
+    size_t len = handle->text_len + answer->names_len;
+
+    handle->text = cfs_fs_resize(handle->text, len, 1);
+    if (answer->names_len)
+        memcpy(handle->text + handle->text_len, answer->names, answer->names_len);
+    handle->text_len = len;
+    handle->more = answer->more;
+}
+
+static const char *last_name(const struct cfs_handle *handle)
+{
+    size_t at = handle->text_len;
+
+    if (!at)
+        return "";
+    for (at--; at > 0 && handle->text[at - 1]; at--)
+        continue;
+    return handle->text + at;
+}
+
+static bool needs_page(const struct cfs_handle *handle, uint64_t offset)
+{
+    return !handle->text || (handle->more && offset >= handle->text_len + 2);
+}
+
+static void listed(struct cfs_pending *pending, const struct cfs_answer *answer);
+
+static void ask_page(struct cfs_pending *pending)
+{
+    struct cfs_request request = cfs_lock_request(CFS_OP_LIST, last_name(pending->handle));
+
+    cfs_pending_submit(pending, &request, listed);
+}
+
 static void listed(struct cfs_pending *pending, const struct cfs_answer *answer)
 {
-    struct cfs_handle *handle = pending->handle;
-
     if (answer->error) {
         cfs_pending_reply_error(pending, answer->error);
         return;
     }
-    free(handle->text);
-    handle->text = cfs_fs_alloc(answer->names_len);
-    handle->text_len = answer->names_len;
-    if (answer->names_len)
-        memcpy(handle->text, answer->names, answer->names_len);
-    reply_entries(handle, cfs_pending_take(pending), pending->read.size, pending->read.offset,
-                  CFS_FIXED_ROOT);
+    add_page(pending->handle, answer);
+    if (needs_page(pending->handle, pending->read.offset))
+        ask_page(pending);
+    else
+        reply_entries(pending->handle, cfs_pending_take(pending), pending->read.size,
+                      pending->read.offset, CFS_FIXED_ROOT);
 }
 
-/* The snapshot is taken when reading begins, and anew by rewinddir(3). */
+/* Each page is asked for when reading comes to it, and shows the cluster of that moment;
+ * rewinddir(3) begins anew. */
 static void read_locks(struct cfs_fs *fs, fuse_req_t req, struct cfs_handle *handle, size_t size,
                        uint64_t offset)
 {
-    struct cfs_request request = {.op = CFS_OP_LIST};
     struct cfs_pending *pending;
 
-    if (offset && handle->text) {
+    if (!offset) {
+        free(handle->text);
+        handle->text = NULL;
+        handle->text_len = 0;
+    }
+    if (!needs_page(handle, offset)) {
         reply_entries(handle, req, size, offset, CFS_FIXED_ROOT);
         return;
     }
     pending = cfs_pending_new(fs, req, NULL, handle);
     pending->read.size = size;
     pending->read.offset = offset;
-    cfs_pending_submit(pending, &request, listed);
+    ask_page(pending);
 }
 
 static void read_empty(struct cfs_fs *fs, fuse_req_t req, struct cfs_handle *handle, size_t size,
@@ -347,6 +400,7 @@ const struct cfs_tree cfs_tree_locks = {
     .mkdir = make_directory,
     .unlink = unlink_file,
     .rmdir = remove_directory,
+    .opendir = open_directory,
     .readdir = read_locks,
     .getattr = getattr,
     .setattr = cfs_lock_setattr,
@@ -359,6 +413,7 @@ const struct cfs_tree cfs_tree_locks = {
 };
 
 const struct cfs_tree cfs_tree_lock_directory = {
+    .opendir = open_directory,
     .readdir = read_empty,
     .getattr = cfs_lock_getattr,
     .setattr = cfs_lock_setattr,

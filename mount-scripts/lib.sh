@@ -47,7 +47,8 @@ packages_of() {
     local -a names
     case $1 in
         build) names=(gcc libc6-dev cmake ninja-build pkg-config libfuse3-dev libcurl4-gnutls-dev
-                      libjansson-dev libmicrohttpd-dev libxxhash-dev uthash-dev libsystemd-dev) ;;
+                      libjansson-dev libmicrohttpd-dev nettle-dev libxxhash-dev liblmdb-dev uthash-dev
+                      libsystemd-dev) ;;
         # ip and nsenter make the network namespaces of `cluster --netns`.
         run)   names=(fuse3 curl util-linux iproute2 procps) ;;
         test)  names=(libcmocka-dev bats shellcheck attr clang-tidy python3) ;;
@@ -96,11 +97,12 @@ build_preset() {
     cmake --build "$dir"
 }
 
-# quietly LOG COMMAND...: output goes to LOG, and to the screen only when the command fails.
+# quietly LOG COMMAND...: output goes to LOG, and to the screen only when the command fails. Input
+# stays what it is: sudo(8) asks for a password only where there is a terminal.
 quietly() {
     local log=$1
     shift
-    if ! "$@" > "$log" 2>&1 < /dev/null; then
+    if ! "$@" > "$log" 2>&1; then
         tail -n 40 "$log" >&2
         die "'$*' failed; its whole output is in $log"
     fi

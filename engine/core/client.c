@@ -5,6 +5,7 @@
 #include <utlist.h>
 
 #include "core/alloc.h"
+#include "core/planted.h"
 
 #define RESEND_AFTER CFS_MS(250)
 
@@ -69,6 +70,7 @@ static void send_open(struct cfs_client *client)
                                   .sequence = client->nonce,
                                   .nonce = client->nonce,
                                   .target = client->replaces,
+                                  .session_term = client->config->session,
                                   .resume = client->resume};
     struct cfs_message message = {
         .type = CFS_MSG_FORWARD, .to = client->leader, .term = client->leader_term};
@@ -131,11 +133,15 @@ void cfs_client_session_closed(struct cfs_client *client)
     session_effect(client, CFS_SESSION_CLOSED);
 }
 
+/* Until when a session may be relied on that was renewed by what was sent at `sent`. */
+static cfs_time lease_end(const struct cfs_client *client, cfs_time sent)
+{
+    return sent + client->config->session - CFS_CLOCK_GUARD(client->config->session);
+}
+
 static cfs_time session_end(const struct cfs_client *client)
 {
-    if (client->state != CFS_SESSION_OPEN)
-        return CFS_NEVER;
-    return client->renewed + client->config->session - CFS_CLOCK_GUARD(client->config->session);
+    return client->state == CFS_SESSION_OPEN ? lease_end(client, client->renewed) : CFS_NEVER;
 }
 
 void cfs_client_contact(struct cfs_client *client, cfs_time at)
@@ -143,6 +149,15 @@ void cfs_client_contact(struct cfs_client *client, cfs_time at)
     client->available = true;
     if (at > client->contact)
         client->contact = at;
+}
+
+/* The answer took longer than the session may be relied on. Nobody was told of it, so that the next
+ * one can still resume what it has taken over. */
+static void open_again(struct cfs_client *client)
+{
+    cfs_trace(client->env, "session %lu has been open for too long by now", client->replaces);
+    begin_session(client);
+    send_session(client);
 }
 
 static void session_opened(struct cfs_client *client, struct cfs_msg_answer *message)
@@ -169,11 +184,16 @@ static void session_opened(struct cfs_client *client, struct cfs_msg_answer *mes
         return;
     }
     client->replaces = answer.token;
+    if (client->env->now >= lease_end(client, client->open_sent) &&
+        !CFS_PLANTED(BUG_LATE_OPENING)) {
+        open_again(client);
+        return;
+    }
     client->state = CFS_SESSION_OPEN;
     client->session = answer.token;
     client->resume = false;
     client->renewed = client->open_sent;
-    client->session_due = client->env->now + keepalive_period(client);
+    client->session_due = client->renewed + keepalive_period(client);
     cfs_trace(client->env, "session %lu is open", client->session);
     session_effect(client, CFS_SESSION_OPENED);
     cfs_client_end_open_calls(client);
@@ -256,6 +276,20 @@ void cfs_client_leave(struct cfs_client *client)
         return;
     }
     cfs_client_send(client, cfs_client_add(client, CFS_CMD_CLOSE_SESSION));
+}
+
+/* Silence counts only while somebody listens: else a node that wakes up would tell all its callers
+ * "timed out", and turn away the next ones, before it could have heard from anyone. */
+void cfs_client_halted(struct cfs_client *client, cfs_time duration)
+{
+    /* Every event comes a little late; that much is left of a call's timeout in any case. */
+    if (duration < client->config->timeout / 10 || CFS_PLANTED(BUG_COUNT_HALTS))
+        return;
+    if (client->call_count)
+        cfs_trace(client->env, "stood still for %lu ms: its calls wait for longer",
+                  duration / CFS_MS(1));
+    client->contact += duration;
+    cfs_client_postpone_calls(client, duration);
 }
 
 void cfs_client_check_session(struct cfs_client *client)

@@ -35,8 +35,10 @@ struct cfs_client {
     cfs_time renewed;        /* OPEN: sending time of what last renewed it */
     cfs_time session_due;    /* next keepalive or resend of OPEN_SESSION */
 
-    bool available;   /* false: a call has timed out and no leader has answered since */
-    cfs_time contact; /* when a leader last answered, dated back to the sending if known */
+    bool available;   /* false: a call has ended when no leader had answered for the timeout, nor
+                         has one since */
+    cfs_time contact; /* when a leader last answered, dated back to the sending if known; later by
+                         the time for which the node did not run since */
 
     uint64_t next_sequence, next_read;
     struct cfs_call *by_id, *by_sequence, *by_read;
@@ -70,6 +72,8 @@ void cfs_client_unreachable(struct cfs_client *client, cfs_node_id peer);
 
 void cfs_client_answer(struct cfs_client *client, struct cfs_message *message);
 void cfs_client_kept_alive(struct cfs_client *client, const struct cfs_message *message);
+/* The node did not run for `duration`, up to now: no call has grown older meanwhile. */
+void cfs_client_halted(struct cfs_client *client, cfs_time duration);
 /* Before anything else is done with an event: a session that has lapsed is lost, whatever arrives.
  */
 void cfs_client_check_session(struct cfs_client *client);
@@ -85,9 +89,10 @@ struct cfs_call {
     uint64_t sequence; /* of a change, 0: not sent yet; of a read its id */
     bool read;
     bool is_queued;
+    bool waits;      /* was queued, be it in an earlier session: loss of contact ends it */
     bool cancelling; /* a CANCEL is on its way; the answer may still be a grant */
     bool late;       /* given up: its open file asks for nothing new until it is settled */
-    bool leftover;   /* LEASED, sent in a session that is lost: may hold, known by its key alone */
+    bool leftover;   /* LEASED, sent in a session that is lost too: may hold since then */
     bool abandoned;  /* not to be sent (again): waits for its CANCEL, or for a session to end it */
     enum cfs_command_kind kind;
     struct cfs_request request;
@@ -113,6 +118,7 @@ struct cfs_call *cfs_client_add(struct cfs_client *client, enum cfs_command_kind
 void cfs_client_give_up(struct cfs_client *client, struct cfs_call *call, enum cfs_error error);
 void cfs_client_calls_tick(struct cfs_client *client);
 uint64_t cfs_client_oldest(const struct cfs_client *client);
+void cfs_client_postpone_calls(struct cfs_client *client, cfs_time duration);
 void cfs_client_end_calls(struct cfs_client *client);
 void cfs_client_end_open_calls(struct cfs_client *client);
 void cfs_client_call_answered(struct cfs_client *client, struct cfs_msg_answer *message);

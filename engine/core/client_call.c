@@ -213,6 +213,7 @@ static void say(struct cfs_client *client, struct cfs_call *call, const struct c
 
     effect->id = call->id;
     effect->answer = *answer;
+    effect->answer.queued = call->is_queued || answer->ticket;
     effect->buffer = buffer;
     effect->holders = holders;
     forget_id(client, call);
@@ -229,8 +230,8 @@ static enum cfs_error check(const struct cfs_client *client, const struct cfs_re
     /* Releases are bounded by what is held, and nobody would ask again. */
     if (client->call_count >= CFS_REQUESTS_MAX && request->op != CFS_OP_RELEASE)
         return CFS_ERR_TOO_MANY;
-    if (request->op != CFS_OP_LIST && request->op != CFS_OP_MEMBER &&
-        !cfs_name_valid(request->name))
+    if (!cfs_name_valid(request->name) && request->op != CFS_OP_MEMBER &&
+        (request->op != CFS_OP_LIST || *request->name))
         return CFS_ERR_INVALID;
     if (request->op == CFS_OP_WRITE &&
         (request->write.len > CFS_CONTENT_MAX || request->write.offset > CFS_CONTENT_MAX))
@@ -244,9 +245,14 @@ static void own_request(struct cfs_client *client, struct cfs_call *call,
     struct cfs_acquire *acquire = &call->request.acquire;
 
     call->request = *request;
-    /* A LEASED hold outlives the session: asked anew in the next one it must be recognised. */
-    if (request->op == CFS_OP_ACQUIRE && acquire->kind == CFS_LEASED && !acquire->key)
-        acquire->key = cfs_env_random(client->env, INT64_MAX - 1) + 1;
+    /* A LEASED hold outlives the session: asked anew in the next one it must be recognised, and
+     * given back if nobody asks any more. */
+    if (request->op == CFS_OP_ACQUIRE && acquire->kind == CFS_LEASED) {
+        if (!acquire->key)
+            acquire->key = cfs_env_random(client->env, INT64_MAX - 1) + 1;
+        if (!acquire->handle)
+            acquire->handle = cfs_env_random(client->env, INT64_MAX - 1) + 1;
+    }
     if (request->op != CFS_OP_WRITE)
         return;
     call->data = cfs_alloc_copy(request->write.data, request->write.len);
@@ -256,16 +262,16 @@ static void own_request(struct cfs_client *client, struct cfs_call *call,
 /* Whether the leader could read it: what it cannot read it cannot answer. */
 static bool makes_sense(const struct cfs_client *client, const struct cfs_call *call)
 {
-    struct cfs_command command = command_of(client, call), decoded;
+    struct cfs_command command = command_of(client, call);
     struct cfs_writer writer = {0};
-    int result;
+    bool valid;
 
     if (call->read)
         return true;
     cfs_command_encode(&writer, &command);
-    result = cfs_command_decode(&decoded, writer.data, writer.len);
+    valid = cfs_command_valid(writer.data, writer.len);
     free(writer.data);
-    return result == 0;
+    return valid;
 }
 
 void cfs_client_request(struct cfs_client *client, uint64_t id, const struct cfs_request *request)
@@ -302,18 +308,46 @@ static void cancel_target(struct cfs_client *client, struct cfs_call *target, bo
     cfs_client_send(client, cancel);
 }
 
+/* Whatever the LEASED acquire was granted in a session that is lost. */
+static void give_back(struct cfs_client *client, const struct cfs_call *call)
+{
+    struct cfs_call *release = cfs_client_add(client, CFS_CMD_REQUEST);
+
+    release->request.op = CFS_OP_RELEASE;
+    memcpy(release->request.name, call->request.name, sizeof release->request.name);
+    release->request.release =
+        (struct cfs_release){.kind = CFS_LEASED, .handle = call->request.acquire.handle};
+    cfs_client_send(client, release);
+}
+
+/* Such a release is good in any session, and done once whenever it arrives. */
+static bool gives_back(const struct cfs_call *call)
+{
+    const struct cfs_request *request = &call->request;
+
+    return call->kind == CFS_CMD_REQUEST && request->op == CFS_OP_RELEASE &&
+           request->release.kind == CFS_LEASED && request->release.handle;
+}
+
+static void abandon(struct cfs_client *client, struct cfs_call *call)
+{
+    call->abandoned = true;
+    cancel_target(client, call, call->request.op == CFS_OP_ACQUIRE);
+}
+
 /* The caller is let go; what it asked for must not happen later. A release is the exception:
  * whoever could not say "released" in time still wants it to be. */
 void cfs_client_give_up(struct cfs_client *client, struct cfs_call *call, enum cfs_error error)
 {
     bool release = call->request.op == CFS_OP_RELEASE && call->kind == CFS_CMD_REQUEST;
 
+    /* A leader that still answers others makes this one's bad luck its own. */
+    if (client->env->now >= client->contact + client->config->timeout)
+        client->available = false;
     cfs_client_reply(client, call, error);
     call->deadline = call->give_up = CFS_NEVER;
-    if (call->leftover && !call->is_queued) {
-        call->request.acquire.wait = false; /* goes on only to find out, and give back */
-        return;
-    }
+    if (call->leftover)
+        give_back(client, call);
     if (!release && (call->read || !call->sequence)) {
         cfs_client_drop(client, call);
         return;
@@ -324,8 +358,7 @@ void cfs_client_give_up(struct cfs_client *client, struct cfs_call *call, enum c
     }
     if (release)
         return;
-    call->abandoned = true;
-    cancel_target(client, call, call->request.op == CFS_OP_ACQUIRE);
+    abandon(client, call);
 }
 
 void cfs_client_cancel(struct cfs_client *client, uint64_t id)
@@ -357,12 +390,15 @@ static void now_queued(struct cfs_client *client, struct cfs_call *call)
 {
     if (call->is_queued)
         return;
-    call->is_queued = true;
+    call->is_queued = call->waits = true;
     call->deadline = CFS_NEVER; /* from now on it depends on contact alone */
     call->resend = client->env->now + RESEND_QUEUED_AFTER;
     cfs_client_look_at(client, call->resend);
     cfs_client_look_at(client, client->contact + client->config->timeout);
     move(call, &client->queued);
+    /* A leftover that had been given up when its bytes still said "wait". */
+    if (!call->id && !call->abandoned)
+        abandon(client, call);
 }
 
 static bool may_have_waited(const struct cfs_call *call)
@@ -383,23 +419,11 @@ static void end_cancelled(struct cfs_client *client, uint64_t target)
     cfs_client_drop(client, call);
 }
 
-/* Nobody waits for this hold any more. */
-static void give_back(struct cfs_client *client, const struct cfs_call *call, cfs_token token)
-{
-    struct cfs_call *release = cfs_client_add(client, CFS_CMD_REQUEST);
-
-    release->request.op = CFS_OP_RELEASE;
-    memcpy(release->request.name, call->request.name, sizeof release->request.name);
-    release->request.release = (struct cfs_release){.kind = CFS_LEASED, .token = token};
-    cfs_client_send(client, release);
-}
-
 static void finish(struct cfs_client *client, struct cfs_call *call, struct cfs_msg_answer *message)
 {
     struct cfs_answer answer;
     struct cfs_holder_info *holders = NULL;
     bool lost = false; /* the cluster does not know the session any more */
-    bool said = call->id != 0;
 
     if (cfs_answer_decode(&answer, &holders, message->answer, message->len) != 0) {
         cfs_trace(client->env, "ignores a malformed answer");
@@ -414,8 +438,6 @@ static void finish(struct cfs_client *client, struct cfs_call *call, struct cfs_
     }
     if (may_have_waited(call))
         acknowledge(client, call->sequence);
-    if (call->leftover && !said && answer.error == CFS_OK)
-        give_back(client, call, answer.token);
     if (call->kind == CFS_CMD_CANCEL)
         end_cancelled(client, call->target);
     if (call->kind == CFS_CMD_CLOSE_SESSION)
@@ -438,10 +460,14 @@ void cfs_client_call_answered(struct cfs_client *client, struct cfs_msg_answer *
             return;
         call = cfs_client_find(client, message->id);
     }
-    if (call && message->queued)
-        now_queued(client, call);
-    else if (call)
+    if (!call)
+        return;
+    if (!message->queued)
         finish(client, call, message);
+    else if (may_have_waited(call))
+        now_queued(client, call);
+    else
+        cfs_trace(client->env, "ignores that a request waits which cannot");
 }
 
 /* An acquire can be asked again in the next session, as if for the first time. */
@@ -451,8 +477,8 @@ static void ask_anew(struct cfs_client *client, struct cfs_call *call)
     free(call->bytes.data);
     call->bytes = (struct cfs_writer){0};
     call->sequence = 0;
-    if (call->is_queued) /* it had none; from now on it waits for a majority like any other */
-        call->deadline = client->contact + client->config->timeout;
+    if (call->is_queued) /* it had none; from now on it is held for the timeout like any other */
+        call->deadline = client->env->now + client->config->timeout;
     call->is_queued = false;
     call->resend = CFS_NEVER;
     move(call, &client->unsent);
@@ -467,19 +493,18 @@ static void leave_open(struct cfs_client *client, struct cfs_call *call)
     call->abandoned = true;
 }
 
-/* A LEASED hold outlives the session: whoever asked and no longer waits has it found and given
- * back. */
+/* A LEASED hold outlives the session: whoever asked and no longer waits has it given back. */
 static void ask_leased_anew(struct cfs_client *client, struct cfs_call *call)
 {
     if (call->cancelling)
         cfs_client_reply(client, call, CFS_ERR_INTERRUPTED);
-    ask_anew(client, call);
-    call->cancelling = call->abandoned = false;
-    call->leftover = true;
-    if (call->id)
-        return;
-    call->request.acquire.wait = false;
-    call->deadline = CFS_NEVER;
+    if (call->id) {
+        ask_anew(client, call);
+        call->leftover = true;
+    } else {
+        give_back(client, call);
+        cfs_client_drop(client, call);
+    }
 }
 
 static void end_call(struct cfs_client *client, struct cfs_call *call)
@@ -492,7 +517,8 @@ static void end_call(struct cfs_client *client, struct cfs_call *call)
 
     if (leased && !request->acquire.renew) {
         ask_leased_anew(client, call);
-    } else if (call->id && !call->cancelling && request->op == CFS_OP_ACQUIRE) {
+    } else if (gives_back(call) ||
+               (call->id && !call->cancelling && request->op == CFS_OP_ACQUIRE)) {
         ask_anew(client, call);
     } else if (call->id && !call->cancelling && !released) {
         leave_open(client, call);
@@ -508,7 +534,7 @@ void cfs_client_end_calls(struct cfs_client *client)
     struct cfs_call *call, *next;
 
     DL_FOREACH_SAFE (client->unsent, call, next)
-        if (!call->id && !call->read && !call->leftover)
+        if (!call->id && !call->read && !gives_back(call))
             cfs_client_drop(client, call);
     DL_FOREACH_SAFE (client->queued, call, next)
         end_call(client, call);
@@ -531,7 +557,7 @@ void cfs_client_end_open_calls(struct cfs_client *client)
 
 static bool give_up_due(struct cfs_client *client, struct cfs_call *call, cfs_time now)
 {
-    bool out_of_contact = call->is_queued && now >= client->contact + client->config->timeout;
+    bool out_of_contact = call->waits && now >= client->contact + client->config->timeout;
 
     if (call->id && call->give_up <= now) {
         cfs_client_give_up(client, call, CFS_ERR_INTERRUPTED);
@@ -539,11 +565,26 @@ static bool give_up_due(struct cfs_client *client, struct cfs_call *call, cfs_ti
     }
     if (!call->id || (call->deadline > now && !out_of_contact))
         return false;
-    /* A leader that still answers others makes this one's bad luck its own. */
-    if (now >= client->contact + client->config->timeout)
-        client->available = false;
     cfs_client_give_up(client, call, CFS_ERR_TIMED_OUT);
     return true;
+}
+
+static void postpone_list(struct cfs_call *list, cfs_time duration)
+{
+    for (; list; list = list->next) {
+        if (list->deadline != CFS_NEVER)
+            list->deadline += duration;
+        if (list->give_up != CFS_NEVER)
+            list->give_up += duration;
+    }
+}
+
+void cfs_client_postpone_calls(struct cfs_client *client, cfs_time duration)
+{
+    postpone_list(client->unsent, duration);
+    postpone_list(client->active, duration);
+    postpone_list(client->queued, duration);
+    postpone_list(client->reads, duration);
 }
 
 static void look_at_list(struct cfs_client *client, struct cfs_call *list)
@@ -561,7 +602,7 @@ static void look_at_list(struct cfs_client *client, struct cfs_call *list)
         cfs_client_look_at(client, call->resend);
         cfs_client_look_at(client, call->id ? call->deadline : CFS_NEVER);
         cfs_client_look_at(client, call->id ? call->give_up : CFS_NEVER);
-        if (call->is_queued && call->id)
+        if (call->waits && call->id)
             cfs_client_look_at(client, client->contact + client->config->timeout);
     }
 }

@@ -60,7 +60,7 @@ void cfs_put_acquire(struct cfs_writer *writer, const struct cfs_acquire *acquir
     cfs_put_u64(writer, acquire->ticket);
     if (acquire->kind == CFS_LOCKFILE)
         cfs_put_u8(writer, (uint8_t)acquire->form);
-    if (acquire->kind == CFS_FLOCK)
+    else
         cfs_put_u64(writer, acquire->handle);
     if (acquire->kind == CFS_LEASED) {
         cfs_put_u32(writer, acquire->ttl_ms);
@@ -72,7 +72,7 @@ void cfs_put_acquire(struct cfs_writer *writer, const struct cfs_acquire *acquir
 
 void cfs_get_acquire(struct cfs_reader *reader, struct cfs_acquire *acquire)
 {
-    acquire->mode = cfs_get_enum(reader, CFS_SHARED, CFS_EXCLUSIVE);
+    acquire->mode = cfs_get_enum(reader, 0, CFS_EXCLUSIVE);
     acquire->kind = cfs_get_enum(reader, CFS_LOCKFILE, CFS_LEASED);
     acquire->wait = cfs_get_bool(reader);
     acquire->process = cfs_get_process(reader);
@@ -86,7 +86,7 @@ void cfs_get_acquire(struct cfs_reader *reader, struct cfs_acquire *acquire)
         if (acquire->mode != CFS_EXCLUSIVE)
             reader->failed = true;
     }
-    if (acquire->kind == CFS_FLOCK)
+    if (acquire->kind != CFS_LOCKFILE)
         acquire->handle = cfs_get_u64(reader);
     if (acquire->kind == CFS_LEASED) {
         acquire->ttl_ms = cfs_get_u32(reader);
@@ -94,6 +94,8 @@ void cfs_get_acquire(struct cfs_reader *reader, struct cfs_acquire *acquire)
         acquire->renew = cfs_get_u64(reader);
         cfs_get_string(reader, acquire->owner, sizeof acquire->owner);
     }
+    if (!acquire->mode && !acquire->renew)
+        reader->failed = true;
 }
 
 static void put_write(struct cfs_writer *writer, const struct cfs_write *write)
@@ -255,6 +257,7 @@ void cfs_command_encode(struct cfs_writer *writer, const struct cfs_command *com
     case CFS_CMD_OPEN_SESSION:
         cfs_put_u64(writer, command->nonce);
         cfs_put_u64(writer, command->target);
+        cfs_put_u64(writer, command->session_term);
         cfs_put_u8(writer, command->resume);
         break;
     case CFS_CMD_EXPIRE_SESSION:
@@ -274,6 +277,18 @@ void cfs_command_encode(struct cfs_writer *writer, const struct cfs_command *com
     }
 }
 
+/* Deadlines are added to the term and compared: one out of bounds would run over. */
+static void get_open(struct cfs_reader *reader, struct cfs_command *command)
+{
+    command->nonce = cfs_get_u64(reader);
+    command->target = cfs_get_u64(reader);
+    command->session_term = cfs_get_u64(reader);
+    command->resume = cfs_get_bool(reader);
+    if (command->session_term < CFS_MS(CFS_SESSION_MS_MIN) ||
+        command->session_term > CFS_MS(CFS_SESSION_MS_MAX))
+        reader->failed = true;
+}
+
 int cfs_command_decode(struct cfs_command *command, const uint8_t *data, size_t len)
 {
     struct cfs_reader reader = {.data = data, .len = len};
@@ -282,6 +297,8 @@ int cfs_command_decode(struct cfs_command *command, const uint8_t *data, size_t 
     cfs_get_enum(&reader, CFS_COMMAND_VERSION, CFS_COMMAND_VERSION);
     command->kind = cfs_get_enum(&reader, CFS_CMD_REQUEST, CFS_CMD_DROP_NODE);
     command->node = cfs_get_u32(&reader);
+    if (command->node == 0 || command->node > CFS_NODE_MAX)
+        reader.failed = true;
     command->session = cfs_get_u64(&reader);
     command->sequence = cfs_get_u64(&reader);
     command->oldest = cfs_get_u64(&reader);
@@ -295,9 +312,7 @@ int cfs_command_decode(struct cfs_command *command, const uint8_t *data, size_t 
         command->undo = cfs_get_bool(&reader);
         break;
     case CFS_CMD_OPEN_SESSION:
-        command->nonce = cfs_get_u64(&reader);
-        command->target = cfs_get_u64(&reader);
-        command->resume = cfs_get_bool(&reader);
+        get_open(&reader, command);
         break;
     case CFS_CMD_EXPIRE_SESSION:
     case CFS_CMD_DROP_NODE:
@@ -317,4 +332,11 @@ int cfs_command_decode(struct cfs_command *command, const uint8_t *data, size_t 
         reader.failed = true;
     }
     return cfs_reader_whole(&reader) ? 0 : -1;
+}
+
+bool cfs_command_valid(const uint8_t *data, size_t len)
+{
+    struct cfs_command command;
+
+    return cfs_command_decode(&command, data, len) == 0;
 }

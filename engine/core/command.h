@@ -35,6 +35,7 @@ struct cfs_command {
     bool undo;                     /* CANCEL: also give back what `target` was granted */
     uint64_t
         nonce; /* OPEN_SESSION: grows with every opening of the node; asking twice is asking once */
+    cfs_time session_term; /* OPEN_SESSION: how long it lives without being renewed */
     bool resume; /* OPEN_SESSION: keep the lockfiles of the node's session before, if it lives */
 };
 
@@ -44,6 +45,10 @@ void cfs_command_encode(struct cfs_writer *writer, const struct cfs_command *com
 /* 0, or -1 if the bytes are no command of this version. request.write.data is borrowed from `data`.
  */
 int cfs_command_decode(struct cfs_command *command, const uint8_t *data, size_t len);
+
+/* Whether they are one. To be asked before bytes get into a log, by whoever lets them in: a replica
+ * that finds what it cannot read among committed entries has to stop, and again at each restart. */
+bool cfs_command_valid(const uint8_t *data, size_t len);
 
 void cfs_answer_encode(struct cfs_writer *writer, const struct cfs_answer *answer);
 

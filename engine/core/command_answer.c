@@ -1,4 +1,5 @@
-/* Answers as bytes: error, token and ticket, then the lock or the names if there are any. */
+/* Answers as bytes: error, token and ticket, then the lock or the names if there are any, and
+ * whether more names follow. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,6 +20,7 @@ static void put_lock(struct cfs_writer *writer, const struct cfs_lock_info *lock
     cfs_put_u32(writer, lock->perm);
     cfs_put_u32(writer, lock->waiters);
     cfs_put_bytes(writer, lock->content, lock->content_len);
+    cfs_put_u32(writer, lock->more_holders);
     cfs_put_u32(writer, lock->holder_count);
     for (uint32_t i = 0; i < lock->holder_count; i++) {
         const struct cfs_holder_info *holder = &lock->holders[i];
@@ -66,18 +68,22 @@ static void get_lock(struct cfs_reader *reader, struct cfs_lock_info *lock,
     lock->content = cfs_get_bytes(reader, &lock->content_len);
     if (lock->content_len > CFS_CONTENT_MAX)
         reader->failed = true;
+    lock->more_holders = cfs_get_u32(reader);
     get_holders(reader, lock, holders);
 }
 
-/* Names one after the other, each ended by its NUL. */
+/* Names one after the other, each ended by its NUL. Who asks for more asks behind the last. */
 static void get_names(struct cfs_reader *reader, struct cfs_answer *answer)
 {
     const char *names = (const char *)cfs_get_bytes(reader, &answer->names_len);
     uint32_t at = 0;
 
-    if (!answer->names_len)
+    answer->more = cfs_get_bool(reader);
+    if (!answer->names_len) {
+        reader->failed |= answer->more;
         return;
-    if (names[answer->names_len - 1] != 0) {
+    }
+    if (reader->failed || names[answer->names_len - 1] != 0) {
         reader->failed = true;
         return;
     }
@@ -97,6 +103,7 @@ void cfs_answer_encode(struct cfs_writer *writer, const struct cfs_answer *answe
     if (answer->lock.form)
         put_lock(writer, &answer->lock);
     cfs_put_bytes(writer, answer->names, answer->names_len);
+    cfs_put_u8(writer, answer->more);
 }
 
 int cfs_answer_decode(struct cfs_answer *answer, struct cfs_holder_info **holders,

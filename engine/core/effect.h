@@ -73,7 +73,7 @@ struct cfs_fetch {
 
 struct cfs_effect {
     enum cfs_effect_type type;
-    uint64_t lsn; /* PERSIST: 1, 2, 3, ... since the core was made */
+    uint64_t lsn; /* PERSIST: goes on by one from the number of records restored */
     uint64_t id;  /* ANSWER, DRAIN, COLLECT, CHECKPOINT, STAGE; FETCH, END_FETCH: the transfer */
     union {
         struct cfs_record record;

@@ -17,8 +17,8 @@ struct cfs_env {
     cfs_time now;
     cfs_wall_time wall;
     struct cfs_effects *effects;                  /* of the step under way */
-    uint64_t lsn;                                 /* of the newest ordered record */
-    uint64_t durable;                             /* newest lsn reported durable */
+    uint64_t lsn;                                 /* of the newest record, restored or ordered */
+    uint64_t durable;                             /* newest lsn restored or reported durable */
     struct cfs_deferred *deferred;                /* messages that wait for an lsn, oldest first */
     struct cfs_message *inbox;                    /* messages to oneself, oldest first */
     size_t inbox_at, inbox_count, inbox_capacity; /* inbox_at: the next to be taken */

@@ -6,6 +6,11 @@
 #include "core/alloc.h"
 #include "core/planted.h"
 
+/* Looks at the sessions: that many in the shortest term, so that none ends much later than it may;
+ * this often at least, so that a new one is seen. */
+#define CHECKS 10u
+#define CHECK_MAX CFS_MS(500)
+
 struct refusal {
     uint64_t sequence;
     enum cfs_error error;
@@ -335,25 +340,30 @@ void cfs_home_receive(struct cfs_home *home, struct cfs_message *message)
     }
 }
 
-static cfs_time session_term(const struct cfs_home *home)
+/* By the term that the session was opened with: its node counts by that one. */
+static cfs_time session_term(const struct cfs_home *home, const struct cfs_session *session)
 {
-    cfs_time term = home->config->session;
+    cfs_time term = CFS_PLANTED(BUG_OWN_TERM) ? home->config->session : session->term;
 
     return CFS_PLANTED(BUG_EARLY_EXPIRY) ? term / 2 : term + CFS_CLOCK_GUARD(term);
 }
 
 static void check_sessions(struct cfs_home *home)
 {
+    cfs_time shortest = CHECK_MAX * CHECKS;
     struct cfs_renewal *renewal, *next;
 
-    for (struct cfs_session *s = home->machine->sessions.by_id; s; s = s->hh.next)
+    for (struct cfs_session *s = home->machine->sessions.by_id; s; s = s->hh.next) {
         renewal_of(home, s->id);
+        shortest = s->term < shortest ? s->term : shortest;
+    }
     HASH_ITER (hh, home->renewals, renewal, next) {
         const struct cfs_session *session =
             cfs_sessions_find(&home->machine->sessions, renewal->session);
         if (!session) {
             drop_renewal(home, renewal);
-        } else if (!renewal->doomed && home->env->now >= renewal->renewed + session_term(home)) {
+        } else if (!renewal->doomed &&
+                   home->env->now >= renewal->renewed + session_term(home, session)) {
             cfs_trace(home->env, "session %lu of node %u was not renewed: expires", session->id,
                       session->node);
             renewal->doomed = true;
@@ -362,7 +372,7 @@ static void check_sessions(struct cfs_home *home)
                                                          .target = session->id});
         }
     }
-    home->check_due = home->env->now + home->config->session / 10;
+    home->check_due = home->env->now + shortest / CHECKS;
 }
 
 /* The node time at which the next HTTP lock expires, unless its expiry is on its way. */

@@ -13,6 +13,18 @@
 struct cfs_renewal;
 struct cfs_question;
 
+/* Open questions. A step looks only at those for which something can have changed: there may be
+ * thousands, and heartbeats wait while they are looked at. */
+struct cfs_questions {
+    struct cfs_question *open;     /* all of them, by who asked what */
+    struct cfs_question *ready;    /* to be looked at in this step; lists, oldest first */
+    struct cfs_question *waiting;  /* for the log and the lease, in the order of `after` */
+    struct cfs_question *draining; /* for their drains, in the order of their deadlines */
+    struct cfs_question *by_drain; /* the same, by drain */
+    uint64_t drain_id;             /* of the newest drain */
+    uint64_t seen;                 /* applied index at the last look at those that drain */
+};
+
 /* A collection of what is stuck on all nodes; two in a row must find the same cycle. */
 struct cfs_collection {
     uint64_t id;
@@ -32,9 +44,8 @@ struct cfs_home {
     struct cfs_machine *machine;
     const struct cfs_core_config *config;
     bool serving;
-    struct cfs_renewal *renewals;   /* by session */
-    struct cfs_question *questions; /* unanswered, oldest first */
-    uint64_t drain_id;
+    struct cfs_renewal *renewals; /* by session */
+    struct cfs_questions questions;
     cfs_time check_due;    /* of session terms */
     cfs_time members_due;  /* next look at who the members should be */
     uint64_t expiry_index; /* of the newest EXPIRE_LEASED in the log */

@@ -4,6 +4,7 @@
  * A question is answered from the applied state when the lease is valid and everything that was in
  * the log when the question came has been applied: then it sees all that was answered before it was
  * asked, and all that its own node had sent before it. */
+#include <assert.h>
 #include <stdlib.h>
 #include <utlist.h>
 
@@ -14,73 +15,100 @@
  */
 #define DRAIN_MAX CFS_MS(250)
 
+/* Whoever waits for a drain may get what he wants before it ends. That many of the oldest are
+ * looked at for it when entries were applied; the others hear it from their drains. */
+#define LOOK_MAX 16u
+
+/* A resend of a question that is still open adds nothing. */
+struct key {
+    uint64_t asker; /* type of the message and node */
+    uint64_t session, number;
+};
+
 struct cfs_question {
+    struct key key;
     struct cfs_message message; /* READ or FORWARD; owned */
     struct cfs_command try;     /* FORWARD: decoded, borrowing from message */
     uint64_t after;             /* applied index it has to see */
-    bool drained;               /* the holders' nodes were asked */
-    uint64_t drain_id;
-    cfs_node_set awaited; /* have not finished yet */
+    uint64_t drain_id;          /* 0: the holders' nodes were not asked yet */
+    cfs_node_set awaited;       /* have not finished yet */
     cfs_time deadline;
+    struct cfs_question **list;
     struct cfs_question *prev, *next;
+    UT_hash_handle hh, hh_drain;
 };
 
-/* A resend of a question that is still open adds nothing. */
-static bool is_open(const struct cfs_home *home, const struct cfs_message *message,
-                    const struct cfs_command *try)
+static void move(struct cfs_question *question, struct cfs_question **list)
 {
-    const struct cfs_question *question;
+    if (question->list)
+        DL_DELETE(*question->list, question);
+    question->list = list;
+    if (list)
+        DL_APPEND(*list, question);
+}
 
-    DL_FOREACH (home->questions, question) {
-        if (question->message.from != message->from || question->message.type != message->type)
-            continue;
-        if (try ? question->try.session == try->session && question->try.sequence == try->sequence
-                : question->message.read.id == message->read.id)
-            return true;
-    }
-    return false;
+static struct key key_of(const struct cfs_message *message, const struct cfs_command *try)
+{
+    struct key key = {.asker = (uint64_t)message->type << 32 | message->from};
+
+    key.session = try ? try->session : 0;
+    key.number = try ? try->sequence : message->read.id;
+    return key;
+}
+
+/* Seeing more of the log than was there when it was asked does a question no harm, and keeps those
+ * that wait in order. */
+static void wait_for_log(struct cfs_home *home, struct cfs_question *question)
+{
+    question->after = cfs_log_last_index(&home->raft->log);
+    move(question, &home->questions.waiting);
 }
 
 void cfs_home_ask(struct cfs_home *home, struct cfs_message *message, const struct cfs_command *try)
 {
+    struct key key = key_of(message, try);
     struct cfs_question *question;
 
-    if (is_open(home, message, try))
+    HASH_FIND(hh, home->questions.open, &key, sizeof key, question);
+    if (question)
         return;
     question = cfs_alloc_zeroed(1, sizeof *question);
+    question->key = key;
     question->message = *message;
     *message = (struct cfs_message){0};
+    question->after = cfs_log_last_index(&home->raft->log);
+    HASH_ADD(hh, home->questions.open, key, sizeof key, question);
     if (try)
         question->try = *try;
-    question->after = cfs_log_last_index(&home->raft->log);
-    question->deadline = CFS_NEVER;
-    DL_APPEND(home->questions, question);
+    move(question, try ? &home->questions.ready : &home->questions.waiting);
+}
+
+static void end_drain(struct cfs_home *home, struct cfs_question *question)
+{
+    HASH_DELETE(hh_drain, home->questions.by_drain, question);
+    question->awaited = 0;
+    move(question, &home->questions.ready);
 }
 
 static void drop(struct cfs_home *home, struct cfs_question *question)
 {
-    DL_DELETE(home->questions, question);
+    if (question->awaited)
+        end_drain(home, question);
+    move(question, NULL);
+    HASH_DEL(home->questions.open, question);
     cfs_message_clear(&question->message);
     free(question);
 }
 
 void cfs_home_drop_questions(struct cfs_home *home)
 {
-    while (home->questions)
-        drop(home, home->questions);
+    while (home->questions.open)
+        drop(home, home->questions.open);
 }
 
-/* Asks the nodes that hold through open files to finish what they have queued; true when it has to
- * be waited for. */
-static bool drain(struct cfs_home *home, struct cfs_question *question, const char *name)
+static void begin_drain(struct cfs_home *home, struct cfs_question *question, uint64_t nodes)
 {
-    uint64_t nodes = cfs_lock_table_flock_nodes(home->machine->locks, name);
-
-    if (question->drained)
-        return question->awaited && home->env->now < question->deadline;
-    question->drained = true;
-    question->drain_id = ++home->drain_id;
-    question->deadline = home->env->now + DRAIN_MAX;
+    question->drain_id = ++home->questions.drain_id;
     CFS_EACH_NODE (node, nodes) {
         struct cfs_message message = {.type = CFS_MSG_DRAIN,
                                       .group = home->raft->group,
@@ -92,6 +120,19 @@ static bool drain(struct cfs_home *home, struct cfs_question *question, const ch
         question->awaited |= CFS_NODE_BIT(node);
         cfs_env_send(home->env, &message);
     }
+    if (!question->awaited)
+        return;
+    question->deadline = home->env->now + DRAIN_MAX;
+    HASH_ADD(hh_drain, home->questions.by_drain, drain_id, sizeof question->drain_id, question);
+    move(question, &home->questions.draining);
+}
+
+/* Asks the nodes that hold through open files to finish what they have queued; true when it has to
+ * be waited for. */
+static bool drain(struct cfs_home *home, struct cfs_question *question, const char *name)
+{
+    if (!question->drain_id)
+        begin_drain(home, question, cfs_lock_table_flock_nodes(home->machine->locks, name));
     return question->awaited != 0;
 }
 
@@ -108,9 +149,7 @@ static void answer_read(struct cfs_home *home, const struct cfs_question *questi
                                   .answer = {.to = CFS_TO_READ, .id = read->id}};
 
     if (read->op == CFS_OP_LIST)
-        answer.names = names = cfs_lock_table_list(home->machine->locks, &answer.names_len);
-    if (answer.names_len > CFS_LIST_BYTES_MAX)
-        answer = (struct cfs_answer){.error = CFS_ERR_TOO_MANY};
+        names = cfs_lock_table_list(home->machine->locks, read->name, &answer);
     if (read->op == CFS_OP_GET &&
         !cfs_lock_table_get(home->machine->locks, read->name, &answer.lock))
         answer.error = CFS_ERR_NOT_HELD;
@@ -158,6 +197,7 @@ static bool progress_try(struct cfs_home *home, struct cfs_question *question)
     return true;
 }
 
+/* True when it is answered, or has become a command. */
 static bool progress(struct cfs_home *home, struct cfs_question *question)
 {
     if (question->message.type == CFS_MSG_FORWARD)
@@ -166,13 +206,57 @@ static bool progress(struct cfs_home *home, struct cfs_question *question)
            progress_read(home, question);
 }
 
-void cfs_home_progress(struct cfs_home *home)
+static void progress_ready(struct cfs_home *home)
 {
-    struct cfs_question *question, *next;
+    struct cfs_questions *questions = &home->questions;
 
-    DL_FOREACH_SAFE (home->questions, question, next)
+    while (questions->draining && questions->draining->deadline <= home->env->now)
+        end_drain(home, questions->draining);
+    while (questions->ready) {
+        struct cfs_question *question = questions->ready;
         if (progress(home, question))
             drop(home, question);
+        else if (!question->awaited)
+            wait_for_log(home, question);
+    }
+}
+
+/* Who has seen the log under the lease is answered or drains. */
+static void progress_waiting(struct cfs_home *home)
+{
+    struct cfs_questions *questions = &home->questions;
+
+    while (questions->waiting && questions->waiting->after <= home->raft->applied &&
+           cfs_home_lease_valid(home)) {
+        struct cfs_question *question = questions->waiting;
+        if (progress(home, question))
+            drop(home, question);
+        else
+            assert(question->awaited);
+    }
+}
+
+static void progress_draining(struct cfs_home *home)
+{
+    struct cfs_question *question, *next;
+    uint32_t looks = 0;
+
+    if (home->questions.seen == home->raft->applied)
+        return;
+    home->questions.seen = home->raft->applied;
+    DL_FOREACH_SAFE (home->questions.draining, question, next) {
+        if (looks++ == LOOK_MAX)
+            return;
+        if (progress(home, question))
+            drop(home, question);
+    }
+}
+
+void cfs_home_progress(struct cfs_home *home)
+{
+    progress_ready(home);
+    progress_waiting(home);
+    progress_draining(home);
 }
 
 void cfs_home_drained(struct cfs_home *home, const struct cfs_message *message)
@@ -181,17 +265,17 @@ void cfs_home_drained(struct cfs_home *home, const struct cfs_message *message)
 
     if (message->term != home->raft->term)
         return;
-    DL_FOREACH (home->questions, question)
-        if (question->drained && question->drain_id == message->drain_reply.id)
-            question->awaited &= ~CFS_NODE_BIT(message->from);
+    HASH_FIND(hh_drain, home->questions.by_drain, &message->drain_reply.id,
+              sizeof message->drain_reply.id, question);
+    if (!question)
+        return;
+    if (question->awaited == CFS_NODE_BIT(message->from))
+        end_drain(home, question);
+    else
+        question->awaited &= ~CFS_NODE_BIT(message->from);
 }
 
 cfs_time cfs_home_question_deadline(const struct cfs_home *home)
 {
-    cfs_time due = CFS_NEVER;
-
-    for (const struct cfs_question *q = home->questions; q; q = q->next)
-        if (q->awaited && q->deadline > home->env->now && q->deadline < due)
-            due = q->deadline;
-    return due;
+    return home->questions.draining ? home->questions.draining->deadline : CFS_NEVER;
 }

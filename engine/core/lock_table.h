@@ -37,9 +37,9 @@ void cfs_lock_table_free(struct cfs_lock_table *table);
 enum cfs_outcome { CFS_ANSWERED, CFS_QUEUED };
 
 /* Takes the lock, or queues up. ANSWERED: `answer` holds error (OK, EXISTS, WOULD_BLOCK,
- * NOT_HOLDER, IS_DIRECTORY: flock on a directory lock) and token. Asking again for what one holds
- * in the same mode keeps token and content. A FLOCK conversion lets go first, then asks, and is a
- * new acquisition with a new token. */
+ * NOT_HOLDER, DIFFERS, IS_DIRECTORY: flock on a directory lock) and token. Asking again for what
+ * one holds in the same mode keeps token and content. A FLOCK conversion lets go first, then asks,
+ * and is a new acquisition with a new token. */
 enum cfs_outcome cfs_lock_table_acquire(struct cfs_lock_table *table, struct cfs_asker asker,
                                         struct cfs_moment moment, const char *name,
                                         const struct cfs_acquire *acquire,
@@ -100,17 +100,28 @@ bool cfs_lock_table_conflicts(const struct cfs_lock_table *table, cfs_session_id
 bool cfs_lock_table_converts(const struct cfs_lock_table *table, cfs_session_id session,
                              const char *name, const struct cfs_acquire *acquire);
 
+/* Calls `lock` for each held lock, those that are held longest first, until it returns false. What
+ * it is shown is its only during the call. */
+typedef bool (*cfs_lock_fn)(void *arg, const char *name, const struct cfs_lock_info *info);
+void cfs_lock_table_each(const struct cfs_lock_table *table, cfs_lock_fn lock, void *arg);
+
 /* The nodes with FLOCK holds on `name` (NULL: on any name): a bit set, bit n for node n. */
 uint64_t cfs_lock_table_flock_nodes(const struct cfs_lock_table *table, const char *name);
 
-/* The held names, sorted, as CFS_OP_LIST answers them. malloc'd. */
-char *cfs_lock_table_list(const struct cfs_lock_table *table, uint32_t *len);
+/* What CFS_OP_LIST answers: the held names behind `after`, sorted, up to CFS_LIST_BYTES_MAX bytes;
+ * fills in names, names_len and more. malloc'd, and the answer's names. */
+char *cfs_lock_table_list(const struct cfs_lock_table *table, const char *after,
+                          struct cfs_answer *answer);
 
 uint32_t cfs_lock_table_held_count(const struct cfs_lock_table *table);
 uint32_t cfs_lock_table_waiter_count(const struct cfs_lock_table *table);
 
-/* A request that waits, and a hold, as vertices of the wait-for graph. */
+/* A request that waits, and a hold, as vertices of the wait-for graph; name, mode and processes are
+ * for people. */
 struct cfs_wait_vertex {
+    const char *name; /* of the lock */
+    enum cfs_lock_mode mode;
+    struct cfs_process process;
     struct cfs_asker asker;
     uint64_t ticket; /* its place; larger is newer */
     bool leased;
@@ -121,12 +132,14 @@ struct cfs_hold_vertex {
     cfs_session_id session;
     cfs_node_id node;
     enum cfs_lock_kind kind;
+    struct cfs_process process;
     uint64_t handle;   /* FLOCK */
     const char *owner; /* LEASED */
 };
 
-/* Calls `wait` for every waiter with the holds and the earlier waiters that keep it from being
- * granted. Pointers are borrowed during the call. */
+/* Calls `wait` for every waiter, those of one lock in the order of its queue, with the holds and
+ * the earlier waiters, nearest first, that keep it from being granted. Pointers are borrowed during
+ * the call. */
 typedef void (*cfs_wait_fn)(void *arg, const struct cfs_wait_vertex *waiter,
                             const struct cfs_hold_vertex *holds, uint32_t hold_count,
                             const struct cfs_asker *ahead, uint32_t ahead_count);

@@ -1,5 +1,6 @@
 /* Asking for a lock: first whether this is asking again, then whether anybody is in the way. */
 #include <assert.h>
+#include <string.h>
 
 #include "core/lock_table_internal.h"
 
@@ -17,6 +18,24 @@ static void set_expiry(struct cfs_lock_table *table, struct cfs_claim *hold, cfs
     cfs_expiry_changed(&table->expiries, hold);
 }
 
+static bool same_owner(const struct cfs_acquire *a, const struct cfs_acquire *b)
+{
+    return strcmp(a->owner, b->owner) == 0;
+}
+
+/* A renewal needs to say no more than its token; what it says has to be true. */
+static bool renews_another(const struct cfs_acquire *acquire, const struct cfs_acquire *held)
+{
+    return (acquire->mode && acquire->mode != held->mode) ||
+           (acquire->owner[0] && !same_owner(acquire, held));
+}
+
+/* A key that two requests use which are not the same one. */
+static bool asks_another(const struct cfs_claim *probe, const struct cfs_claim *same)
+{
+    return probe->ask.mode != same->ask.mode || !same_owner(&probe->ask, &same->ask);
+}
+
 static void renew(struct cfs_lock_table *table, const struct cfs_lock *lock,
                   struct cfs_moment moment, const struct cfs_acquire *acquire,
                   struct cfs_answer *answer)
@@ -25,6 +44,10 @@ static void renew(struct cfs_lock_table *table, const struct cfs_lock *lock,
 
     if (!hold) {
         answer->error = CFS_ERR_NOT_HOLDER;
+        return;
+    }
+    if (renews_another(acquire, &hold->ask)) {
+        answer->error = CFS_ERR_DIFFERS;
         return;
     }
     set_expiry(table, hold, moment.time + CFS_MS(acquire->ttl_ms));
@@ -74,6 +97,18 @@ static void answer_again(struct cfs_lock_table *table, struct cfs_claim *hold,
     answer->token = hold->token;
 }
 
+/* A client that asks anew, after its node's session was lost, is the same one; whoever else has the
+ * key is another, and then nobody may give back for want of an answer. */
+static void answer_again_leased(struct cfs_lock_table *table, struct cfs_claim *hold,
+                                const struct cfs_claim *probe, struct cfs_answer *answer)
+{
+    answer_again(table, hold, answer);
+    if (probe->ask.handle && hold->ask.handle == probe->ask.handle)
+        cfs_claim_set_asker(table, hold, probe->asker);
+    else
+        hold->ask.handle = 0;
+}
+
 /* A waiter through the same file is not granted by the letting go: what is in its way is something
  * else. So the file holds nothing when it asks anew. */
 static enum cfs_outcome ask_again_flock(struct cfs_lock_table *table, struct cfs_claim *held,
@@ -98,10 +133,14 @@ static enum cfs_outcome ask_again_leased(struct cfs_lock_table *table, struct cf
     struct cfs_asker before = same->asker;
     cfs_time expiry = moment.time + CFS_MS(probe->ask.ttl_ms);
 
+    if (asks_another(probe, same)) {
+        answer->error = CFS_ERR_DIFFERS;
+        return CFS_ANSWERED;
+    }
     if (same->state == CFS_CLAIM_HOLDING) {
         if (expiry > same->expiry)
             set_expiry(table, same, expiry);
-        answer_again(table, same, answer);
+        answer_again_leased(table, same, probe, answer);
         return CFS_ANSWERED;
     }
     if (!probe->ask.wait) {
@@ -109,6 +148,7 @@ static enum cfs_outcome ask_again_leased(struct cfs_lock_table *table, struct cf
         return CFS_ANSWERED;
     }
     cfs_claim_set_asker(table, same, probe->asker);
+    same->ask.handle = probe->ask.handle;
     cfs_claim_move(table, same, probe->session, probe->node);
     table->settled(table->arg, before, &(struct cfs_answer){.error = CFS_ERR_INTERRUPTED});
     return CFS_QUEUED;
@@ -153,7 +193,9 @@ bool cfs_lock_table_conflicts(const struct cfs_lock_table *table, cfs_session_id
     if (!lock || is_directory(lock, acquire) || (acquire->kind == CFS_LEASED && acquire->renew))
         return false;
     same = cfs_claim_same(table, lock, &probe);
-    if (same && (acquire->kind == CFS_LEASED || same->ask.mode == acquire->mode))
+    if (same && acquire->kind == CFS_LEASED)
+        return same->state == CFS_CLAIM_QUEUED && !asks_another(&probe, same);
+    if (same && same->ask.mode == acquire->mode)
         return same->state == CFS_CLAIM_QUEUED;
     if (same) /* a conversion lets go first, even when it is refused then: it needs the log */
         return false;

@@ -39,10 +39,25 @@ static enum cfs_error release_lockfile(struct cfs_lock_table *table, const struc
     return CFS_OK;
 }
 
-static enum cfs_error release_leased(struct cfs_lock_table *table, const struct cfs_lock *lock,
-                                     struct cfs_moment moment, cfs_token token)
+static struct cfs_claim *by_asking(const struct cfs_lock *lock, uint64_t handle)
 {
-    struct cfs_claim *hold = lock ? cfs_claim_by_token(lock, token) : NULL;
+    struct cfs_claim *hold;
+
+    DL_FOREACH (lock->holders, hold)
+        if (hold->ask.kind == CFS_LEASED && hold->ask.handle == handle)
+            return hold;
+    return NULL;
+}
+
+static enum cfs_error release_leased(struct cfs_lock_table *table, const struct cfs_lock *lock,
+                                     struct cfs_moment moment, const struct cfs_release *release)
+{
+    struct cfs_claim *hold = NULL;
+
+    if (lock && release->handle)
+        hold = by_asking(lock, release->handle);
+    else if (lock)
+        hold = cfs_claim_by_token(lock, release->token);
 
     if (!lock)
         return CFS_ERR_NOT_HELD;
@@ -62,7 +77,7 @@ enum cfs_error cfs_lock_table_release(struct cfs_lock_table *table, cfs_session_
         return release_flock(table, lock, session, moment, release->handle);
     if (release->kind == CFS_LOCKFILE)
         return release_lockfile(table, lock, session, moment, release->token);
-    return release_leased(table, lock, moment, release->token);
+    return release_leased(table, lock, moment, release);
 }
 
 /* At most one: lockfiles are exclusive. */

@@ -1,5 +1,4 @@
 /* What may be asked of the table without changing it. */
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,30 +11,34 @@ static void fill_info(struct cfs_holder_info *info, const struct cfs_claim *hold
     memcpy(info->owner, hold->ask.owner, sizeof info->owner);
 }
 
-static const struct cfs_holder_info *fill_infos(struct cfs_lock_table *table,
-                                                const struct cfs_lock *lock)
-{
-    const struct cfs_claim *hold;
-    size_t count = 0;
+/* Where the holders of a lock are listed; reused from lock to lock. */
+struct infos {
+    struct cfs_holder_info *items;
+    size_t capacity;
+};
 
-    DL_FOREACH (lock->holders, hold) {
-        table->infos =
-            cfs_array_room(table->infos, count, &table->info_capacity, sizeof *table->infos);
-        fill_info(&table->infos[count++], hold);
-    }
-    return table->infos;
+/* Tens of thousands may share a lock: an answer has to fit a message. */
+static uint32_t listed_count(const struct cfs_lock *lock)
+{
+    return lock->holder_count < CFS_HOLDERS_MAX ? lock->holder_count : CFS_HOLDERS_MAX;
 }
 
-bool cfs_lock_table_get(struct cfs_lock_table *table, const char *name, struct cfs_lock_info *info)
+static void fill_infos(struct infos *infos, const struct cfs_lock *lock)
 {
-    const struct cfs_lock *lock = cfs_lock_find(table, name);
-    const struct cfs_claim *newest;
+    const struct cfs_claim *hold = lock->holders;
 
-    *info = (struct cfs_lock_info){0};
-    if (!lock)
-        return false;
-    newest = lock->holders->prev;
-    *info = (struct cfs_lock_info){
+    for (uint32_t i = 0; i < listed_count(lock); i++, hold = hold->next) {
+        infos->items = cfs_array_room(infos->items, i, &infos->capacity, sizeof *infos->items);
+        fill_info(&infos->items[i], hold);
+    }
+}
+
+static struct cfs_lock_info lock_info(const struct cfs_lock *lock, struct infos *infos)
+{
+    const struct cfs_claim *newest = lock->holders->prev;
+
+    fill_infos(infos, lock);
+    return (struct cfs_lock_info){
         .form = lock->form,
         .mode = lock->exclusive_holders ? CFS_EXCLUSIVE : CFS_SHARED,
         .token = newest->token,
@@ -45,12 +48,40 @@ bool cfs_lock_table_get(struct cfs_lock_table *table, const char *name, struct c
         .gid = lock->gid,
         .perm = lock->perm,
         .waiters = lock->waiter_count,
-        .holder_count = lock->holder_count,
-        .holders = fill_infos(table, lock),
+        .holder_count = listed_count(lock),
+        .more_holders = lock->holder_count - listed_count(lock),
+        .holders = infos->items,
         .content = lock->content,
         .content_len = lock->content_len,
     };
+}
+
+bool cfs_lock_table_get(struct cfs_lock_table *table, const char *name, struct cfs_lock_info *info)
+{
+    const struct cfs_lock *lock = cfs_lock_find(table, name);
+    struct infos infos = {table->infos, table->info_capacity};
+
+    *info = (struct cfs_lock_info){0};
+    if (!lock)
+        return false;
+    *info = lock_info(lock, &infos);
+    table->infos = infos.items;
+    table->info_capacity = infos.capacity;
     return true;
+}
+
+/* The hash keeps its locks in the order in which they came to be held. */
+void cfs_lock_table_each(const struct cfs_lock_table *table, cfs_lock_fn lock, void *arg)
+{
+    struct infos infos = {0};
+    struct cfs_lock_info info;
+
+    for (const struct cfs_lock *held = table->locks; held; held = held->hh.next) {
+        info = lock_info(held, &infos);
+        if (!lock(arg, held->name, &info))
+            break;
+    }
+    free(infos.items);
 }
 
 static uint64_t all_flock_nodes(const struct cfs_lock_table *table)
@@ -85,23 +116,36 @@ static int by_bytes(const void *a, const void *b)
     return strcmp(*first, *second);
 }
 
-char *cfs_lock_table_list(const struct cfs_lock_table *table, uint32_t *len)
+/* As many of the names as a page holds; `more` says whether some are left. */
+static size_t page_of(const char *const *names, size_t count, size_t *size, bool *more)
 {
-    size_t count = 0, size = 0;
+    size_t taken = 0;
+
+    *size = 0;
+    while (taken < count && *size + strlen(names[taken]) + 1 <= CFS_LIST_BYTES_MAX)
+        *size += strlen(names[taken++]) + 1;
+    *more = taken < count;
+    return taken;
+}
+
+char *cfs_lock_table_list(const struct cfs_lock_table *table, const char *after,
+                          struct cfs_answer *answer)
+{
+    size_t count = 0, size;
     const char **names = cfs_alloc(HASH_COUNT(table->locks) * sizeof(char *));
     char *list, *end;
 
-    for (const struct cfs_lock *lock = table->locks; lock; lock = lock->hh.next) {
-        names[count++] = lock->name;
-        size += strlen(lock->name) + 1;
-    }
-    assert(size <= UINT32_MAX);
+    for (const struct cfs_lock *lock = table->locks; lock; lock = lock->hh.next)
+        if (strcmp(lock->name, after) > 0)
+            names[count++] = lock->name;
     qsort(names, count, sizeof(char *), by_bytes);
+    count = page_of(names, count, &size, &answer->more);
     list = end = cfs_alloc(size);
     for (size_t i = 0; i < count; i++)
         end = stpcpy(end, names[i]) + 1;
     free(names);
-    *len = (uint32_t)size;
+    answer->names = list;
+    answer->names_len = (uint32_t)size;
     return list;
 }
 

@@ -30,6 +30,7 @@ static void collect_holds(struct blockers *blockers, const struct cfs_claim *wai
             .session = hold->session,
             .node = hold->node,
             .kind = hold->ask.kind,
+            .process = hold->ask.process,
             .handle = hold->ask.handle,
             .owner = hold->ask.owner,
         };
@@ -79,6 +80,9 @@ static void tell(struct blockers *blockers, const struct cfs_claim *waiter, cfs_
                  void *arg)
 {
     struct cfs_wait_vertex vertex = {
+        .name = waiter->lock->name,
+        .mode = waiter->ask.mode,
+        .process = waiter->ask.process,
         .asker = waiter->asker,
         .ticket = waiter->ticket,
         .leased = waiter->ask.kind == CFS_LEASED,

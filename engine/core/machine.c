@@ -190,7 +190,7 @@ static void apply_open(struct cfs_machine *machine, const struct cfs_command *co
     } else if (old) {
         end_session(machine, old);
     }
-    cfs_sessions_add(&machine->sessions, id, command->node, command->nonce);
+    cfs_sessions_add(&machine->sessions, id, command->node, command->nonce, command->session_term);
     answer_open(machine, command, CFS_OK, id);
 }
 
@@ -228,7 +228,7 @@ void cfs_machine_apply(struct cfs_machine *machine, const struct cfs_entry *entr
     machine->moment = (struct cfs_moment){entry->index, entry->time, entry->wall};
     if (entry->kind != CFS_ENTRY_COMMAND)
         return;
-    /* The leader let nothing into the log that it could not read. */
+    /* Whoever let it into a log could read it: the leader, and a follower that took it over. */
     if (cfs_command_decode(&command, entry->data, entry->len) != 0)
         assert(!"a committed command cannot be decoded");
     switch (command.kind) {
@@ -272,7 +272,8 @@ uint64_t cfs_machine_digest(const struct cfs_machine *machine)
 
     digest = mix(digest, cfs_node_table_digest(&machine->nodes));
     for (const struct cfs_session *s = machine->sessions.by_id; s; s = s->hh.next) {
-        digest = mix(mix(mix(mix(digest, s->id), s->node), s->oldest), s->doomed);
+        digest = mix(mix(mix(mix(digest, s->id), s->node), s->term), s->oldest);
+        digest = mix(digest, s->doomed);
         digest = mix(mix(digest, HASH_COUNT(s->answers)), HASH_COUNT(s->waits));
     }
     return digest;

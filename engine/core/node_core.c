@@ -163,18 +163,25 @@ static bool translate(const struct cfs_core *core, const struct cfs_event_stuck 
     return true;
 }
 
+/* What does not fit a message is left out: those handles count as running. */
 static void collected(struct cfs_core *core, const struct cfs_event *event)
 {
     struct cfs_message reply;
     struct cfs_msg_collect_reply *collected;
+    uint32_t waits = 0;
 
     if (!end_round(core, event->id, &reply))
         return;
     collected = &reply.collect_reply;
     collected->stuck = cfs_alloc(event->stuck_count * sizeof *collected->stuck);
-    for (uint32_t i = 0; i < event->stuck_count; i++)
-        if (translate(core, &event->stuck[i], &collected->stuck[collected->stuck_count]))
-            collected->stuck_count++;
+    for (uint32_t i = 0; i < event->stuck_count && collected->stuck_count < CFS_REQUESTS_MAX; i++) {
+        const struct cfs_event_stuck *stuck = &event->stuck[i];
+        if (stuck->wait_count > CFS_REQUESTS_MAX - waits ||
+            !translate(core, stuck, &collected->stuck[collected->stuck_count]))
+            continue;
+        collected->stuck_count++;
+        waits += stuck->wait_count;
+    }
     cfs_env_send(&core->env, &reply);
 }
 
@@ -383,14 +390,28 @@ static void start(struct cfs_core *core)
     cfs_client_start(&core->client);
 }
 
+/* For how long the node did not run though the core had asked for a tick: its process was stopped,
+ * or its machine suspended. */
+static cfs_time halt(const struct cfs_core *core, cfs_time now)
+{
+    cfs_time from = core->started ? cfs_core_deadline(core) : CFS_NEVER;
+
+    if (from < core->env.now)
+        from = core->env.now; /* what lies before it was seen to pass */
+    return now > from ? now - from : 0;
+}
+
 void cfs_core_step(struct cfs_core *core, const struct cfs_event *event,
                    struct cfs_effects *effects)
 {
+    cfs_time halted = halt(core, event->now);
+
     core->env.now = event->now;
     core->env.wall = event->wall;
     core->env.effects = effects;
     if (!core->started)
         start(core);
+    cfs_client_halted(&core->client, halted);
     cfs_client_check_session(&core->client);
     dispatch(core, event);
     settle(core);
@@ -435,6 +456,17 @@ static const char *membership_role(const struct cfs_membership *members, cfs_nod
     return members->outgoing & CFS_NODE_BIT(node) ? "outgoing" : "learner";
 }
 
+static cfs_time heard_from(const struct cfs_core *core, cfs_node_id node)
+{
+    const struct cfs_raft *raft = &core->groups[0].raft;
+
+    if (node == core->config.node)
+        return raft->role == CFS_LEADER ? core->env.now : 0;
+    if (raft->role == CFS_LEADER)
+        return raft->progress[node].acked;
+    return raft->role == CFS_FOLLOWER && node == raft->leader ? raft->heard : 0;
+}
+
 uint32_t cfs_core_members(const struct cfs_core *core, struct cfs_member_view out[CFS_NODE_MAX])
 {
     const struct cfs_raft *raft = &core->groups[0].raft;
@@ -445,15 +477,12 @@ uint32_t cfs_core_members(const struct cfs_core *core, struct cfs_member_view ou
         const struct cfs_session *session =
             cfs_sessions_of_node(&core->groups[0].machine->sessions, node);
         bool self = node == core->config.node, leads = raft->role == CFS_LEADER;
-        out[count++] = (struct cfs_member_view){.node = node,
-                                                .role = membership_role(&raft->members, node),
-                                                .match = !leads ? 0
-                                                         : self ? raft->durable_index
-                                                                : progress->match,
-                                                .heard = !leads ? 0
-                                                         : self ? core->env.now
-                                                                : progress->acked,
-                                                .session = session ? session->id : 0};
+        out[count++] = (struct cfs_member_view){
+            .node = node,
+            .role = membership_role(&raft->members, node),
+            .match = !leads ? 0 : self ? raft->durable_index : progress->match,
+            .heard = heard_from(core, node),
+            .session = session ? session->id : 0};
     }
     return count;
 }
@@ -475,7 +504,10 @@ void cfs_core_view(const struct cfs_core *core, struct cfs_core_view *view)
         .amnesia = raft->amnesia,
         .changing = raft->members.outgoing || raft->members_index > raft->commit,
         .installing = core->groups[0].install != NULL,
+        .elections = raft->elections,
+        .leaderships = raft->leaderships,
         .serving = core->groups[0].home.serving,
+        .leader_since = raft->role == CFS_LEADER ? raft->leader_since : 0,
         .lease_until = cfs_raft_lease_until(raft),
         .session = core->client.state == CFS_SESSION_OPEN ? core->client.session : 0,
         .available = core->client.available,
@@ -494,6 +526,12 @@ uint32_t cfs_core_nodes(const struct cfs_core *core, struct cfs_node_info out[CF
     CFS_EACH_NODE (node, cfs_node_table_all(table))
         out[count++] = table->nodes[node];
     return count;
+}
+
+uint64_t cfs_core_commit(const struct cfs_core *core, bool *leads)
+{
+    *leads = core->groups[0].raft.role == CFS_LEADER;
+    return core->groups[0].raft.commit;
 }
 
 const struct cfs_entry *cfs_core_entry(const struct cfs_core *core, uint64_t index)

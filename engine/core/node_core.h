@@ -78,8 +78,10 @@ struct cfs_core_view {
     enum cfs_amnesia amnesia;
     bool changing;          /* the newest members are not settled: joint, or not committed */
     bool installing;        /* a snapshot is coming in */
+    uint64_t elections, leaderships; /* begun and won by this node since its start */
     bool serving;           /* leader: takes commands and reads */
-    cfs_time lease_until;   /* leader: node time */
+    cfs_time leader_since;  /* leader: of this term; node time, as all below */
+    cfs_time lease_until;   /* leader */
     cfs_session_id session; /* this node's; 0: none */
     bool available;         /* false: calls are answered TIMED_OUT at once */
     uint32_t held, waiting; /* locks */
@@ -93,7 +95,9 @@ struct cfs_member_view {
     cfs_node_id node;
     const char *role;       /* "voter", "outgoing", "learner" */
     uint64_t match;         /* leader: durable on that member up to here */
-    cfs_time heard;         /* leader: when it last acknowledged; else 0 */
+    /* Leader: when what that member last acknowledged in this term had been sent. Follower: when
+     * the leader was last heard, of other members nothing. 0: never, or unknown. */
+    cfs_time heard;
     cfs_session_id session; /* as applied here; 0: none */
 };
 /* All replicas of group 0, by id; how many there are. */
@@ -102,8 +106,11 @@ uint32_t cfs_core_members(const struct cfs_core *core, struct cfs_member_view ou
 /* The nodes of the cluster as applied here, by id; how many there are. 0: not known yet. */
 uint32_t cfs_core_nodes(const struct cfs_core *core, struct cfs_node_info out[CFS_NODE_MAX]);
 
-/* For checkers: the log as it stands (NULL when there is no such index) and the applied lock table.
- */
+/* The commit index of group 0, and whether this node leads it: cheap enough after each step. */
+uint64_t cfs_core_commit(const struct cfs_core *core, bool *leads);
+
+/* For checkers and pages: the log as it stands (NULL when there is no such index) and the applied
+ * lock table. */
 const struct cfs_entry *cfs_core_entry(const struct cfs_core *core, uint64_t index);
 const struct cfs_lock_table *cfs_core_locks(const struct cfs_core *core);
 

@@ -22,6 +22,10 @@
       "grants an exclusive lock without looking at shared holders")                                \
     X(BUG_FORGET_CANCEL, "forget-cancel", "applies a command that was cancelled before")           \
     X(BUG_EARLY_EXPIRY, "early-expiry", "expires sessions at half their term")                     \
+    X(BUG_OWN_TERM, "own-term", "expires sessions by the leader's own setting")                    \
+    X(BUG_COUNT_HALTS, "count-halts",                                                              \
+      "takes the time while it was stopped for the cluster's silence")                             \
+    X(BUG_LATE_OPENING, "late-opening", "relies on a session that took its whole term to open")    \
     X(BUG_TOKEN_REUSE, "token-reuse", "a lock's next holder gets the token of the last")           \
     X(BUG_SAVE_KEEPS_CLAIM, "save-keeps-claim", "a checkpoint keeps a claim that has ended")       \
     X(BUG_SAVE_FORGETS_ANSWERS, "save-forgets-answers",                                            \

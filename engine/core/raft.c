@@ -174,6 +174,7 @@ void cfs_raft_become_leader(struct cfs_raft *raft)
 
     cfs_trace(raft->env, "leads term %lu from index %lu", raft->term, last + 1);
     raft->role = CFS_LEADER;
+    raft->leaderships++;
     raft->leader = raft->env->self;
     raft->leader_since = raft->env->now;
     raft->clock_base = raft->env->now;

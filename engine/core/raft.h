@@ -76,6 +76,7 @@ struct cfs_raft {
     bool recovered;   /* it has caught up, and that was not said yet */
     bool replaced;    /* its log is about to be replaced: takes no part for the moment */
     uint64_t install; /* the last snapshot that was installed; 0: none */
+    uint64_t elections, leaderships; /* begun and won since the start: for people */
 
     /* Leader. */
     struct cfs_progress progress[CFS_NODE_MAX + 1]; /* by node id; one's own is unused */

@@ -85,6 +85,7 @@ static void begin_round(struct cfs_raft *raft)
 void cfs_raft_stand(struct cfs_raft *raft)
 {
     raft->role = CFS_CANDIDATE;
+    raft->elections++;
     raft->term++;
     raft->vote = raft->env->self;
     raft->leader = 0;

@@ -16,13 +16,14 @@ void cfs_sessions_close(struct cfs_sessions *sessions)
 }
 
 struct cfs_session *cfs_sessions_add(struct cfs_sessions *sessions, cfs_session_id id,
-                                     cfs_node_id node, uint64_t nonce)
+                                     cfs_node_id node, uint64_t nonce, cfs_time term)
 {
     struct cfs_session *session = cfs_alloc_zeroed(1, sizeof *session);
 
     session->id = id;
     session->node = node;
     session->nonce = nonce;
+    session->term = term;
     session->oldest = 1;
     HASH_ADD(hh, sessions->by_id, id, sizeof session->id, session);
     return session;

@@ -29,6 +29,7 @@ struct cfs_session {
     cfs_session_id id; /* key: the log index of its OPEN_SESSION */
     cfs_node_id node;
     uint64_t nonce;  /* of its opening */
+    cfs_time term;   /* from a renewal to its end, as its opening said */
     uint64_t oldest; /* sequences below it are answered and forgotten */
     bool doomed;     /* its node was removed: it is not renewed, resumed or replaced, it ends */
     bool saved;      /* it is in the last save */
@@ -46,7 +47,7 @@ struct cfs_sessions {
 void cfs_sessions_close(struct cfs_sessions *sessions);
 
 struct cfs_session *cfs_sessions_add(struct cfs_sessions *sessions, cfs_session_id id,
-                                     cfs_node_id node, uint64_t nonce);
+                                     cfs_node_id node, uint64_t nonce, cfs_time term);
 void cfs_sessions_remove(struct cfs_sessions *sessions, struct cfs_session *session);
 
 /* NULL when there is none. */

@@ -163,7 +163,8 @@ static const char *set_members(const struct key *key, struct cfs_config *config,
       "secret_file=FILE     holds the cluster's secret, 16 characters or more; mode 0600")         \
     X("timeout", set_seconds, AT(timeout_ms), 100, 3600000, "expected seconds from 0.1 to 3600",   \
       "timeout=SECONDS      how long a call waits for a majority (5)")                             \
-    X("session", set_seconds, AT(session_ms), 1000, 3600000, "expected seconds from 1 to 3600",    \
+    X("session", set_seconds, AT(session_ms), CFS_SESSION_MS_MIN, CFS_SESSION_MS_MAX,              \
+      "expected seconds from 1 to 3600",                                                           \
       "session=SECONDS      a node not heard of for so long loses its locks (5)")                  \
     X("heartbeat_ms", set_number, AT(heartbeat_ms), 5, 60000, "expected a number from 5 to 60000", \
       "heartbeat_ms=N       between heartbeats of the leader (60)")                                \

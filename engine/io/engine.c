@@ -10,6 +10,8 @@
  * over: their callbacks may submit, and steps do not nest. */
 #include "coordfs/engine.h"
 
+#include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -21,16 +23,23 @@
 #include "core/alloc.h"
 #include "core/node_core.h"
 #include "io/clock.h"
+#include "io/commit_watch.h"
 #include "io/http_api.h"
 #include "io/http_server.h"
 #include "io/loop.h"
-#include "io/status.h"
+#include "io/metrics.h"
+#include "io/page.h"
+#include "io/process.h"
 #include "io/transport.h"
 #include "io/wal.h"
 
 /* Turns that feed on their own output end after this many rounds; the rest waits for the next turn.
  */
 #define ROUNDS_MAX 8
+
+/* Id, host and port of a member, as text. */
+#define MEMBER_BYTES 280u
+static_assert(CFS_MEMBERS_MAX * MEMBER_BYTES <= CFS_WAL_MEMBERS_MAX, "any config's members fit");
 
 struct call {
     uint64_t id; /* key */
@@ -65,6 +74,9 @@ struct cfs_engine {
     struct call *calls;
     uint64_t last_id;
     struct cfs_timer tick;
+    struct cfs_commit_watch commits; /* of group 0 */
+    uint64_t raft_requests;          /* over HTTP, with the secret */
+    uint64_t raft_refused;           /* and without */
     cfs_time started;
     bool stepped; /* since the last flush */
     bool failed;
@@ -78,11 +90,20 @@ static void keep(struct cfs_engine *engine, struct cfs_effect *effect)
     effect->holders = NULL;
 }
 
-static void perform(struct cfs_engine *engine, struct cfs_effect *effect)
+static void persist(struct cfs_engine *engine, const struct cfs_effect *effect, cfs_time now)
+{
+    const struct cfs_record *record = &effect->record;
+
+    cfs_wal_append(engine->wal, record, effect->lsn);
+    if (record->type == CFS_RECORD_ENTRY && record->group == 0)
+        cfs_commit_watch_proposed(&engine->commits, record->entry->index, now);
+}
+
+static void perform(struct cfs_engine *engine, struct cfs_effect *effect, cfs_time now)
 {
     switch (effect->type) {
     case CFS_FX_PERSIST:
-        cfs_wal_append(engine->wal, &effect->record, effect->lsn);
+        persist(engine, effect, now);
         break;
     case CFS_FX_SEND:
         cfs_transport_send(engine->transport, &effect->message);
@@ -104,6 +125,18 @@ static void perform(struct cfs_engine *engine, struct cfs_effect *effect)
     }
 }
 
+/* Entries of a follower are forgotten here too, in the step that brought them. */
+static void watch_commits(struct cfs_engine *engine, cfs_time now)
+{
+    bool leads;
+    uint64_t commit = cfs_core_commit(engine->core, &leads);
+
+    if (leads)
+        cfs_commit_watch_committed(&engine->commits, commit, now);
+    else
+        cfs_commit_watch_forget(&engine->commits);
+}
+
 /* The clock is read for each event, after it has come in: a node that was stopped in the middle of
  * a turn must not judge what arrived since by a lease of before. */
 static void step(struct cfs_engine *engine, struct cfs_event *event)
@@ -112,7 +145,8 @@ static void step(struct cfs_engine *engine, struct cfs_event *event)
     event->wall = cfs_clock_wall();
     cfs_core_step(engine->core, event, &engine->effects);
     for (size_t i = 0; i < engine->effects.count; i++)
-        perform(engine, &engine->effects.items[i]);
+        perform(engine, &engine->effects.items[i], event->now);
+    watch_commits(engine, event->now);
     cfs_effects_clear(&engine->effects);
     engine->stepped = true;
 }
@@ -184,8 +218,7 @@ static void check_drains(struct cfs_engine *engine)
 
     if (!engine->draining)
         engine->draining = engine->drain_count;
-    if (!engine->draining ||
-        (engine->files.drained && !engine->files.drained(engine->files.arg)))
+    if (!engine->draining || (engine->files.drained && !engine->files.drained(engine->files.arg)))
         return;
     count = engine->draining;
     engine->draining = 0;
@@ -273,17 +306,17 @@ static void on_unreachable(void *arg, cfs_node_id peer)
 
 static void on_http(void *arg, struct cfs_http_request *request)
 {
-    static const char forbidden[] =
-        "{\"error\": \"the cluster's secret is missing or wrong\", \"code\": \"unauthorized\"}\n";
     struct cfs_engine *engine = arg;
 
-    if (strncmp(cfs_http_path(request), "/raft/", 6) != 0)
+    if (strncmp(cfs_http_path(request), "/raft/", 6) != 0) {
         cfs_http_api_handle(engine->api, request);
-    else if (cfs_http_authorized(request))
+    } else {
+        if (cfs_http_authorized(request))
+            engine->raft_requests++;
+        else
+            engine->raft_refused++;
         cfs_transport_receive(engine->transport, request);
-    else
-        cfs_http_respond(request, 401, "application/json", forbidden, sizeof forbidden - 1,
-                         "WWW-Authenticate", "Bearer");
+    }
 }
 
 static void on_trace(void *arg, const char *sentence)
@@ -315,6 +348,33 @@ static struct cfs_core *new_core(const struct cfs_config *config)
     return cfs_core_new(&core);
 }
 
+/* "1@host:port+2@host:port", as the setting `members` has it. */
+static void write_members(const struct cfs_config *config, char *text, size_t size)
+{
+    size_t len = 0;
+
+    text[0] = '\0';
+    for (uint32_t i = 0; i < config->member_count; i++) {
+        const struct cfs_member *member = &config->members[i];
+        bool six = strchr(member->host, ':');
+
+        len += (size_t)snprintf(text + len, size - len, "%s%u@%s%s%s:%u", i ? "+" : "", member->id,
+                                six ? "[" : "", member->host, six ? "]" : "", member->port);
+        assert(len < size);
+    }
+}
+
+static int open_wal(struct cfs_engine *engine)
+{
+    const struct cfs_config *config = engine->config;
+    struct cfs_wal_begin begin = {.segment = 1, .sequence = 1};
+    struct cfs_wal_origin origin = {0};
+
+    write_members(config, origin.members, sizeof origin.members);
+    return cfs_wal_open(&engine->wal, config->data, config->node, begin, &origin, on_record,
+                        engine->core);
+}
+
 static int open_parts(struct cfs_engine *engine)
 {
     const struct cfs_config *config = engine->config;
@@ -327,7 +387,7 @@ static int open_parts(struct cfs_engine *engine)
         cfs_log(CFS_LOG_ERROR, "the node cannot start: %s", strerror(errno));
         return -1;
     }
-    if (cfs_wal_open(&engine->wal, config->data, config->node, on_record, engine->core) != 0)
+    if (open_wal(engine) != 0)
         return -1;
     engine->server = cfs_http_server_new(engine->loop, config, on_http, engine);
     engine->transport = cfs_transport_new(engine->loop, config, &events);
@@ -437,17 +497,38 @@ bool cfs_engine_available(const struct cfs_engine *engine)
     return view.available && view.session;
 }
 
+static void look(struct cfs_engine *engine, struct cfs_status *status)
+{
+    *status = (struct cfs_status){.config = engine->config,
+                                  .commits = engine->commits.latency,
+                                  .locks = cfs_core_locks(engine->core),
+                                  .now = cfs_clock_now(),
+                                  .started = engine->started};
+    cfs_core_view(engine->core, &status->core);
+    cfs_core_members(engine->core, status->members);
+    cfs_wal_stats(engine->wal, &status->wal);
+    for (uint32_t i = 0; i < status->core.member_count; i++)
+        status->unsent[i] = cfs_transport_unsent(engine->transport, status->members[i].node);
+    cfs_http_api_counts(engine->api, status->requests);
+    status->requests[CFS_ROUTE_RAFT] += engine->raft_requests;
+    status->requests[CFS_ROUTE_UNAUTHORIZED] += engine->raft_refused;
+}
+
 char *cfs_engine_page(struct cfs_engine *engine, const char *page, bool json)
 {
-    struct cfs_status status = {
-        .config = engine->config, .now = cfs_clock_now(), .started = engine->started};
+    struct cfs_status status;
 
-    if (strcmp(page, "status") != 0)
-        return NULL;
-    cfs_core_view(engine->core, &status.core);
-    cfs_core_members(engine->core, status.members);
-    cfs_wal_stats(engine->wal, &status.wal);
-    return json ? cfs_status_json(&status) : cfs_status_text(&status);
+    look(engine, &status);
+    return cfs_page_make(page, json, &status);
+}
+
+char *cfs_engine_metrics(struct cfs_engine *engine)
+{
+    struct cfs_status status;
+
+    look(engine, &status);
+    status.resident_bytes = cfs_process_resident_bytes();
+    return cfs_metrics_text(&status);
 }
 
 void cfs_engine_close(struct cfs_engine *engine)

@@ -1,10 +1,11 @@
-/* The routes for clients, as a table; and the two that answer at once. */
+/* The routes for clients, as a table; and the three that answer at once. */
 #include "io/http_api_internal.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/alloc.h"
+#include "io/metrics.h"
 
 /* `argument` is what follows a path that ends with a slash. */
 typedef void (*route_fn)(struct cfs_http_api *api, struct cfs_http_request *request,
@@ -33,16 +34,31 @@ static void get_status(struct cfs_http_api *api, struct cfs_http_request *reques
     free(page);
 }
 
+static void get_metrics(struct cfs_http_api *api, struct cfs_http_request *request,
+                        const char *argument)
+{
+    char *text = cfs_engine_metrics(api->engine);
+
+    (void)argument;
+    if (text)
+        cfs_http_respond(request, 200, CFS_METRICS_CONTENT_TYPE, text, strlen(text), NULL, NULL);
+    else
+        cfs_http_respond_failure(request, CFS_ERR_IO);
+    free(text);
+}
+
 static const struct route {
+    enum cfs_route_class class;
     const char *method, *path;
     bool open; /* to those without the secret */
     route_fn fn;
 } routes[] = {
-    {"GET", "/health", true, get_health},
-    {"GET", "/status", false, get_status},
-    {"GET", "/lock/", false, cfs_http_lock_get},
-    {"POST", "/lock/", false, cfs_http_lock_acquire},
-    {"DELETE", "/lock/", false, cfs_http_lock_release},
+    {CFS_ROUTE_HEALTH, "GET", "/health", true, get_health},
+    {CFS_ROUTE_STATUS, "GET", "/status", false, get_status},
+    {CFS_ROUTE_METRICS, "GET", "/metrics", false, get_metrics},
+    {CFS_ROUTE_LOCK, "GET", "/lock/", false, cfs_http_lock_get},
+    {CFS_ROUTE_LOCK, "POST", "/lock/", false, cfs_http_lock_acquire},
+    {CFS_ROUTE_LOCK, "DELETE", "/lock/", false, cfs_http_lock_release},
 };
 
 #define ROUTE_COUNT (sizeof routes / sizeof *routes)
@@ -118,10 +134,12 @@ void cfs_http_api_handle(struct cfs_http_api *api, struct cfs_http_request *requ
             continue;
         known = true;
         if (method_matches(r, method)) {
+            api->counts[r->class]++;
             take_route(api, request, r);
             return;
         }
     }
+    api->counts[trusted || known ? CFS_ROUTE_UNKNOWN : CFS_ROUTE_UNAUTHORIZED]++;
     if (known)
         refuse_method(request, path);
     else if (!trusted)
@@ -138,6 +156,11 @@ struct cfs_http_api *cfs_http_api_new(struct cfs_engine *engine, struct cfs_loop
 
     *api = (struct cfs_http_api){.engine = engine, .loop = loop, .config = config};
     return api;
+}
+
+void cfs_http_api_counts(const struct cfs_http_api *api, uint64_t counts[CFS_ROUTE_CLASSES])
+{
+    memcpy(counts, api->counts, sizeof api->counts);
 }
 
 void cfs_http_api_free(struct cfs_http_api *api)

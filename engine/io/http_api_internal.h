@@ -3,15 +3,15 @@
 #ifndef CFS_IO_HTTP_API_INTERNAL_H
 #define CFS_IO_HTTP_API_INTERNAL_H
 
-#include <jansson.h>
-
 #include "io/http_api.h"
+#include "io/json.h"
 
 struct cfs_http_api {
     struct cfs_engine *engine;
     struct cfs_loop *loop;
     const struct cfs_config *config;
     struct cfs_lock_call *calls; /* list of what the engine has not answered */
+    uint64_t counts[CFS_ROUTE_CLASSES];
 };
 
 /* POST, DELETE, GET of /lock/{name}; `name` is decoded and valid. */
@@ -35,10 +35,7 @@ void cfs_http_respond_failure(struct cfs_http_request *request, enum cfs_error e
 /* Answers 400: "'`field`' `what`". */
 void cfs_http_respond_bad(struct cfs_http_request *request, const char *field, const char *what);
 
-/* A new string of bytes that may not be UTF-8, which then are percent-encoded. */
-json_t *cfs_json_bytes(const void *bytes, size_t len);
-
-/* A held lock as GET shows it; new. */
-json_t *cfs_json_lock(const char *name, const struct cfs_lock_info *lock);
+/* A held lock as GET shows it: with its content; new. */
+json_t *cfs_http_lock_body(const char *name, const struct cfs_lock_info *lock);
 
 #endif

@@ -3,13 +3,20 @@
  * A lock taken here belongs to no process and no session: it lives `ttl` seconds from each POST
  * that renews it by its token. Whoever waits for one waits in its queue; when the time for that is
  * over, or the client goes away, the wait is cancelled, and should the grant have been faster, what
- * a client that is gone was granted is given back at once.
+ * a client that is gone was granted is given back at once: by the name of its asking, not by the
+ * token, which the same client may have got by then to a repeated request.
+ *
+ * Gone or not cannot be told of a client that ended its sending side (nc -N), which is what a
+ * closed socket looks like. One that does so right after its request gets the answer if that is
+ * quick, and waits no longer; one that does so after it has been waiting is gone. And whoever does
+ * not wait is answered in any case: at worst his lock lives for its ttl.
  *
  * A call lives from its request until the engine's answer, also when the client went away in
  * between. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <unistd.h>
 #include <utlist.h>
 #include <xxhash.h>
@@ -17,7 +24,11 @@
 #include "core/alloc.h"
 #include "io/http_api_internal.h"
 
-enum { TTL_DEFAULT_MS = 30000, SECONDS_MAX = 86400 };
+enum {
+    TTL_DEFAULT_MS = 30000,
+    SECONDS_MAX = 86400,
+    HALF_CLOSED_MS = 500, /* what is quick, and right after */
+};
 
 struct cfs_lock_call {
     struct cfs_http_api *api;
@@ -26,6 +37,8 @@ struct cfs_lock_call {
     uint64_t id;            /* the engine's */
     struct cfs_timer timer; /* ACQUIRE: the end of the wait */
     bool waited;            /* it is over */
+    bool half_closed;       /* the client may be gone */
+    cfs_time since;
     bool submitting, answered;
     struct cfs_lock_call *prev, *next;
 };
@@ -37,6 +50,7 @@ static struct cfs_lock_call *call_new(struct cfs_http_api *api, struct cfs_http_
 
     call->api = api;
     call->http = http;
+    call->since = cfs_loop_now(api->loop);
     call->request.op = op;
     memcpy(call->request.name, name, strlen(name) + 1);
     DL_APPEND(api->calls, call);
@@ -72,16 +86,32 @@ static void on_wait_over(void *arg)
     cfs_engine_cancel(call->api->engine, call->id);
 }
 
+static bool on_half_close(void *arg)
+{
+    struct cfs_lock_call *call = arg;
+    cfs_time until = call->since + CFS_MS(HALF_CLOSED_MS);
+
+    if (!takes_a_lock(call) || !call->request.acquire.wait)
+        return false;
+    if (cfs_loop_now(call->api->loop) >= until)
+        return true;
+    call->half_closed = true;
+    if (call->timer.set && call->timer.at > until)
+        cfs_timer_set(call->api->loop, &call->timer, until);
+    return false;
+}
+
 static void on_given_back(void *arg, const struct cfs_answer *answer)
 {
     (void)arg; /* should it fail, the ttl ends it */
     (void)answer;
 }
 
-static void give_back(struct cfs_lock_call *call, cfs_token token)
+static void give_back(struct cfs_lock_call *call)
 {
-    struct cfs_request request = {.op = CFS_OP_RELEASE,
-                                  .release = {.kind = CFS_LEASED, .token = token}};
+    struct cfs_request request = {
+        .op = CFS_OP_RELEASE,
+        .release = {.kind = CFS_LEASED, .handle = call->request.acquire.handle}};
 
     memcpy(request.name, call->request.name, sizeof request.name);
     cfs_engine_submit(call->api->engine, &request, on_given_back, NULL);
@@ -92,8 +122,8 @@ static void put(json_t *object, const char *key, const char *word)
     json_object_set_new(object, key, json_string(word));
 }
 
-/* Of a renewed lock only what the request said is known, and the request needs to say no more than
- * its token. */
+/* A renewal needs to say no more than its token; what it does say is true of the lock, or the
+ * answer would be DIFFERS. */
 static void respond_acquired(struct cfs_lock_call *call, cfs_token token)
 {
     const struct cfs_acquire *acquire = &call->request.acquire;
@@ -105,8 +135,8 @@ static void respond_acquired(struct cfs_lock_call *call, cfs_token token)
 
     if (acquire->owner[0] || !acquire->renew)
         put(body, "holder", acquire->owner[0] ? acquire->owner : "http");
-    if (cfs_http_query(call->http, "lock_type"))
-        put(body, "lock_type", acquire->mode == CFS_SHARED ? "shared" : "exclusive");
+    if (acquire->mode)
+        put(body, "lock_type", cfs_json_mode(acquire->mode));
     cfs_http_respond_json(call->http, 200, body);
 }
 
@@ -114,14 +144,15 @@ static void respond(struct cfs_lock_call *call, const struct cfs_answer *answer)
 {
     const char *name = call->request.name;
 
-    if (answer->error == CFS_ERR_INTERRUPTED && call->waited)
-        cfs_http_respond_failure(call->http, CFS_ERR_WOULD_BLOCK);
+    if (answer->error == CFS_ERR_INTERRUPTED && call->waited) /* held, or no majority to ask */
+        cfs_http_respond_failure(call->http,
+                                 answer->queued ? CFS_ERR_WOULD_BLOCK : CFS_ERR_TIMED_OUT);
     else if (answer->error)
         cfs_http_respond_failure(call->http, answer->error);
     else if (call->request.op == CFS_OP_ACQUIRE)
         respond_acquired(call, answer->token);
     else if (call->request.op == CFS_OP_GET)
-        cfs_http_respond_json(call->http, 200, cfs_json_lock(name, &answer->lock));
+        cfs_http_respond_json(call->http, 200, cfs_http_lock_body(name, &answer->lock));
     else
         cfs_http_respond_json(call->http, 200,
                               json_pack("{s:o}", "name", cfs_json_bytes(name, strlen(name))));
@@ -130,11 +161,15 @@ static void respond(struct cfs_lock_call *call, const struct cfs_answer *answer)
 static void on_answer(void *arg, const struct cfs_answer *answer)
 {
     struct cfs_lock_call *call = arg;
+    bool deaf = !call->http || (call->half_closed && call->waited);
+    bool unheard = deaf && !answer->error && takes_a_lock(call);
 
-    if (call->http)
+    if (unheard)
+        give_back(call);
+    if (call->http && unheard)
+        cfs_http_respond_failure(call->http, CFS_ERR_WOULD_BLOCK);
+    else if (call->http)
         respond(call, answer);
-    else if (!answer->error && takes_a_lock(call))
-        give_back(call, answer->token);
     call->answered = true;
     if (!call->submitting)
         call_free(call);
@@ -146,6 +181,7 @@ static void submit(struct cfs_lock_call *call, cfs_time wait)
     struct cfs_http_api *api = call->api;
 
     cfs_http_on_gone(call->http, on_gone, call);
+    cfs_http_on_half_close(call->http, on_half_close);
     call->submitting = true;
     call->id = cfs_engine_submit(api->engine, &call->request, on_answer, call);
     call->submitting = false;
@@ -153,7 +189,7 @@ static void submit(struct cfs_lock_call *call, cfs_time wait)
         call_free(call);
     } else if (wait) {
         call->timer = (struct cfs_timer){.fn = on_wait_over, .arg = call};
-        cfs_timer_set(api->loop, &call->timer, cfs_loop_now(api->loop) + wait);
+        cfs_timer_set(api->loop, &call->timer, call->since + wait);
     }
 }
 
@@ -210,7 +246,9 @@ static bool read_mode(struct cfs_http_request *http, struct cfs_acquire *acquire
 {
     const char *text = cfs_http_query(http, "lock_type");
 
-    if ((!text && acquire->renew) || (text && strcmp(text, "exclusive") == 0)) {
+    if (!text && acquire->renew)
+        return true;
+    if (text && strcmp(text, "exclusive") == 0) {
         acquire->mode = CFS_EXCLUSIVE;
     } else if (text && strcmp(text, "shared") == 0) {
         acquire->mode = CFS_SHARED;
@@ -256,6 +294,15 @@ static uint64_t read_key(const struct cfs_http_request *http)
     return text && !key ? 1 : key; /* 0 means none */
 }
 
+static uint64_t draw_handle(void)
+{
+    uint64_t handle;
+
+    if (getrandom(&handle, sizeof handle, 0) != sizeof handle)
+        abort();
+    return handle | 1; /* 0 means none */
+}
+
 /* ---- the routes ---- */
 
 void cfs_http_lock_acquire(struct cfs_http_api *api, struct cfs_http_request *request,
@@ -266,6 +313,7 @@ void cfs_http_lock_acquire(struct cfs_http_api *api, struct cfs_http_request *re
                                   .uid = geteuid(),
                                   .gid = getegid(),
                                   .perm = 0644,
+                                  .handle = draw_handle(),
                                   .key = read_key(request)};
     struct cfs_lock_call *call;
     uint32_t wait_ms = 0;

@@ -9,6 +9,9 @@
  * sends (on_sending): then the request is BROKEN, as it is on a connection that was new. (The
  * receivers would bear with a repeated message, but it could come ten seconds late.)
  *
+ * Names are resolved by threads of libcurl's. One that hangs, since no name server answers, is left
+ * behind when the time to connect is over: the loop waits for nobody.
+ *
  * Limits: connect 1 s, request 30 s; a peer that leaves data unacknowledged for UNACKNOWLEDGED_MS,
  * or does not answer keepalive probes that long, is cut off. */
 #include "io/http_client.h"
@@ -18,7 +21,6 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -26,6 +28,7 @@
 
 #include "coordfs/log.h"
 #include "core/alloc.h"
+#include "io/peer_auth.h"
 
 enum {
     CONNECT_MS = 1000,
@@ -42,6 +45,9 @@ struct request {
     CURL *easy;
     cfs_http_done_fn done;
     void *arg;
+    struct cfs_peer_proof proof; /* that the response has to answer */
+    char authorization[16 + CFS_PROOF_SIZE];
+    struct curl_slist headers; /* that one, then those of all requests */
     uint8_t *sent, *received;
     size_t len, capacity;
     unsigned tries;
@@ -52,7 +58,8 @@ struct request {
 struct cfs_http_client {
     struct cfs_loop *loop;
     CURLM *multi;
-    struct curl_slist *headers;
+    struct cfs_peer_auth *auth;
+    struct curl_slist *headers; /* of all requests */
     size_t response_max;
     struct request *under_way, *pool;
     struct cfs_timer timer;
@@ -160,6 +167,15 @@ static void recycle(struct request *request)
     client->pool = request;
 }
 
+static bool is_authentic(const struct request *request, const struct cfs_http_result *result)
+{
+    struct curl_header *mac = NULL;
+
+    curl_easy_header(request->easy, CFS_MAC_HEADER, 0, CURLH_HEADER, -1, &mac);
+    return cfs_peer_auth_check_response(request->client->auth, &request->proof, result->status,
+                                        result->body, result->len, mac ? mac->value : NULL);
+}
+
 static void finish(struct request *request, CURLcode code)
 {
     struct cfs_http_result result = {.outcome = outcome_of(request->easy, code)};
@@ -171,6 +187,7 @@ static void finish(struct request *request, CURLcode code)
         result.status = (int)status;
         result.body = request->received;
         result.len = request->len;
+        result.authentic = is_authentic(request, &result);
     } else {
         result.why = request->why[0] ? request->why : curl_easy_strerror(code);
     }
@@ -285,9 +302,10 @@ static CURL *make_easy(struct request *request)
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, request->why);
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     curl_easy_setopt(easy, CURLOPT_POST, 1L);
-    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, request->client->headers);
+    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, &request->headers);
     curl_easy_setopt(easy, CURLOPT_PROXY, "");
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L); /* nor joins a resolver that hangs */
     curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L);
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPIDLE, (long)KEEPALIVE_SECONDS);
@@ -312,6 +330,8 @@ static struct request *take_request(struct cfs_http_client *client)
     } else {
         request = cfs_alloc_zeroed(1, sizeof *request);
         request->client = client;
+        request->headers =
+            (struct curl_slist){.data = request->authorization, .next = client->headers};
         request->easy = make_easy(request);
     }
     request->next = client->under_way;
@@ -324,6 +344,17 @@ static struct request *take_request(struct cfs_http_client *client)
     return request;
 }
 
+/* Writes the header that the request was set up with. */
+static void sign(struct request *request, const char *url, size_t len)
+{
+    static const char name[] = "Authorization: ";
+    const char *path = strchr(strstr(url, "//") + 2, '/');
+
+    memcpy(request->authorization, name, sizeof name);
+    cfs_peer_auth_sign(request->client->auth, "POST", path, request->sent, len, &request->proof,
+                       request->authorization + sizeof name - 1);
+}
+
 void cfs_http_client_post(struct cfs_http_client *client, const char *url, uint8_t *body,
                           size_t len, cfs_http_done_fn done, void *arg)
 {
@@ -332,6 +363,7 @@ void cfs_http_client_post(struct cfs_http_client *client, const char *url, uint8
     request->sent = body;
     request->done = done;
     request->arg = arg;
+    sign(request, url, len);
     curl_easy_setopt(request->easy, CURLOPT_URL, url);
     curl_easy_setopt(request->easy, CURLOPT_POSTFIELDS, body);
     curl_easy_setopt(request->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)len);
@@ -349,14 +381,10 @@ static struct curl_slist *add_header(struct curl_slist *headers, const char *hea
     return more;
 }
 
-static struct curl_slist *make_headers(const char *secret)
+static struct curl_slist *make_headers(void)
 {
-    struct curl_slist *headers;
-    char line[512];
+    struct curl_slist *headers = add_header(NULL, "Content-Type: application/octet-stream");
 
-    snprintf(line, sizeof line, "Authorization: Bearer %s", secret);
-    headers = add_header(NULL, line);
-    headers = add_header(headers, "Content-Type: application/octet-stream");
     headers = add_header(headers, "Accept:"); /* not sent */
     return add_header(headers, "Expect:");    /* nor waited for */
 }
@@ -374,7 +402,8 @@ struct cfs_http_client *cfs_http_client_new(struct cfs_loop *loop, const char *s
     client->loop = loop;
     client->response_max = response_max;
     client->timer = (struct cfs_timer){.fn = on_timer, .arg = client};
-    client->headers = make_headers(secret);
+    client->headers = make_headers();
+    client->auth = cfs_peer_auth_new(secret);
     client->multi = curl_multi_init();
     if (!client->multi)
         abort();
@@ -409,6 +438,7 @@ void cfs_http_client_free(struct cfs_http_client *client)
     curl_multi_cleanup(client->multi);
     cfs_timer_cancel(client->loop, &client->timer);
     curl_slist_free_all(client->headers);
+    cfs_peer_auth_free(client->auth);
     curl_global_cleanup();
     free(client);
 }

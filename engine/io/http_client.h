@@ -20,6 +20,7 @@ struct cfs_http_result {
     int status;
     const uint8_t *body;
     size_t len;
+    bool authentic;  /* RESPONDED: by somebody who knows the secret, to this request */
     const char *why; /* a sentence where not RESPONDED */
 };
 
@@ -27,15 +28,15 @@ struct cfs_http_result {
  * during the call. It may post. */
 typedef void (*cfs_http_done_fn)(void *arg, const struct cfs_http_result *result);
 
-/* Every request carries `secret`. A response body beyond `response_max` fails. NULL after a log
- * line. */
+/* Every request proves to know `secret` (io/peer_auth.h). A response body beyond `response_max`
+ * fails. NULL after a log line. */
 struct cfs_http_client *cfs_http_client_new(struct cfs_loop *loop, const char *secret,
                                             size_t response_max);
 
 /* Requests under way are abandoned, their `done` is not called. */
 void cfs_http_client_free(struct cfs_http_client *client);
 
-/* Takes `body`, malloc'd. Goes out with the next flush. */
+/* Takes `body`, malloc'd. `url` has a path. Goes out with the next flush. */
 void cfs_http_client_post(struct cfs_http_client *client, const char *url, uint8_t *body,
                           size_t len, cfs_http_done_fn done, void *arg);
 

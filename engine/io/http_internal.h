@@ -1,17 +1,29 @@
-/* What http_server.c (the course of a request), http_request.c (what it says) and http_listen.c
- * (the socket) share. */
+/* What http_server.c (the course of a request), http_request.c (what it says), http_strangers.c
+ * (who may connect) and http_listen.c (the socket) share. */
 #ifndef CFS_IO_HTTP_INTERNAL_H
 #define CFS_IO_HTTP_INTERNAL_H
 
 #include <microhttpd.h>
 
 #include "io/http_server.h"
+#include "io/peer_auth.h"
 
 struct cfs_http_connection {
     struct cfs_http_server *server;
+    struct MHD_Connection *mhd;
     int fd;       /* libmicrohttpd's; watched here for the client's going away only */
     bool hung_up; /* the client closed its end, or the connection broke */
-    struct cfs_http_request *request; /* under way; NULL between requests */
+    bool broken;  /* the latter */
+    struct cfs_http_request *request;        /* under way; NULL between requests */
+    bool known;                              /* has shown the secret once */
+    bool stranger;                           /* is in the list of those who have not */
+    struct cfs_http_connection *prev, *next; /* of that list */
+};
+
+/* See http_strangers.c. */
+struct cfs_http_strangers {
+    struct cfs_http_connection *oldest;
+    unsigned count, max;
 };
 
 /* The course of a request. From WAITING it goes on by MHD_resume_connection only. */
@@ -32,25 +44,41 @@ struct cfs_http_request {
     struct cfs_http_connection *connection;
     struct MHD_Connection *mhd;
     const char *method, *path; /* libmicrohttpd's, for as long as the request lives */
+    bool for_peers;            /* below /raft/ */
     bool authorized;
-    bool keep_body; /* false: read and forgotten, since a refusal will follow */
+    struct cfs_peer_proof proof; /* authorized for_peers */
+    bool keep_body;              /* false: read and forgotten, since a refusal will follow */
     uint8_t *body;
     size_t len, capacity, limit;
     struct cfs_http_parameter *parameters;
-    bool malformed; /* the query cannot be decoded */
+    const char *malformed; /* the field of the query that cannot be decoded, as it came */
     enum cfs_http_state state;
     struct MHD_Response *response;
     unsigned status;
     void (*gone)(void *arg);
-    void *gone_arg;
+    bool (*half_close)(void *arg);        /* NULL once it was called */
+    bool stays;                           /* that was its answer */
+    void *gone_arg;                       /* of both */
     struct cfs_http_request *prev, *next; /* WAITING: the server's list */
 };
+
+void cfs_http_strangers_init(struct cfs_http_strangers *strangers, unsigned connections_max);
+
+/* A connection comes to be a stranger, which may close another; is none for the present or any
+ * more; has shown the secret, and may be idle for longer. */
+void cfs_http_stranger_enter(struct cfs_http_strangers *strangers,
+                             struct cfs_http_connection *connection);
+void cfs_http_stranger_leave(struct cfs_http_strangers *strangers,
+                             struct cfs_http_connection *connection);
+void cfs_http_stranger_known(struct cfs_http_strangers *strangers,
+                             struct cfs_http_connection *connection, unsigned idle_seconds);
 
 /* A listening socket at the first of the addresses of `host` (a name, IPv4, IPv6 with or without
  * brackets) that works; -1 after a log line. */
 int cfs_http_listen(const char *host, uint16_t port);
 
-/* Decodes the query. False when it has a bad percent escape or a zero byte. */
+/* Decodes the query. False, and `malformed` is set, when it has a bad percent escape or a zero
+ * byte. */
 bool cfs_http_read_query(struct cfs_http_request *request);
 
 /* Whether the request carries `secret`. */

@@ -82,7 +82,8 @@ static enum MHD_Result on_parameter(void *arg, enum MHD_ValueKind kind, const ch
         memcpy(p->value, value, value_size);
     p->next = request->parameters;
     request->parameters = p;
-    request->malformed = !cfs_http_decode(p->key) || !cfs_http_decode(p->value);
+    if (!cfs_http_decode(p->key) || !cfs_http_decode(p->value))
+        request->malformed = key;
     return request->malformed ? MHD_NO : MHD_YES;
 }
 
@@ -143,7 +144,8 @@ void cfs_http_respond_error(struct cfs_http_request *request, int status, const 
 {
     switch (status) {
     case MHD_HTTP_UNAUTHORIZED:
-        respond_error(request, status, code, sentence, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer");
+        respond_error(request, status, code, sentence, MHD_HTTP_HEADER_WWW_AUTHENTICATE,
+                      request->for_peers ? "Coordfs" : "Bearer");
         break;
     case MHD_HTTP_SERVICE_UNAVAILABLE:
         respond_error(request, status, code, sentence, MHD_HTTP_HEADER_RETRY_AFTER, "1");

@@ -8,12 +8,14 @@
  * socket until it is resumed, and would not notice that the client has gone. So the loop watches
  * every connection too, for nothing but the end of the stream (EPOLLRDHUP, edge-triggered: it costs
  * one epoll_ctl per connection and no wakeup while data flows). A client that shuts down only its
- * sending side counts as gone, for that cannot be told from a closed socket.
+ * sending side looks the same as one that closed its socket, until something is sent to it: what
+ * that means is for the request to say. A reset is always the end.
  *
  * A client whose kernel vanished is found out by TCP (http_listen.c).
  *
- * Limits: connections, as the descriptor limit allows, up to CONNECTIONS_MAX; a body, by route; a
- * request head, MEMORY_MAX. What a client without the secret sends as a body is not kept. */
+ * Limits: connections, as the descriptor limit allows, up to CONNECTIONS_MAX, and few of them for
+ * those without the secret (http_strangers.c); a body, by route; a request head, MEMORY_MAX. What a
+ * client without the secret sends as a body is not kept. */
 #include "io/http_server.h"
 
 #include <assert.h>
@@ -42,6 +44,8 @@ struct cfs_http_server {
     cfs_http_handler_fn handler;
     void *arg;
     struct MHD_Daemon *daemon;
+    struct cfs_peer_auth *auth;
+    struct cfs_http_strangers strangers;
     int epoll_fd;
     struct cfs_timer timer;           /* libmicrohttpd's own timeouts */
     struct cfs_http_request *waiting; /* list of the suspended */
@@ -82,10 +86,18 @@ static void resume(struct cfs_http_request *request, enum cfs_http_state state)
     cfs_timer_set(server->loop, &server->timer, 0); /* if no flush should come before */
 }
 
-static bool client_is_gone(const struct cfs_http_request *request)
+static bool client_is_gone(struct cfs_http_request *request)
 {
-    return request && request->state == CFS_HTTP_WAITING && request->gone &&
-           request->connection->hung_up;
+    bool (*half_close)(void *arg);
+
+    if (!request || request->state != CFS_HTTP_WAITING || !request->gone ||
+        !request->connection->hung_up)
+        return false;
+    half_close = request->half_close;
+    request->half_close = NULL;
+    if (half_close && !request->connection->broken)
+        request->stays = !half_close(request->gone_arg);
+    return request->connection->broken || !request->stays;
 }
 
 static void tell_gone(struct cfs_http_request *request)
@@ -104,12 +116,18 @@ void cfs_http_on_gone(struct cfs_http_request *request, void (*gone)(void *arg),
         request->connection->server->hang_ups = true;
 }
 
+void cfs_http_on_half_close(struct cfs_http_request *request, bool (*counts)(void *arg))
+{
+    request->half_close = counts;
+}
+
 static void on_hang_up(void *arg, uint32_t events)
 {
     struct cfs_http_connection *connection = arg;
 
-    (void)events;
     connection->hung_up = true;
+    if (events & (EPOLLHUP | EPOLLERR))
+        connection->broken = true;
     if (client_is_gone(connection->request))
         tell_gone(connection->request);
 }
@@ -118,6 +136,19 @@ static void add_header(struct MHD_Response *response, const char *header, const 
 {
     if (header)
         MHD_add_response_header(response, header, value);
+}
+
+/* A peer believes no other response. */
+static void sign(const struct cfs_http_request *request, int status, const void *body, size_t len,
+                 struct MHD_Response *response)
+{
+    char mac[CFS_MAC_SIZE];
+
+    if (!request->for_peers || !request->authorized)
+        return;
+    cfs_peer_auth_sign_response(request->connection->server->auth, &request->proof, status, body,
+                                len, mac);
+    add_header(response, CFS_MAC_HEADER, mac);
 }
 
 void cfs_http_respond(struct cfs_http_request *request, int status, const char *content_type,
@@ -133,6 +164,9 @@ void cfs_http_respond(struct cfs_http_request *request, int status, const char *
     if (len)
         add_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, content_type);
     add_header(response, header, value);
+    sign(request, status, body, len, response);
+    if (status == MHD_HTTP_UNAUTHORIZED) /* a guess more costs a connection more */
+        add_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
     request->response = response;
     request->status = (unsigned)status;
     if (request->state == CFS_HTTP_WAITING)
@@ -146,11 +180,6 @@ static enum MHD_Result queue_response(struct cfs_http_request *request)
     return MHD_queue_response(request->mhd, request->status, request->response);
 }
 
-static size_t body_limit(const char *path)
-{
-    return strncmp(path, "/raft/", 6) == 0 ? CFS_BATCH_BYTES_MAX : CFS_MESSAGE_MAX;
-}
-
 static void refuse_body(struct cfs_http_request *request)
 {
     char sentence[64];
@@ -159,11 +188,47 @@ static void refuse_body(struct cfs_http_request *request)
     cfs_http_respond_error(request, MHD_HTTP_CONTENT_TOO_LARGE, "too_big", sentence);
 }
 
+/* The field may be any bytes, an error is JSON. */
+static void refuse_query(struct cfs_http_request *request)
+{
+    char sentence[128] = "the query has a bad percent escape", *at;
+
+    at = sentence + strlen(sentence);
+    snprintf(at, 64, " in '%s'", request->malformed);
+    for (; *at; at++)
+        if (*at < ' ' || *at > '~')
+            *at = '?';
+    cfs_http_respond_error(request, MHD_HTTP_BAD_REQUEST, "invalid", sentence);
+}
+
 static size_t content_length(const struct cfs_http_request *request)
 {
     const char *value = cfs_http_header(request, MHD_HTTP_HEADER_CONTENT_LENGTH);
 
     return value ? strtoull(value, NULL, 10) : 0;
+}
+
+static bool read_authority(struct cfs_http_request *request)
+{
+    const struct cfs_http_server *server = request->connection->server;
+
+    if (!request->for_peers)
+        return cfs_http_read_secret(request, server->config->secret);
+    return cfs_peer_auth_check_head(server->auth, request->method, request->path,
+                                    cfs_http_header(request, MHD_HTTP_HEADER_AUTHORIZATION),
+                                    &request->proof);
+}
+
+/* Whoever needs no secret is no stranger for as long as he is answered. */
+static void admit(struct cfs_http_request *request)
+{
+    struct cfs_http_connection *connection = request->connection;
+    struct cfs_http_strangers *strangers = &connection->server->strangers;
+
+    if (request->authorized)
+        cfs_http_stranger_known(strangers, connection, IDLE_SECONDS);
+    else if (request->keep_body)
+        cfs_http_stranger_leave(strangers, connection);
 }
 
 /* The head has come. An answer made here goes out before the body comes in. */
@@ -178,16 +243,16 @@ static struct cfs_http_request *begin(struct cfs_http_server *server, struct MHD
     request->mhd = mhd;
     request->method = method;
     request->path = path;
-    request->limit = body_limit(path);
-    request->authorized = cfs_http_read_secret(request, server->config->secret);
-    request->keep_body =
-        request->authorized || (server->config->http_open && request->limit == CFS_MESSAGE_MAX);
+    request->for_peers = strncmp(path, "/raft/", 6) == 0;
+    request->limit = request->for_peers ? CFS_BATCH_BYTES_MAX : CFS_MESSAGE_MAX;
+    request->authorized = read_authority(request);
+    request->keep_body = request->authorized || (server->config->http_open && !request->for_peers);
     connection->request = request;
+    admit(request);
     if (content_length(request) > request->limit)
         refuse_body(request);
     else if (!cfs_http_read_query(request))
-        cfs_http_respond_error(request, MHD_HTTP_BAD_REQUEST, "invalid",
-                               "the query has a bad percent escape");
+        refuse_query(request);
     return request;
 }
 
@@ -221,6 +286,9 @@ static void handle(struct cfs_http_server *server, struct cfs_http_request *requ
     }
     if (!request->keep_body)
         request->len = 0;
+    if (request->for_peers && request->authorized)
+        request->authorized =
+            cfs_peer_auth_check_body(&request->proof, request->body, request->len);
     if (server->closing) {
         cfs_http_respond_error(request, 503, "stopping", "the node stops");
         return;
@@ -276,6 +344,8 @@ static void on_completed(void *arg, struct MHD_Connection *mhd, void **context,
         return;
     assert(request->state != CFS_HTTP_WAITING);
     request->connection->request = NULL;
+    if (!request->connection->known)
+        cfs_http_stranger_enter(&request->connection->server->strangers, request->connection);
     if (request->response)
         MHD_destroy_response(request->response);
     cfs_http_free_query(request);
@@ -294,12 +364,15 @@ static void on_connection(void *arg, struct MHD_Connection *mhd, void **context,
     if (code == MHD_CONNECTION_NOTIFY_STARTED) {
         connection = cfs_alloc_zeroed(1, sizeof *connection);
         connection->server = server;
+        connection->mhd = mhd;
         connection->fd =
             MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
         cfs_loop_watch(server->loop, connection->fd, EPOLLRDHUP | EPOLLET, on_hang_up, connection);
+        cfs_http_stranger_enter(&server->strangers, connection);
         *context = connection;
         return;
     }
+    cfs_http_stranger_leave(&server->strangers, connection);
     cfs_loop_unwatch(server->loop, connection->fd);
     free(connection);
     *context = NULL;
@@ -400,6 +473,8 @@ struct cfs_http_server *cfs_http_server_new(struct cfs_loop *loop, const struct 
                                        .timer = {.fn = on_timer, .arg = server}};
     if (listener < 0)
         goto failed;
+    server->auth = cfs_peer_auth_new(config->secret);
+    cfs_http_strangers_init(&server->strangers, connection_limit());
     server->daemon = start_daemon(server, listener);
     if (!server->daemon) {
         cfs_log(CFS_LOG_ERROR, "cannot start the HTTP server");
@@ -458,5 +533,6 @@ void cfs_http_server_free(struct cfs_http_server *server)
         cfs_loop_unwatch(server->loop, server->epoll_fd);
         MHD_stop_daemon(server->daemon);
     }
+    cfs_peer_auth_free(server->auth);
     free(server);
 }

@@ -34,13 +34,18 @@ const char *cfs_http_header(const struct cfs_http_request *request, const char *
 /* Percent escapes to bytes, in place. False for a malformed one and for a zero byte. */
 bool cfs_http_decode(char *text);
 
-/* Whether the request carries the cluster's secret (Authorization: Bearer), compared in constant
- * time. */
+/* Whether the request carries the cluster's secret (Authorization: Bearer) or, for /raft/, proves
+ * to know it (io/peer_auth.h); the response then does so too. */
 bool cfs_http_authorized(const struct cfs_http_request *request);
 
 /* Called when the client went away before the answer; the request is then freed after `gone`
  * returns and must not be answered. */
 void cfs_http_on_gone(struct cfs_http_request *request, void (*gone)(void *arg), void *arg);
+
+/* A client that closed its socket looks like one that ended its sending side (shutdown(2), nc -N)
+ * and still reads. `counts` is called with the argument of on_gone, once: true if that is to count
+ * as going away; without it, it does. */
+void cfs_http_on_half_close(struct cfs_http_request *request, bool (*counts)(void *arg));
 
 /* Answers; frees the request. `body` is copied. `header`/`value`: one extra header, or NULL. */
 void cfs_http_respond(struct cfs_http_request *request, int status, const char *content_type,

@@ -12,14 +12,14 @@ enum { OUTBOX_BYTES_MAX = 4 * 1024 * 1024, BATCH_MESSAGES_MAX = 1024 };
 
 static_assert(OUTBOX_BYTES_MAX >= CFS_BATCH_BYTES_MAX, "whatever fits a batch fits the outbox");
 
-static size_t waiting(const struct cfs_outbox *outbox)
+size_t cfs_outbox_count(const struct cfs_outbox *outbox)
 {
     return outbox->end - outbox->first;
 }
 
 bool cfs_outbox_empty(const struct cfs_outbox *outbox)
 {
-    return waiting(outbox) == 0;
+    return cfs_outbox_count(outbox) == 0;
 }
 
 static void drop(struct cfs_outbox *outbox, size_t count)
@@ -35,7 +35,7 @@ static void drop(struct cfs_outbox *outbox, size_t count)
 
 void cfs_outbox_close(struct cfs_outbox *outbox)
 {
-    drop(outbox, waiting(outbox));
+    drop(outbox, cfs_outbox_count(outbox));
     free(outbox->messages);
     *outbox = (struct cfs_outbox){0};
 }
@@ -43,7 +43,7 @@ void cfs_outbox_close(struct cfs_outbox *outbox)
 static void move_to_front(struct cfs_outbox *outbox)
 {
     memmove(outbox->messages, outbox->messages + outbox->first,
-            waiting(outbox) * sizeof *outbox->messages);
+            cfs_outbox_count(outbox) * sizeof *outbox->messages);
     outbox->end -= outbox->first;
     outbox->first = 0;
 }
@@ -72,7 +72,7 @@ bool cfs_outbox_add(struct cfs_outbox *outbox, struct cfs_message *message)
 
 bool cfs_outbox_lose(struct cfs_outbox *outbox)
 {
-    size_t count = waiting(outbox);
+    size_t count = cfs_outbox_count(outbox);
 
     drop(outbox, count);
     return count > 0;
@@ -83,7 +83,7 @@ static uint32_t batch_count(const struct cfs_outbox *outbox)
     size_t size = cfs_wire_size_empty();
     uint32_t count = 0;
 
-    while (count < waiting(outbox) && count < BATCH_MESSAGES_MAX) {
+    while (count < cfs_outbox_count(outbox) && count < BATCH_MESSAGES_MAX) {
         size += cfs_wire_size(&outbox->messages[outbox->first + count]);
         if (size > CFS_BATCH_BYTES_MAX)
             break;

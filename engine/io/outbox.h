@@ -15,6 +15,7 @@ struct cfs_outbox {
 void cfs_outbox_close(struct cfs_outbox *outbox);
 
 bool cfs_outbox_empty(const struct cfs_outbox *outbox);
+size_t cfs_outbox_count(const struct cfs_outbox *outbox);
 
 /* Takes what the message owns. False when messages were lost for it, or it was too large itself. */
 bool cfs_outbox_add(struct cfs_outbox *outbox, struct cfs_message *message);

@@ -1,21 +1,24 @@
-/* The pages of .coordfs/ and the body of GET /status. */
+/* What a node knows about itself at one moment: what its pages and metrics are made of. */
 #ifndef CFS_IO_STATUS_H
 #define CFS_IO_STATUS_H
 
 #include "coordfs/config.h"
+#include "core/lock_table.h"
 #include "core/node_core.h"
+#include "io/http_api.h"
 #include "io/wal.h"
 
 struct cfs_status {
     struct cfs_core_view core;
     struct cfs_member_view members[CFS_NODE_MAX]; /* core.member_count of them */
     struct cfs_wal_stats wal;
+    struct cfs_histogram commits; /* from proposal to commit, while this node led */
     const struct cfs_config *config;
+    const struct cfs_lock_table *locks; /* as applied here; borrowed until the next step */
+    uint64_t unsent[CFS_NODE_MAX]; /* messages to that member, as core.members */
+    uint64_t requests[CFS_ROUTE_CLASSES];
+    uint64_t resident_bytes; /* of memory; for the metrics alone */
     cfs_time now, started;
 };
-
-/* malloc'd; the caller frees. Text for people: aligned `key value` lines and a table of members. */
-char *cfs_status_text(const struct cfs_status *status);
-char *cfs_status_json(const struct cfs_status *status);
 
 #endif

@@ -194,6 +194,11 @@ void cfs_transport_receive(struct cfs_transport *transport, struct cfs_http_requ
     size_t len;
     const uint8_t *body = cfs_http_body(request, &len);
 
+    if (!cfs_http_authorized(request)) {
+        cfs_http_respond_error(request, 401, "unauthorized",
+                               "the cluster's secret is not proved, or another one");
+        return;
+    }
     if (!known_path(cfs_http_path(request))) {
         cfs_http_respond_error(request, 404, "not_found", "there is no such path");
         return;
@@ -257,19 +262,24 @@ static void broke_off(struct peer *peer)
         peer->open_at = peer->line_at = now_of(peer) + backoff(peer->failures - 2, 1, RETRY_MS);
 }
 
-/* A response is a batch like any other. */
+/* Its batch is believed as one that is received: if it comes from a member, which it proves. */
 static bool take_response(struct peer *peer, const struct cfs_http_result *result, char *why,
                           size_t size)
 {
     struct cfs_batch batch;
     struct peer *from;
 
-    if (result->status == 204)
-        return true;
-    if (result->status != 200) {
-        snprintf(why, size, "status %d", result->status);
+    if (result->status != 200 && result->status != 204) {
+        snprintf(why, size, "status %d%s", result->status,
+                 result->status == 401 ? ": the secrets differ" : "");
         return false;
     }
+    if (!result->authentic) {
+        snprintf(why, size, "without a proof that it knows the cluster's secret");
+        return false;
+    }
+    if (result->status == 204)
+        return true;
     from = read_batch(peer->transport, &batch, result->body, result->len, why, size);
     if (from && from != peer) {
         snprintf(why, size, "node %u answers there", from->id);
@@ -341,6 +351,14 @@ void cfs_transport_send(struct cfs_transport *transport, struct cfs_message *mes
         cfs_message_clear(message);
     else if (!cfs_outbox_add(&peer->outbox, message))
         peer->lost = true;
+}
+
+size_t cfs_transport_unsent(const struct cfs_transport *transport, cfs_node_id peer)
+{
+    for (uint32_t i = 0; i < transport->peer_count; i++)
+        if (transport->peers[i].id == peer)
+            return cfs_outbox_count(&transport->peers[i].outbox);
+    return 0;
 }
 
 static void post_batch(struct peer *peer, bool vote, uint8_t *batch, size_t len)

@@ -28,11 +28,14 @@ struct cfs_transport *cfs_transport_new(struct cfs_loop *loop, const struct cfs_
  * lost. */
 void cfs_transport_send(struct cfs_transport *transport, struct cfs_message *message);
 
+/* How many messages to `peer` are queued; 0 for nodes that are none. */
+size_t cfs_transport_unsent(const struct cfs_transport *transport, cfs_node_id peer);
+
 /* Sends off what was queued: at the end of a turn. */
 void cfs_transport_flush(struct cfs_transport *transport);
 
-/* A request for /raft/... came in (its secret is checked): delivers what it holds, answers it or
- * holds it open to carry messages back. */
+/* A request for /raft/... came in: delivers what it holds, answers it or holds it open to carry
+ * messages back; refuses it unless it proves to come from a member. */
 void cfs_transport_receive(struct cfs_transport *transport, struct cfs_http_request *request);
 
 void cfs_transport_free(struct cfs_transport *transport);

@@ -37,6 +37,7 @@ struct cfs_wal {
     int event_fd;
     pthread_t writer;
     bool running;
+    uint64_t recovered; /* records */
 
     /* The writer's own. */
     int fd; /* of the segment it writes */
@@ -50,6 +51,7 @@ struct cfs_wal {
     /* Under mutex. */
     struct buffer collecting;
     uint64_t appended, durable; /* lsn */
+    struct cfs_wal_starts starts;
     bool submitted, closing, failed;
     struct cfs_wal_stats stats;
 };
@@ -126,10 +128,10 @@ static void publish(struct cfs_wal *wal, const struct cfs_wal_batch *batch, uint
     stats->syncs++;
     stats->records += batch->records;
     stats->bytes += batch->bytes;
+    cfs_histogram_add(&stats->sync, sync_us);
     stats->sync_us_last = sync_us;
     if (sync_us > stats->sync_us_max)
         stats->sync_us_max = sync_us;
-    stats->segments = (uint32_t)wal->place.segment;
     pthread_mutex_unlock(&wal->mutex);
     signal_loop(wal);
 }
@@ -137,17 +139,22 @@ static void publish(struct cfs_wal *wal, const struct cfs_wal_batch *batch, uint
 /* Makes sure that `bytes` more fit into the segment. 0 or -errno. */
 static int make_room(struct cfs_wal *wal, uint32_t bytes)
 {
-    uint64_t next = wal->place.segment + 1;
+    struct cfs_wal_start start = {.segment = wal->place.segment + 1, .sequence = wal->sequence};
     int fd;
 
     if (bytes <= CFS_WAL_SEGMENT_BYTES - wal->place.offset)
         return 0;
-    fd = cfs_wal_supply_take(wal->supply, next);
+    fd = cfs_wal_supply_take(wal->supply, start.segment);
     if (fd < 0)
         return fd;
     close(wal->fd);
     wal->fd = fd;
-    wal->place = (struct cfs_wal_place){.segment = next};
+    wal->place = (struct cfs_wal_place){.segment = start.segment};
+    pthread_mutex_lock(&wal->mutex);
+    start.lsn = wal->durable + 1; /* one batch at a time: all before it is durable */
+    cfs_wal_starts_add(&wal->starts, start);
+    wal->stats.segment = start.segment;
+    pthread_mutex_unlock(&wal->mutex);
     return 0;
 }
 
@@ -248,11 +255,12 @@ static int start(struct cfs_wal *wal, const struct cfs_wal_end *end)
 
     wal->place = end->place;
     wal->sequence = end->sequence;
-    wal->stats.segments = (uint32_t)end->place.segment;
+    wal->recovered = wal->appended = wal->durable = end->records;
+    wal->stats.segment = end->place.segment;
     wal->stats.cut_bytes = end->cut_bytes;
     wal->fd = cfs_wal_segment_open(&wal->dir, end->place.segment);
     wal->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    wal->supply = cfs_wal_supply_new(&wal->dir);
+    wal->supply = cfs_wal_supply_new(&wal->dir, wal->starts.items[0].segment, end->last);
     if (wal->fd < 0 || wal->event_fd < 0 || !wal->supply)
         rv = wal->fd < 0 ? wal->fd : -errno;
     if (rv == 0)
@@ -263,23 +271,55 @@ static int start(struct cfs_wal *wal, const struct cfs_wal_end *end)
     return rv;
 }
 
-int cfs_wal_open(struct cfs_wal **out, const char *dir, cfs_node_id node, cfs_wal_record_fn record,
-                 void *arg)
+int cfs_wal_open(struct cfs_wal **out, const char *dir, cfs_node_id node,
+                 struct cfs_wal_begin begin, struct cfs_wal_origin *origin,
+                 cfs_wal_record_fn record, void *arg)
 {
     struct cfs_wal *wal = cfs_alloc_zeroed(1, sizeof(*wal));
-    struct cfs_wal_end end;
+    struct cfs_wal_end end = {0};
+    int rv;
 
+    assert(begin.segment > 0 && begin.sequence > 0);
     wal->fd = wal->event_fd = -1;
     wal->sync = fdatasync;
     pthread_mutex_init(&wal->mutex, NULL);
     pthread_cond_init(&wal->work, NULL);
-    if (cfs_wal_dir_open(&wal->dir, dir, node) != 0 ||
-        cfs_wal_recover(&wal->dir, record, arg, &end) != 0 || start(wal, &end) != 0) {
+    rv = cfs_wal_dir_open(&wal->dir, dir, node, begin, origin);
+    if (rv == 0)
+        rv = cfs_wal_recover(&wal->dir, begin, record, arg, &end);
+    wal->starts = end.starts;
+    if (rv != 0 || start(wal, &end) != 0) {
         cfs_wal_close(wal);
         return -1;
     }
     *out = wal;
     return 0;
+}
+
+uint64_t cfs_wal_recovered(const struct cfs_wal *wal)
+{
+    return wal->recovered;
+}
+
+struct cfs_wal_begin cfs_wal_begin_for(struct cfs_wal *wal, uint64_t lsn)
+{
+    struct cfs_wal_start start;
+
+    pthread_mutex_lock(&wal->mutex);
+    start = cfs_wal_starts_find(&wal->starts, lsn);
+    pthread_mutex_unlock(&wal->mutex);
+    return (struct cfs_wal_begin){
+        .segment = start.segment, .sequence = start.sequence, .mark = wal->dir.mark};
+}
+
+void cfs_wal_trim(struct cfs_wal *wal, struct cfs_wal_begin begin)
+{
+    uint64_t first;
+
+    pthread_mutex_lock(&wal->mutex);
+    first = cfs_wal_starts_drop(&wal->starts, begin.segment);
+    pthread_mutex_unlock(&wal->mutex);
+    cfs_wal_supply_trim(wal->supply, first);
 }
 
 void cfs_wal_set_sync(struct cfs_wal *wal, int (*sync)(int fd))
@@ -311,7 +351,10 @@ void cfs_wal_stats(struct cfs_wal *wal, struct cfs_wal_stats *stats)
 {
     pthread_mutex_lock(&wal->mutex);
     *stats = wal->stats;
+    stats->pending = wal->appended - wal->durable;
     pthread_mutex_unlock(&wal->mutex);
+    stats->segments = cfs_wal_supply_count(wal->supply);
+    stats->disk_bytes = (uint64_t)stats->segments * CFS_WAL_SEGMENT_BYTES;
 }
 
 void cfs_wal_close(struct cfs_wal *wal)
@@ -330,6 +373,7 @@ void cfs_wal_close(struct cfs_wal *wal)
     if (wal->event_fd >= 0)
         close(wal->event_fd);
     cfs_wal_dir_close(&wal->dir);
+    cfs_wal_starts_close(&wal->starts);
     free(wal->collecting.bytes.data);
     free(wal->writing.bytes.data);
     pthread_cond_destroy(&wal->work);

@@ -5,22 +5,45 @@
 #define CFS_IO_WAL_H
 
 #include "core/effect.h"
+#include "io/histogram.h"
 
 struct cfs_wal;
+
+#define CFS_WAL_MEMBERS_MAX 2000u
+
+/* Where the log begins: its first segment, the sequence number of the first batch in it, and the
+ * mark of the log that it was said of (0: of any). A new log begins at {1, 1, 0}. With its mark, a
+ * checkpoint is not taken for that of another log, nor for that of none. */
+struct cfs_wal_begin {
+    uint64_t segment, sequence, mark;
+};
+
+/* What the cluster was when the log was made. The log keeps it and does not look at it. */
+struct cfs_wal_origin {
+    uint64_t cluster;
+    char members[2048]; /* one line of at most CFS_WAL_MEMBERS_MAX bytes */
+};
 
 /* One recovered record, in the order written; it (and a reference to its entry) is the caller's
  * only during the call. */
 typedef void (*cfs_wal_record_fn)(void *arg, const struct cfs_record *record);
 
 /* Opens or creates the log in directory `dir` (made with mode 0700 when missing) for node `node`,
- * locks it against a second daemon, calls `record` for all that it holds. A torn tail (a batch
- * whose fdatasync never returned) is cut and logged; a bad batch before the tail, another node's
+ * locks it against a second daemon, calls `record` for all that it holds from `begin` on; segments
+ * before are what an interrupted trim left, and are removed. `origin` is written into a new
+ * directory, and replaced by what an existing one says. A torn tail (a batch whose fdatasync never
+ * returned) is cut and logged; a bad batch before the tail, a missing segment, another node's
  * directory, an unknown format, or a directory in use fails: 0 or -1, and the log names file and
  * offset. */
-int cfs_wal_open(struct cfs_wal **out, const char *dir, cfs_node_id node, cfs_wal_record_fn record,
-                 void *arg);
+int cfs_wal_open(struct cfs_wal **out, const char *dir, cfs_node_id node,
+                 struct cfs_wal_begin begin, struct cfs_wal_origin *origin,
+                 cfs_wal_record_fn record, void *arg);
 
-/* Adds a record to the batch being collected. `lsn` grows by one each time, beginning at 1. */
+/* How many records the open handed over: they are lsn 1 to this. */
+uint64_t cfs_wal_recovered(const struct cfs_wal *wal);
+
+/* Adds a record to the batch being collected. `lsn` grows by one each time and goes on where the
+ * recovered records ended. */
 void cfs_wal_append(struct cfs_wal *wal, const struct cfs_record *record, uint64_t lsn);
 
 /* Hands the batch to the writer if it is idle; else it goes by itself when the writer is done. */
@@ -29,17 +52,29 @@ void cfs_wal_submit(struct cfs_wal *wal);
 /* Readable (eventfd(2)) when the durable mark moved or the log failed. */
 int cfs_wal_fd(const struct cfs_wal *wal);
 
-/* Resets the fd; `lsn` receives the durable mark. 0, or -1 once a write or fdatasync failed: the
- * node must stop, for what the disk then holds is unknown (LWN "PostgreSQL's fsync() surprise"). */
+/* Resets the fd; `lsn` receives the durable mark, at first that of the recovered records. 0, or -1
+ * once a write or fdatasync failed: the node must stop, for what the disk then holds is unknown
+ * (LWN "PostgreSQL's fsync() surprise"). */
 int cfs_wal_durable(struct cfs_wal *wal, uint64_t *lsn);
 
 struct cfs_wal_stats {
     uint64_t syncs, records, bytes;
     uint64_t sync_us_last, sync_us_max;
-    uint32_t segments;
-    uint64_t cut_bytes; /* cut at open: a torn batch, or damage to the last one that was durable */
+    struct cfs_histogram sync; /* a batch: pwrite and fdatasync */
+    uint64_t pending;          /* records that are not durable yet */
+    uint64_t segment;    /* the one being written */
+    uint32_t segments;   /* files there are, with one made ahead */
+    uint64_t disk_bytes; /* of them */
+    uint64_t cut_bytes;  /* cut at open: a torn batch, or damage to the last one that was durable */
 };
 void cfs_wal_stats(struct cfs_wal *wal, struct cfs_wal_stats *stats);
+
+/* Where the log must begin so that record `lsn` and all later ones are kept. Any thread. */
+struct cfs_wal_begin cfs_wal_begin_for(struct cfs_wal *wal, uint64_t lsn);
+
+/* Nothing before `begin`, one of cfs_wal_begin_for's, will be asked for: its segments are removed
+ * soon, on another thread. The caller has made `begin` durable. */
+void cfs_wal_trim(struct cfs_wal *wal, struct cfs_wal_begin begin);
 
 /* Writes and syncs what was submitted, then closes. */
 void cfs_wal_close(struct cfs_wal *wal);

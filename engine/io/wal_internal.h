@@ -1,9 +1,11 @@
 /* What the files of the log share; only they and their test include this.
  *
- *   wal_dir.c      whose directory it is: lock, identity
+ *   wal_dir.c      the directory: lock, new or known
+ *   wal_identity.c whose log it is
  *   wal_format.c   batches and records as bytes
  *   wal_segment.c  one segment file: make, open, load
- *   wal_supply.c   the next segment, made ahead of time
+ *   wal_supply.c   the next segment, made ahead of time; old ones, removed
+ *   wal_starts.c   which record begins which segment
  *   wal_recover.c  what a start finds, and where writing goes on
  *   wal.c          collecting, writing, the durable mark
  */
@@ -13,7 +15,7 @@
 #include "core/codec.h"
 #include "io/wal.h"
 
-#define CFS_WAL_FORMAT 1u
+#define CFS_WAL_FORMAT 2u /* of identity and batches */
 #define CFS_WAL_SEGMENT_BYTES 16777216u
 #define CFS_WAL_BATCH_BYTES 4194304u /* of one batch, its head included */
 #define CFS_WAL_HEAD_BYTES 40u       /* before the records of a batch */
@@ -33,10 +35,19 @@ struct cfs_wal_dir {
     uint64_t mark; /* random, drawn when the log was made; in each of its batches, never 0 */
 };
 
-/* Opens, makes if missing, locks; a new directory gets its first segment and then its identity. 0,
- * or -1 after a log line. Close in any case. */
-int cfs_wal_dir_open(struct cfs_wal_dir *dir, const char *path, cfs_node_id node);
+/* Opens, makes if missing, locks; a new directory gets its first segment and then its identity.
+ * Segments before `begin` are what a trim left, and go. 0, or -1 after a log line. Close in any
+ * case. */
+int cfs_wal_dir_open(struct cfs_wal_dir *dir, const char *path, cfs_node_id node,
+                     struct cfs_wal_begin begin, struct cfs_wal_origin *origin);
 void cfs_wal_dir_close(struct cfs_wal_dir *dir);
+
+/* Fills in `origin` and the mark. 1, 0 when there is no identity, -1 after a log line. */
+int cfs_wal_identity_read(struct cfs_wal_dir *dir, cfs_node_id node, struct cfs_wal_origin *origin);
+
+/* Draws the mark. 0, or -1 after a log line. */
+int cfs_wal_identity_write(struct cfs_wal_dir *dir, cfs_node_id node,
+                           const struct cfs_wal_origin *origin);
 
 /* Where a batch lies. */
 struct cfs_wal_place {
@@ -70,8 +81,16 @@ bool cfs_wal_check(const uint8_t *data, size_t room, uint64_t mark, struct cfs_w
 
 void cfs_wal_segment_name(char name[CFS_WAL_NAME_BYTES], uint64_t number);
 
-/* Counts the segments and removes half-made ones. 0, or -1 after a log line: one is missing. */
-int cfs_wal_segment_count(const struct cfs_wal_dir *dir, uint64_t *count);
+/* The highest number of a segment, 0 if there is none; removes half-made ones. 0, or -1 after a log
+ * line: one from `first` on is missing. */
+int cfs_wal_segment_last(const struct cfs_wal_dir *dir, uint64_t first, uint64_t *last);
+
+/* Removes all segments before `first`; one that cannot be removed is logged and stays. 0, or -1
+ * after a log line: the directory cannot be read. */
+int cfs_wal_segment_remove_before(const struct cfs_wal_dir *dir, uint64_t first);
+
+/* 0, also when there is none; or -errno. */
+int cfs_wal_segment_remove(const struct cfs_wal_dir *dir, uint64_t number);
 
 /* Makes a segment of zeros, durable under its name. A descriptor or -errno. */
 int cfs_wal_segment_make(const struct cfs_wal_dir *dir, uint64_t number);
@@ -85,29 +104,61 @@ int cfs_wal_segment_load(const struct cfs_wal_dir *dir, uint64_t number, uint8_t
 /* As pwrite(2), but all of it. 0 or -errno. */
 int cfs_wal_write_all(int fd, const uint8_t *data, size_t len, uint64_t offset);
 
+/* Where each segment begins that holds a batch or is the next to get one; ascending, never empty
+ * once the log is open. Zeroed memory is an empty list. */
+struct cfs_wal_start {
+    uint64_t segment;
+    uint64_t sequence; /* of its first batch */
+    uint64_t lsn;      /* of its first record */
+};
+struct cfs_wal_starts {
+    struct cfs_wal_start *items;
+    size_t count, capacity;
+};
+
+void cfs_wal_starts_add(struct cfs_wal_starts *starts, struct cfs_wal_start start);
+void cfs_wal_starts_close(struct cfs_wal_starts *starts);
+
+/* The last one that begins at or before `lsn`, or the first. */
+struct cfs_wal_start cfs_wal_starts_find(const struct cfs_wal_starts *starts, uint64_t lsn);
+
+/* Forgets the segments before `segment`, but never the last. Returns the first that is left. */
+uint64_t cfs_wal_starts_drop(struct cfs_wal_starts *starts, uint64_t segment);
+
 /* Where the intact log ends. */
 struct cfs_wal_end {
     struct cfs_wal_place place; /* of the next batch */
     uint64_t sequence;          /* of the next batch */
+    uint64_t records;           /* handed over */
     uint64_t cut_bytes;         /* not zero, behind the end: a torn batch, zeroed */
+    uint64_t last;              /* segment that exists; may be one after the end, still blank */
+    struct cfs_wal_starts starts;
 };
 
-/* Hands over all records, cuts a torn tail, makes durable what was read. 0, or -1 after a log
- * line. */
-int cfs_wal_recover(const struct cfs_wal_dir *dir, cfs_wal_record_fn record, void *arg,
-                    struct cfs_wal_end *end);
+/* Hands over all records from `begin` on, cuts a torn tail, makes durable what was read. 0, or -1
+ * after a log line. The caller closes end->starts in any case. */
+int cfs_wal_recover(const struct cfs_wal_dir *dir, struct cfs_wal_begin begin,
+                    cfs_wal_record_fn record, void *arg, struct cfs_wal_end *end);
 
-/* Makes segments on a thread of its own. All functions are for the one thread that writes. */
+/* Makes and removes segments on a thread of its own. `first` to `last` exist. */
 struct cfs_wal_supply;
 
-struct cfs_wal_supply *cfs_wal_supply_new(const struct cfs_wal_dir *dir); /* NULL and errno */
-void cfs_wal_supply_free(struct cfs_wal_supply *supply);                  /* NULL is allowed */
+struct cfs_wal_supply *cfs_wal_supply_new(const struct cfs_wal_dir *dir, uint64_t first,
+                                          uint64_t last); /* NULL and errno */
+void cfs_wal_supply_free(struct cfs_wal_supply *supply);  /* NULL is allowed */
 
-/* Begins to make segment `number`; tries again each second if that fails. */
+/* Begins to make segment `number`; tries again each second if that fails. For the writer. */
 void cfs_wal_supply_order(struct cfs_wal_supply *supply, uint64_t number);
 
-/* Waits for segment `number`. A descriptor, or -errno when it cannot be made now. */
+/* Waits for segment `number`. A descriptor, or -errno when it cannot be made now. For the writer.
+ */
 int cfs_wal_supply_take(struct cfs_wal_supply *supply, uint64_t number);
+
+/* Begins to remove the segments before `number`, oldest first. */
+void cfs_wal_supply_trim(struct cfs_wal_supply *supply, uint64_t number);
+
+/* How many segments exist. */
+uint32_t cfs_wal_supply_count(struct cfs_wal_supply *supply);
 
 /* For tests: replaces fdatasync(2); before the first submit. */
 void cfs_wal_set_sync(struct cfs_wal *wal, int (*sync)(int fd));

@@ -26,9 +26,8 @@ struct recovery {
     const struct cfs_wal_dir *dir;
     cfs_wal_record_fn record;
     void *arg;
-    uint64_t segments; /* that exist */
-    uint8_t *data;     /* the loaded segment */
-    uint64_t loaded;   /* its number */
+    uint8_t *data;   /* the loaded segment */
+    uint64_t loaded; /* its number */
     struct cfs_wal_end *end;
     struct cfs_wal_place last; /* the last intact batch; segment 0: none */
     uint32_t last_bytes;
@@ -74,6 +73,13 @@ static bool batch_at(const struct recovery *r, struct cfs_wal_place place,
                          place, batch);
 }
 
+/* The next batch begins a segment. */
+static struct cfs_wal_start start_here(const struct recovery *r)
+{
+    return (struct cfs_wal_start){
+        .segment = r->end->place.segment, .sequence = r->end->sequence, .lsn = r->end->records + 1};
+}
+
 /* Hands over the records of the batch at the end and moves the end behind it. */
 static int take_batch(struct recovery *r, const struct cfs_wal_batch *batch)
 {
@@ -88,6 +94,9 @@ static int take_batch(struct recovery *r, const struct cfs_wal_batch *batch)
         r->record(r->arg, &record);
         cfs_entry_unref(record.entry);
     }
+    if (r->end->place.offset == 0 && r->last.segment != 0)
+        cfs_wal_starts_add(&r->end->starts, start_here(r));
+    r->end->records += batch->records;
     r->last = r->end->place;
     r->last_bytes = batch->bytes;
     r->end->place.offset += batch->bytes;
@@ -109,7 +118,7 @@ static int walk(struct recovery *r)
             if (take_batch(r, &batch) != 0)
                 return -1;
             next = r->end->place;
-        } else if (next.offset > 0 && next.segment < r->segments) {
+        } else if (next.offset > 0 && next.segment < r->end->last) {
             /* What did not fit into the rest of a segment begins the next. */
             next = (struct cfs_wal_place){.segment = next.segment + 1};
         } else {
@@ -166,7 +175,7 @@ static int each_rest(struct recovery *r,
     struct cfs_wal_place place = r->end->place;
     uint32_t until;
 
-    for (; place.segment <= r->segments; place.segment++, place.offset = 0) {
+    for (; place.segment <= r->end->last; place.segment++, place.offset = 0) {
         if (load(r, place.segment) != 0)
             return -1;
         until = used(r->data, place.offset);
@@ -212,14 +221,15 @@ static int write_last_again(struct recovery *r)
     return -1;
 }
 
-int cfs_wal_recover(const struct cfs_wal_dir *dir, cfs_wal_record_fn record, void *arg,
-                    struct cfs_wal_end *end)
+int cfs_wal_recover(const struct cfs_wal_dir *dir, struct cfs_wal_begin begin,
+                    cfs_wal_record_fn record, void *arg, struct cfs_wal_end *end)
 {
     struct recovery r = {.dir = dir, .record = record, .arg = arg, .end = end};
     int rv = -1;
 
-    *end = (struct cfs_wal_end){.place = {.segment = 1}, .sequence = 1};
-    if (cfs_wal_segment_count(dir, &r.segments) != 0)
+    *end = (struct cfs_wal_end){.place = {.segment = begin.segment}, .sequence = begin.sequence};
+    cfs_wal_starts_add(&end->starts, start_here(&r)); /* whether it holds a batch or not */
+    if (cfs_wal_segment_last(dir, begin.segment, &end->last) != 0)
         return -1;
     r.data = cfs_alloc(CFS_WAL_SEGMENT_BYTES);
     if (walk(&r) == 0 && each_rest(&r, refuse_batches) == 0 && each_rest(&r, cut) == 0 &&

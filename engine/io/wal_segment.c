@@ -144,46 +144,87 @@ static bool is_half_made(const char *name)
     return strncmp(name, "wal-", 4) == 0 && len > 4 && strcmp(name + len - 4, ".new") == 0;
 }
 
-/* Their number and the highest of their numbers. */
-static int scan(const struct cfs_wal_dir *dir, uint64_t *count, uint64_t *last)
+int cfs_wal_segment_remove(const struct cfs_wal_dir *dir, uint64_t number)
+{
+    char name[CFS_WAL_NAME_BYTES];
+
+    cfs_wal_segment_name(name, number);
+    return unlinkat(dir->fd, name, 0) == 0 || errno == ENOENT ? 0 : -errno;
+}
+
+struct scan {
+    uint64_t first; /* asked about */
+    uint64_t count; /* from `first` on */
+    uint64_t last;  /* the highest of all */
+};
+
+static int each_name(const struct cfs_wal_dir *dir, struct scan *scan,
+                     void (*visit)(const struct cfs_wal_dir *dir, const char *name,
+                                   struct scan *scan))
 {
     int fd = openat(dir->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *list = fd < 0 ? NULL : fdopendir(fd);
     const struct dirent *entry;
-    uint64_t number;
 
-    *count = *last = 0;
     if (!list) {
         cfs_log(CFS_LOG_ERROR, "cannot list %s: %m", dir->path);
         if (fd >= 0)
             close(fd);
         return -1;
     }
-    while ((entry = readdir(list))) {
-        number = number_of(entry->d_name);
-        if (is_half_made(entry->d_name))
-            unlinkat(dir->fd, entry->d_name, 0);
-        *count += number != 0;
-        *last = number > *last ? number : *last;
-    }
+    while ((entry = readdir(list)))
+        visit(dir, entry->d_name, scan);
     closedir(list);
     return 0;
 }
 
-int cfs_wal_segment_count(const struct cfs_wal_dir *dir, uint64_t *count)
+static void count_one(const struct cfs_wal_dir *dir, const char *name, struct scan *scan)
 {
-    char name[CFS_WAL_NAME_BYTES];
-    uint64_t last, number = 1;
+    uint64_t number = number_of(name);
 
-    if (scan(dir, count, &last) != 0)
+    if (is_half_made(name))
+        unlinkat(dir->fd, name, 0);
+    scan->count += number >= scan->first;
+    scan->last = number > scan->last ? number : scan->last;
+}
+
+int cfs_wal_segment_last(const struct cfs_wal_dir *dir, uint64_t first, uint64_t *last)
+{
+    struct scan scan = {.first = first};
+    char name[CFS_WAL_NAME_BYTES];
+    uint64_t number = first;
+
+    if (each_name(dir, &scan, count_one) != 0)
         return -1;
-    if (last == *count)
+    *last = scan.last;
+    if (scan.last == 0 || (scan.last >= first && scan.count == scan.last - first + 1))
         return 0;
     do
         cfs_wal_segment_name(name, number++);
     while (faccessat(dir->fd, name, F_OK, 0) == 0);
     cfs_log(CFS_LOG_ERROR,
-            "%s/%s is missing and later segments are there, so the log has a hole. " CFS_WAL_ADVICE,
-            dir->path, name, dir->path);
+            "%s/%s is missing and %s segments are there, so the log has a hole. " CFS_WAL_ADVICE,
+            dir->path, name, scan.last >= number ? "later" : "earlier", dir->path);
     return -1;
+}
+
+static void remove_one(const struct cfs_wal_dir *dir, const char *name, struct scan *scan)
+{
+    uint64_t number = number_of(name);
+    int rv;
+
+    if (number == 0 || number >= scan->first)
+        return;
+    rv = cfs_wal_segment_remove(dir, number);
+    if (rv == 0)
+        return;
+    cfs_log(CFS_LOG_WARNING, "cannot remove the old segment %s/%s: %s", dir->path, name,
+            strerror(-rv));
+}
+
+int cfs_wal_segment_remove_before(const struct cfs_wal_dir *dir, uint64_t first)
+{
+    struct scan scan = {.first = first};
+
+    return each_name(dir, &scan, remove_one);
 }

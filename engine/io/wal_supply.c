@@ -1,5 +1,6 @@
 /* The next segment, made ahead of time: 16 MiB of zeros take longer than a commit may. One thread,
- * one segment in stock at most. A disk that is full is asked again every second, for space comes
+ * one segment in stock at most; it also removes old ones, and before it makes a new one, for that
+ * may need their space. A disk that is full is asked again every second, for space comes
  * back; only a writer who stands before an empty stock is told no. */
 #include "io/wal_internal.h"
 
@@ -27,13 +28,22 @@ struct cfs_wal_supply {
     bool urgent;      /* the writer waits: one more attempt, then say no */
     bool refused;     /* that attempt failed too */
     bool closing;
+    uint64_t first, last; /* the segments that exist */
+    uint64_t keep;        /* those before it are to be removed */
 };
 
+/* One that is there may be from an attempt that ended when its name could not be made durable. */
 static int open_or_make(const struct cfs_wal_dir *dir, uint64_t number)
 {
-    int fd = cfs_wal_segment_open(dir, number);
+    int fd = cfs_wal_segment_open(dir, number), rv;
 
-    return fd == -ENOENT ? cfs_wal_segment_make(dir, number) : fd;
+    if (fd == -ENOENT)
+        return cfs_wal_segment_make(dir, number);
+    if (fd < 0 || fsync(dir->fd) == 0)
+        return fd;
+    rv = -errno;
+    close(fd);
+    return rv;
 }
 
 static void wait_to_retry(struct cfs_wal_supply *supply)
@@ -42,7 +52,7 @@ static void wait_to_retry(struct cfs_wal_supply *supply)
 
     clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += RETRY_SECONDS;
-    while (!supply->closing && !supply->urgent)
+    while (!supply->closing && !supply->urgent && supply->first >= supply->keep)
         if (pthread_cond_timedwait(&supply->changed, &supply->mutex, &until) == ETIMEDOUT)
             return;
 }
@@ -72,6 +82,7 @@ static void attempt(struct cfs_wal_supply *supply)
     pthread_mutex_lock(&supply->mutex);
     if (fd >= 0) {
         supply->fd = fd;
+        supply->last = number > supply->last ? number : supply->last;
         pthread_cond_broadcast(&supply->changed);
         return;
     }
@@ -84,13 +95,32 @@ static void attempt(struct cfs_wal_supply *supply)
     }
 }
 
+/* Under the mutex, as above. One that cannot be removed is left to the next open. */
+static void remove_oldest(struct cfs_wal_supply *supply)
+{
+    char name[CFS_WAL_NAME_BYTES];
+    uint64_t number = supply->first;
+    int rv;
+
+    pthread_mutex_unlock(&supply->mutex);
+    rv = cfs_wal_segment_remove(supply->dir, number);
+    cfs_wal_segment_name(name, number);
+    if (rv != 0)
+        cfs_log(CFS_LOG_WARNING, "cannot remove the old segment %s/%s: %s", supply->dir->path, name,
+                strerror(-rv));
+    pthread_mutex_lock(&supply->mutex);
+    supply->first = number + 1;
+}
+
 static void *run(void *arg)
 {
     struct cfs_wal_supply *supply = arg;
 
     pthread_mutex_lock(&supply->mutex);
     while (!supply->closing) {
-        if (supply->ordered == 0 || supply->fd >= 0 || supply->refused)
+        if (supply->first < supply->keep)
+            remove_oldest(supply);
+        else if (supply->ordered == 0 || supply->fd >= 0 || supply->refused)
             pthread_cond_wait(&supply->changed, &supply->mutex);
         else
             attempt(supply);
@@ -99,7 +129,8 @@ static void *run(void *arg)
     return NULL;
 }
 
-struct cfs_wal_supply *cfs_wal_supply_new(const struct cfs_wal_dir *dir)
+struct cfs_wal_supply *cfs_wal_supply_new(const struct cfs_wal_dir *dir, uint64_t first,
+                                          uint64_t last)
 {
     struct cfs_wal_supply *supply = cfs_alloc_zeroed(1, sizeof(*supply));
     pthread_condattr_t attr;
@@ -107,6 +138,8 @@ struct cfs_wal_supply *cfs_wal_supply_new(const struct cfs_wal_dir *dir)
 
     supply->dir = dir;
     supply->fd = -1;
+    supply->first = supply->keep = first;
+    supply->last = last;
     pthread_mutex_init(&supply->mutex, NULL);
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -165,4 +198,24 @@ int cfs_wal_supply_take(struct cfs_wal_supply *supply, uint64_t number)
     supply->urgent = supply->refused = false;
     pthread_mutex_unlock(&supply->mutex);
     return fd;
+}
+
+void cfs_wal_supply_trim(struct cfs_wal_supply *supply, uint64_t number)
+{
+    pthread_mutex_lock(&supply->mutex);
+    if (number > supply->keep) {
+        supply->keep = number;
+        pthread_cond_broadcast(&supply->changed);
+    }
+    pthread_mutex_unlock(&supply->mutex);
+}
+
+uint32_t cfs_wal_supply_count(struct cfs_wal_supply *supply)
+{
+    uint32_t count;
+
+    pthread_mutex_lock(&supply->mutex);
+    count = (uint32_t)(supply->last - supply->first + 1);
+    pthread_mutex_unlock(&supply->mutex);
+    return count;
 }

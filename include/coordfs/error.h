@@ -28,7 +28,9 @@
     X(CFS_ERR_NOT_MEMBER, ENOENT, 404, "not_member",                                               \
       "there is no such node in the cluster, or it is the last one")                                \
     X(CFS_ERR_REMOVED, ESTALE, 410, "removed", "the node was removed from the cluster")             \
-    X(CFS_ERR_IO, EIO, 500, "io", "the node could not store the change")
+    X(CFS_ERR_IO, EIO, 500, "io", "the node could not store the change")                           \
+    X(CFS_ERR_DIFFERS, EINVAL, 422, "differs",                                                     \
+      "that token or key belongs to a request with another mode or another owner")
 
 enum cfs_error {
 #define X(code, number, status, word, sentence) code,

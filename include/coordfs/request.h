@@ -29,29 +29,34 @@ enum cfs_op {
     CFS_OP_MEMBER,      /* a node joins, moves, replaces another one, or goes */
     /* Reads: linearizable, not replicated. */
     CFS_OP_GET,  /* one lock */
-    CFS_OP_LIST, /* the names of all held locks */
+    CFS_OP_LIST, /* the names of held locks, sorted by bytes; a page at a time, each by itself */
 };
 
 struct cfs_acquire {
-    enum cfs_lock_mode mode;
+    enum cfs_lock_mode mode; /* 0 in a renewal: whatever it is */
     enum cfs_lock_kind kind;
     enum cfs_lock_form form;
     bool wait;       /* false: a conflict answers EXISTS (lockfiles) or WOULD_BLOCK */
-    uint64_t handle; /* FLOCK: the open file, unique within the session; else 0 */
+    uint64_t handle; /* FLOCK: the open file, unique within the session; LEASED: a random name of
+                        this asking, 0: the engine draws one; else 0 */
     struct cfs_process
         process; /* who asks; holds of other kinds by the same process do not conflict */
     uint32_t uid, gid, perm; /* of the file it becomes; perm: the lower 12 mode bits */
     uint64_t ticket;         /* the place an interrupted wait had, to take it again; 0: the tail */
     uint32_t ttl_ms;         /* LEASED: how long it lives without renewal */
-    uint64_t key;            /* LEASED: asking twice with the same key is asking once; 0: none */
-    cfs_token renew;         /* LEASED: prolong this hold instead; NOT_HOLDER if it is gone */
+    uint64_t key;            /* LEASED: asking twice with the same key is asking once, DIFFERS when
+                                mode or owner are not the same; 0: none */
+    cfs_token renew;         /* LEASED: prolong this hold instead; NOT_HOLDER if it is gone, DIFFERS
+                                if mode or owner are given and not its own */
     char owner[CFS_OWNER_MAX + 1]; /* LEASED: the client's name for itself; "" if it gave none */
 };
 
 struct cfs_release {
     enum cfs_lock_kind kind;
-    uint64_t handle; /* FLOCK */
-    cfs_token token; /* LEASED: NOT_HOLDER when it does not hold, NOT_HELD when nobody does */
+    uint64_t handle; /* FLOCK; LEASED: instead of the token, what the asking of this name was
+                        granted and nobody has been promised since */
+    cfs_token token; /* LOCKFILE: of this session's hold. LEASED: NOT_HOLDER when it does not hold,
+                        NOT_HELD when nobody does */
 };
 
 struct cfs_remove {
@@ -100,7 +105,7 @@ struct cfs_member_change {
 
 struct cfs_request {
     enum cfs_op op;
-    char name[CFS_NAME_MAX + 1]; /* of the lock; "" for LIST and MEMBER */
+    char name[CFS_NAME_MAX + 1]; /* of the lock; LIST: behind which to go on, "" for all; MEMBER: "" */
     union {
         struct cfs_acquire acquire;
         struct cfs_release release;
@@ -128,7 +133,8 @@ struct cfs_lock_info {
     cfs_wall_time mtime;
     uint32_t uid, gid, perm;
     uint32_t waiters;
-    uint32_t holder_count;
+    uint32_t holder_count; /* of `holders`: the oldest, CFS_HOLDERS_MAX at most */
+    uint32_t more_holders; /* that are not listed */
     const struct cfs_holder_info *holders;
     const uint8_t *content;
     uint32_t content_len;
@@ -138,9 +144,11 @@ struct cfs_answer {
     enum cfs_error error;
     cfs_token token; /* ACQUIRE: of the hold */
     uint64_t ticket; /* ACQUIRE that ended INTERRUPTED: the place it had in the queue; 0: none */
+    bool queued; /* ACQUIRE that ended INTERRUPTED: it had waited in the queue; else nobody knows */
     struct cfs_lock_info lock; /* GET */
     const char *names;         /* LIST: NUL-terminated names, one after the other */
     uint32_t names_len;        /* LIST: bytes, the NULs included */
+    bool more;                 /* LIST: there are names behind the last of these */
 };
 
 /* 1 when `name` may name a lock: 1 to 255 bytes, no '/', and neither "." nor "..". */

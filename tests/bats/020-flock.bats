@@ -58,6 +58,34 @@ teardown_file() {
         bash -c 'exec 9> "$1"; flock -s 9; printf "step 2\n" >&9' _ "$A/locks/progress"
 }
 
+@test "flock on a directory is refused: the kernel would grant it on this node alone" {
+    local dir
+    succeeds mkdir "$A/locks/d"
+    for dir in "$A/locks/d" "$B/locks/d" "$C/locks"; do
+        refuses 'Is a directory' flock -n "$dir" true
+        refuses 'Is a directory' bash -c 'exec 9< "$1"; flock -n 9' _ "$dir"
+        refuses 'IsADirectoryError' python3 -c 'import os, sys; os.open(sys.argv[1], os.O_RDONLY)' \
+            "$dir"
+    done
+    succeeds rmdir "$B/locks/d"
+}
+
+@test "directories are read, entered and searched as any" {
+    local dir
+    succeeds mkdir "$A/locks/d"
+    for dir in "$A/locks/d" "$B/locks/d" "$C/locks"; do
+        succeeds ls -la "$dir"
+        succeeds find "$dir"
+        succeeds bash -c 'cd "$1" && ls && printf "%s " * && pwd -P' _ "$dir"
+        succeeds python3 -c '
+import os, sys
+print(os.listdir(sys.argv[1]), [entry.name for entry in os.scandir(sys.argv[1])])
+os.fsync(os.open(sys.argv[1], os.O_RDONLY | os.O_DIRECTORY))' "$dir"
+        succeeds tar -cf /dev/null -C "$dir" .
+    done
+    succeeds rmdir "$B/locks/d"
+}
+
 @test "flock -s: any number share, an exclusive request waits for all of them" {
     hold one "$A/locks/s" -s
     hold two "$B/locks/s" -s

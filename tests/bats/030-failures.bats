@@ -172,10 +172,10 @@ tokens_grow() {
     (( $(token "$D/${rest[1]}/locks/lost") > before )) || fail 'the token did not grow'
     cluster resume "$holder"
     : > "$latch.go"
-    wait_until 10 has_lines "$BATS_TEST_TMPDIR/lost.out" 2 || true
+    wait_until 10 has_lines "$BATS_TEST_TMPDIR/lost.out" 3 || true
     let_go next
     finish lost
-    is "$output" $'write EIO\nflock EIO\nfresh ok' 'what the handles say'
+    is "$output" $'write EIO\nflock EIO\nwrite EIO\nfresh ok' 'what the handles say'
 }
 
 @test "a clean stop releases at once what the node holds" {

@@ -111,6 +111,9 @@ exclusive() { printf '%s/lock/%s?lock_type=exclusive' "$1" "$2"; } # URL NAME
     http POST "$(exclusive "$URL1" bad)&ttl=soon"
     answers 400
     like "$(json error)" ttl 'the sentence'
+    http POST "$(exclusive "$URL1" bad)&ttl=%zz"
+    answers 400
+    like "$(json error)" ttl 'the sentence'
     http POST "$(exclusive "$URL1" bad)&wait=-1"
     answers 400
     like "$(json error)" wait 'the sentence'
@@ -135,7 +138,7 @@ code() { curl -s -o /dev/null -w '%{http_code}' -X "$1" "$2" "${@:3}"; }
 
 @test "every request but /health needs the secret" {
     local path
-    for path in /lock/secret /status; do
+    for path in /lock/secret /status /metrics; do
         is "$(code GET "$URL1$path")" 401 "GET $path without it"
         is "$(code GET "$URL1$path" -H 'Authorization: Bearer wrong-wrong-wrong')" 401 \
             "GET $path with another"
@@ -144,6 +147,7 @@ code() { curl -s -o /dev/null -w '%{http_code}' -X "$1" "$2" "${@:3}"; }
     is "$(code DELETE "$URL1/lock/secret?token=1")" 401 'DELETE'
     for path in request-vote append-entries install-snapshot; do
         is "$(code POST "$URL1/raft/$path" -d '{}')" 401 "POST /raft/$path"
+        is "$(code POST "$URL1/raft/$path" -d '{}' -H "@$AUTH")" 401 "POST /raft/$path as a client"
     done
     is "$(code GET "$URL1/health")" 200 '/health'
     http GET "$URL1/lock/secret"
@@ -227,6 +231,24 @@ code() { curl -s -o /dev/null -w '%{http_code}' -X "$1" "$2" "${@:3}"; }
     answers 200
 }
 
+@test "a renewal or a repeated key that says another mode or owner is 422" {
+    local token
+    http POST "$URL1/lock/same?lock_type=shared&owner=alice" -H 'Idempotency-Key: 8d2f'
+    answers 200
+    token=$(json token)
+    http POST "$URL2/lock/same?token=$token&lock_type=exclusive"
+    answers 422 differs
+    http POST "$URL2/lock/same?token=$token&owner=bob"
+    answers 422 differs
+    http POST "$(exclusive "$URL2" same)&owner=alice" -H 'Idempotency-Key: 8d2f'
+    answers 422 differs
+    http POST "$URL2/lock/same?token=$token&lock_type=shared&owner=alice"
+    answers 200
+    is "$(json lock_type)" shared 'the mode'
+    http DELETE "$URL1/lock/same?token=$token"
+    answers 200
+}
+
 @test "names are percent-encoded" {
     local token
     http POST "$URL1/lock/two%20words%0A%C3%BC?lock_type=exclusive"
@@ -244,6 +266,80 @@ code() { curl -s -o /dev/null -w '%{http_code}' -X "$1" "$2" "${@:3}"; }
     like "$(json leader)" '^[123]$' 'the leader'
     is "$(json available)" True 'whether it serves'
     http GET "$URL2/health"
+    answers 200
+}
+
+# metric SERIES: its value in $body.
+metric() { awk -v series="$1" '$1 == series { print $2 }' <<< "$body"; }
+
+# scrape I: leaves the metrics of node I in $body.
+scrape() {
+    http GET "$(cluster url "$1")/metrics" > /dev/null
+    answers 200
+}
+
+# By the rules of the text format: HELP, then TYPE, then the samples of that metric and no other;
+# series are unique; buckets grow and end at the count.
+well_formed() {
+    awk '
+        function bad(why) { printf "line %d, %s: %s\n", NR, why, $0; wrong = 1 }
+        /^# HELP / { if (NF < 4 || seen[$3]++) bad("help"); name = $3; type = ""; next }
+        /^# TYPE / { if ($3 != name || type) bad("type"); type = $4; next }
+        !/^[a-zA-Z_:][a-zA-Z0-9_:]*([{]([a-z_]+="[^"]*",?)+[}])? [-+0-9.eE]+$/ { bad("form"); next }
+        {
+            base = $1
+            sub(/[{].*/, "", base)
+            part = substr(base, length(name) + 1)
+            if (substr(base, 1, length(name)) != name) bad("family")
+            if (type == "histogram" ? part !~ /^_(bucket|sum|count)$/ : part != "") bad("family")
+            if (series[$1]++) bad("twice")
+            if (part == "_bucket" && $1 ~ /le="0.00005"/) last = 0
+            if (part == "_bucket" && $2 < last) bad("not cumulative")
+            if (part == "_bucket") last = $2
+            if (part == "_count" && $2 != last) bad("count")
+        }
+        END { exit wrong || NR < 50 }' <<< "$body"
+}
+
+@test "GET /metrics: what Prometheus can read, on every node" {
+    local i leader=0
+    for i in 1 2 3; do
+        scrape "$i"
+        like "$headers" 'Content-Type: text/plain; version=0.0.4' 'the headers'
+        well_formed || fail "node $i does not keep to the format"
+        like "$(grep '^coordfs_info' <<< "$body")" "node=\"$i\"" 'the node'
+        is "$(metric coordfs_available)" 1 'whether it serves'
+        is "$(metric 'coordfs_sessions{group="0"}')" 3 'the sessions'
+        is "$(grep '^coordfs_raft_role' <<< "$body" | grep -c ' 1$')" 1 'roles that it has'
+        leader=$(( leader + $(metric 'coordfs_raft_role{group="0",role="leader"}') ))
+        (( $(metric process_resident_memory_bytes) > 1000000 )) || fail 'no memory?'
+    done
+    is "$leader" 1 'how many lead'
+}
+
+@test "GET /metrics: a lock moves the counters" {
+    local leader series before token
+    local commits='coordfs_raft_commit_duration_seconds_count{group="0"}'
+    local -A was=()
+    leader=$(cluster leader)
+    scrape "$leader"
+    for series in "$commits" coordfs_wal_sync_duration_seconds_count coordfs_wal_bytes_total \
+        'coordfs_raft_commit_index{group="0"}' 'coordfs_http_requests_total{route="lock"}'; do
+        was[$series]=$(metric "$series")
+    done
+    before=$(metric 'coordfs_locks_held{group="0"}')
+    http POST "$(exclusive "$(cluster url "$leader")" counted)"
+    answers 200
+    token=$(json token)
+    scrape "$leader"
+    for series in "${!was[@]}"; do
+        awk -v a="${was[$series]}" -v b="$(metric "$series")" 'BEGIN { exit !(b > a) }' ||
+            fail "$series is still ${was[$series]}"
+    done
+    is "$(metric 'coordfs_locks_held{group="0"}')" $(( before + 1 )) 'the locks held'
+    awk -v s="$(metric 'coordfs_raft_commit_duration_seconds_sum{group="0"}')" \
+        'BEGIN { exit !(s > 0) }' || fail 'commits take no time'
+    http DELETE "$URL1/lock/counted?token=$token"
     answers 200
 }
 
@@ -266,6 +362,8 @@ code() { curl -s -o /dev/null -w '%{http_code}' -X "$1" "$2" "${@:3}"; }
 
 @test "without a majority: 503 with Retry-After, and /health says so" {
     cluster kill 2 3
+    http POST "$(exclusive "$URL1" alone)&wait=1"
+    answers 503 no_quorum
     http POST "$(exclusive "$URL1" alone)"
     answers 503 no_quorum
     like "$headers" 'Retry-After: [0-9]+' 'the headers'

@@ -26,6 +26,28 @@ mounted() { grep -qF " $1 " /proc/self/mountinfo; } # PATH
     succeeds "$CLUSTER" down --dir "$dir"
 }
 
+@test "cluster down: a file beneath a mount point stays, and all else goes" {
+    local dir=$BATS_TEST_TMPDIR/other i
+    local -a options=()
+    if (( EUID == 0 )) && unshare --net true 2> /dev/null; then options=(--netns); fi
+    mkdir "$dir"
+    succeeds "$CLUSTER" up --dir "$dir" --base-port "$(free_base_port)" "${options[@]}"
+    local -a pids=("$("$CLUSTER" pid 1 --dir "$dir")" "$("$CLUSTER" pid 3 --dir "$dir")")
+    succeeds "$CLUSTER" stop 2 --dir "$dir"
+    printf 'mine\n' > "$dir/2/keep"
+    succeeds "$CLUSTER" start 2 --dir "$dir"
+    succeeds "$CLUSTER" down --dir "$dir"
+    for i in 1 2 3; do
+        mounted "$dir/$i" && fail "$dir/$i is mounted"
+    done
+    for i in "${pids[@]}"; do
+        has_ended "$i" || fail "process $i runs"
+    done
+    is "$(cd "$dir" && find . -mindepth 1 | sort | paste -sd ' ')" './2 ./2/keep' 'what is left'
+    is "$(find /run/netns -name "*$(printf %s "$dir" | md5sum | head -c 8)*" 2> /dev/null)" '' \
+        'the namespaces left'
+}
+
 @test "cluster up refuses a directory with a cluster, and wrong numbers" {
     refuses 'cluster in' "$CLUSTER" up --dir "$D"
     refuses '1 to 5' "$CLUSTER" up --dir "$BATS_TEST_TMPDIR/x" --nodes 6
@@ -132,6 +154,44 @@ mounted() { grep -qF " $1 " /proc/self/mountinfo; } # PATH
     true
 }
 
+@test "a daemon that is started without stdin, stdout and stderr serves as any" {
+    local coordfs=${COORDFS:-$ROOT/build/release/coordfs} dir=$BATS_TEST_TMPDIR/mnt closed
+    mkdir "$dir"
+    cluster stop 3
+    for closed in '<&-' '>&-' '2>&-' '<&- >&- 2>&-'; do
+        succeeds timeout 20 bash -c "exec $closed; exec \"\$@\"" _ \
+            "$coordfs" -o "config=$D/.nodes/3/config" "$dir"
+        wait_until 10 ls "$dir/locks"
+        wait_until 10 take "$dir/locks/bare"
+        succeeds rm "$A/locks/bare"
+        succeeds "$coordfs" umount "$dir"
+        wait_until 15 nobody_serves "$dir"
+    done
+}
+
+# No process has DIRECTORY as an argument.
+nobody_serves() { ! pgrep -f -- " $1( |\$)"; } # DIRECTORY
+
+@test "what runs quietly may ask for a password where there is a terminal, and only there" {
+    requires root
+    local bin=$BATS_FILE_TMPDIR/bin
+    local -a install=(as-user 12345 env "PATH=$bin:$PATH" bash -c
+        'set -euo pipefail; source "$1"; quietly /dev/null as_root true' _ "$bin/scripts/lib.sh")
+    mkdir -p "$bin/scripts"
+    cp "$ROOT/mount-scripts/lib.sh" "$bin/scripts"
+    printf '#!/bin/sh\n[ "$1" != -n ]\n' > "$bin/sudo"
+    chmod -R a+rx "$bin"
+    succeeds python3 -c '
+import os, pty, sys
+sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))' "${install[@]}"
+    refuses 'as_root true' "${install[@]}"
+}
+
+@test "quickstart does not mount into the source tree" {
+    refuses 'source tree' "$ROOT/mount-scripts/quickstart" "$ROOT"
+    refuses 'source tree' "$ROOT/mount-scripts/quickstart" "$ROOT/mount-scripts/../demo"
+}
+
 @test "a second daemon on the same data is refused, and the first goes on" {
     local coordfs=${COORDFS:-$ROOT/build/release/coordfs} dir=$BATS_TEST_TMPDIR/second
     mkdir "$dir"
@@ -190,6 +250,51 @@ unlink_helpers() {
     succeeds umount "$dir"
 }
 
+# unmounts_after DIRECTORY: umount.coordfs ends only when nobody serves $dir any more. Without a
+# majority the daemon takes its time to leave.
+unmounts_after() {
+    local gone=no
+    cluster pause 1 2
+    try "$ROOT/mount-scripts/umount.coordfs" "$1"
+    if nobody_serves "$dir" && nobody_serves "$link"; then gone=yes; fi
+    cluster resume 1 2
+    is "$status, gone: $gone" '0, gone: yes' 'how umount ended'
+}
+
+@test "umount finds the daemon whichever way it was started, and ends once it is gone" {
+    requires root
+    local dir=$BATS_TEST_TMPDIR/mnt link=$BATS_TEST_TMPDIR/link
+    export COORDFS=${COORDFS:-$ROOT/build/release/coordfs}
+    mkdir "$dir"
+    ln -s mnt "$link"
+    cluster stop 3
+    succeeds "$COORDFS" "$dir" -o "config=$D/.nodes/3/config"
+    wait_until 10 ls "$dir/locks"
+    unmounts_after "$dir"
+    succeeds "$COORDFS" -o "config=$D/.nodes/3/config" "$link"
+    wait_until 10 ls "$dir/locks"
+    unmounts_after "$dir"
+    succeeds "$COORDFS" -o "config=$D/.nodes/3/config" "$dir"
+    wait_until 10 ls "$dir/locks"
+    unmounts_after "$link"
+}
+
+@test "umount -f cuts off who has files open, and ends once the daemon is gone" {
+    requires root
+    local dir=$BATS_TEST_TMPDIR/mnt
+    mkdir "$dir"
+    cluster stop 3
+    link_helpers
+    succeeds mount -t coordfs "$D/.nodes/3/config" "$dir"
+    wait_until 10 ls "$dir/locks"
+    hold user "$dir/locks/cut-off"
+    succeeds umount -f "$dir"
+    mounted "$dir" && fail 'it is still mounted'
+    nobody_serves "$dir" || fail 'the daemon still runs'
+    crash user
+    wait_until 15 is_free "$A/locks/cut-off"
+}
+
 uses() { readlink "/proc/$2/fd/"* | grep -q "^$1/"; } # DIRECTORY PID
 
 @test "the unit file is understood by systemd, where there is one" {
@@ -199,6 +304,11 @@ uses() { readlink "/proc/$2/fd/"* | grep -q "^$1/"; } # DIRECTORY PID
         "$ROOT/mount-scripts/coordfs@.service" > "$BATS_TEST_TMPDIR/unit/coordfs@.service"
     succeeds systemd-analyze verify "$BATS_TEST_TMPDIR/unit/coordfs@.service"
     is "$output" '' 'what it complains about'
+}
+
+@test "the unit leaves alone what is mounted: the daemon itself removes a dead mount" {
+    refuses '' grep -n umount "$ROOT/mount-scripts/coordfs@.service"
+    succeeds grep '^ExecStartPre=-.*mkdir -p /mnt/%i$' "$ROOT/mount-scripts/coordfs@.service"
 }
 
 @test "cmake --install puts every file where programs look for it" {

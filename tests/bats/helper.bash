@@ -96,6 +96,22 @@ common_teardown() {
         clear_locks
     fi
     no_bad_words_in_logs
+    no_node_is_missing
+}
+
+# A daemon that ended by itself crashed, and the next test's `cluster start` would hide it: what is
+# ended by `cluster stop` and `kill` leaves no pid behind.
+no_node_is_missing() {
+    local file pid
+    for file in "$D"/.nodes/*/pid; do
+        [[ -f $file ]] || continue
+        read -r pid _ < "$file"
+        if has_ended "$pid"; then
+            printf 'FAILED: the daemon of %s, process %s, is gone\n' "${file%/pid}" "$pid"
+            tail -n 40 "${file%pid}log"
+            return 1
+        fi
+    done
 }
 
 # What a failed test leaves held must not fail the next ones.
@@ -189,6 +205,8 @@ has_waiters() { [[ $(attribute "$1" waiters) == "$2" ]]; } # PATH COUNT
 
 exists() { [[ -e $1 ]]; }
 is_free() { [[ ! -e $1 ]]; }
+
+has_line() { grep -q "$2" "$1"; } # FILE PATTERN
 
 # --- processes in the background ------------------------------------------------------------------
 

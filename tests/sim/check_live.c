@@ -45,6 +45,24 @@ static void check_requests(struct sim *sim, const struct sim_node *node)
     }
 }
 
+/* What became of a change that was under way when its node stood still and its session lapsed
+ * cannot be told; everything else can be asked again. */
+static bool may_time_out(const struct sim *sim, const struct sim_op *op)
+{
+    enum cfs_op kind = op->request.op;
+    bool change = kind != CFS_OP_GET && kind != CFS_OP_LIST && kind != CFS_OP_ACQUIRE;
+
+    return !sim->swarm.healthy || (change && op->submitted < op->node->resumed);
+}
+
+void sim_live_judge(struct sim *sim, const struct sim_op *op, enum cfs_error error)
+{
+    if (error == CFS_ERR_TIMED_OUT && !may_time_out(sim, op))
+        sim_fail(sim, "timed-out",
+                 "request %" PRIu64 " of node %u is told that the cluster is silent", op->id,
+                 op->node->id);
+}
+
 /* Stages. */
 
 static const char *unsettled(const struct sim *sim)

@@ -1,6 +1,6 @@
-/* Liveness: every request is answered in time, and once nothing goes wrong any more the cluster
- * comes to rest: a leader serves, every node has a session, all waits end, every lock can be had
- * from every node, and all replicas agree. */
+/* Liveness: every request is answered in time, and not given up while the cluster is there, and
+ * once nothing goes wrong any more the cluster comes to rest: a leader serves, every node has a
+ * session, all waits end, every lock can be had from every node, and all replicas agree. */
 #ifndef SIM_CHECK_LIVE_H
 #define SIM_CHECK_LIVE_H
 
@@ -31,6 +31,9 @@ struct sim_live_check {
 
 /* Begins to watch. */
 void sim_live_start(struct sim *sim);
+
+/* A request was answered with `error`. */
+void sim_live_judge(struct sim *sim, const struct sim_op *op, enum cfs_error error);
 
 /* A request of the probe was answered. */
 void sim_live_answered(struct sim *sim, const struct sim_op *op, enum cfs_error error);

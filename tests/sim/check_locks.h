@@ -83,6 +83,7 @@ struct sim_lock_check {
     struct sim_past_wait waits[SIM_PAST_WAITS]; /* a ring */
     size_t wait_count;
     cfs_session_id sessions[CFS_MEMBERS_MAX + 1]; /* by node: alive as far as commits were seen */
+    uint64_t openings[CFS_MEMBERS_MAX + 1];       /* their nonces */
     bool paused[CFS_MEMBERS_MAX + 1];
     uint32_t deadlocks, refusals, grants; /* counts, for the curious */
 };
@@ -96,6 +97,11 @@ void sim_locks_answered(struct sim *sim, const struct sim_op *op, const struct c
 /* Who has the handle open has changed. */
 void sim_locks_owners(struct sim *sim, const struct sim_node *node,
                       const struct sim_handle *handle);
+
+/* A node sends a message: perhaps an opening of its session; it says that one is open. */
+void sim_locks_session_asked(struct sim *sim, struct sim_node *node,
+                             const struct cfs_message *message);
+void sim_locks_session_opened(struct sim *sim, const struct sim_node *node);
 
 /* The fortunes of a node. */
 void sim_locks_node_lost(struct sim *sim, struct sim_node *node);

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 
 #include "core/command.h"
+#include "core/env.h" /* CFS_CLOCK_GUARD */
 #include "sim.h"
 
 typedef void (*hold_fn)(struct sim *sim, struct sim_lock_name *name, struct sim_hold *hold);
@@ -34,6 +35,30 @@ void sim_locks_node_lost(struct sim *sim, struct sim_node *node)
 void sim_locks_node_left(struct sim *sim, struct sim_node *node)
 {
     each_hold(sim, node->id, leave_residue);
+}
+
+void sim_locks_session_asked(struct sim *sim, struct sim_node *node,
+                             const struct cfs_message *message)
+{
+    struct cfs_command command;
+
+    if (message->type != CFS_MSG_FORWARD ||
+        cfs_command_decode(&command, message->forward.command, message->forward.len) != 0 ||
+        command.kind != CFS_CMD_OPEN_SESSION || command.nonce == node->opening)
+        return;
+    node->opening = command.nonce;
+    node->opening_sent = sim_node_time(sim, node);
+}
+
+/* It may be relied on from the sending of its opening; what a leader sends to itself is not seen.
+ */
+void sim_locks_session_opened(struct sim *sim, const struct sim_node *node)
+{
+    cfs_time term = sim->swarm.sessions[node->id - 1];
+
+    if (sim->locks.openings[node->id] == node->opening &&
+        sim_node_time(sim, node) >= node->opening_sent + term - CFS_CLOCK_GUARD(term))
+        sim_fail(sim, "late-opening", "node %u calls a session open that is over for it", node->id);
 }
 
 /* Open files die with the daemon. A lockfile outlives it, but not the lease. */
@@ -200,6 +225,7 @@ static void session_opened(struct sim *sim, const struct cfs_command *command, u
         session_ended(sim, command->node);
     }
     *session = index;
+    sim->locks.openings[command->node] = command->nonce;
 }
 
 static void session_expired(struct sim *sim, cfs_session_id session)

@@ -21,11 +21,13 @@ void sim_disk_close(struct sim_disk *disk)
     *disk = (struct sim_disk){0};
 }
 
-void sim_disk_append(struct sim_disk *disk, const struct cfs_record *record)
+void sim_disk_append(struct sim_disk *disk, const struct cfs_record *record, uint64_t lsn)
 {
     disk->records =
         cfs_array_room(disk->records, disk->count, &disk->capacity, sizeof *disk->records);
     disk->records[disk->count++] = *record;
+    assert(lsn == disk->trimmed + disk->count);
+    (void)lsn;
 }
 
 uint64_t sim_disk_lsn(const struct sim_disk *disk)

@@ -8,7 +8,7 @@
 #include "store.h"
 
 struct sim_disk {
-    struct cfs_record *records; /* hold their entries' references */
+    struct cfs_record *records; /* hold their entries' references; lsn n is records[n - 1] */
     size_t count, capacity;
     size_t durable;
     uint64_t trimmed; /* in this life: records[0] has lsn trimmed + 1 */
@@ -19,7 +19,7 @@ struct sim_disk {
 void sim_disk_close(struct sim_disk *disk);
 
 /* Takes the reference that `record` holds. */
-void sim_disk_append(struct sim_disk *disk, const struct cfs_record *record);
+void sim_disk_append(struct sim_disk *disk, const struct cfs_record *record, uint64_t lsn);
 
 /* The lsn of the newest record. */
 uint64_t sim_disk_lsn(const struct sim_disk *disk);

@@ -215,6 +215,7 @@ void sim_kernel_answered(struct sim_kernel *kernel, uint64_t id, const struct cf
             cfs_error_word(answer->error), answer->token);
     sim_mix(sim, id << 8 | answer->error);
     sim_mix(sim, answer->token);
+    sim_live_judge(sim, op, answer->error);
     sim_locks_answered(sim, op, answer);
     if (op->process)
         sim_process_answered(sim, op->process, op, answer);

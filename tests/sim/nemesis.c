@@ -86,14 +86,28 @@ static void reboot(struct sim *sim)
     sim_at(sim, until(sim, 1000), start_rebooted, node, node->life);
 }
 
+static bool one_is_paused(const struct sim *sim)
+{
+    for (uint32_t i = 0; i < sim->swarm.node_count; i++)
+        if (sim->nodes[i].state == SIM_PAUSED)
+            return true;
+    return false;
+}
+
+static void pause_node(struct sim *sim, struct sim_node *node)
+{
+    if (!sim->swarm.healthy || !one_is_paused(sim))
+        sim_node_pause(sim, node, until(sim, 1000));
+}
+
 static void pause(struct sim *sim)
 {
-    sim_node_pause(sim, any_node(sim), until(sim, 1000));
+    pause_node(sim, any_node(sim));
 }
 
 static void pause_leader(struct sim *sim)
 {
-    sim_node_pause(sim, leader(sim), until(sim, 1000));
+    pause_node(sim, leader(sim));
 }
 
 static void come_back(struct sim *sim, void *arg, uint64_t value)

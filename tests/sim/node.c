@@ -58,7 +58,7 @@ cfs_time sim_node_true_time(const struct sim_node *node, cfs_time at)
 
 cfs_time sim_node_lease_end(const struct sim *sim, const struct sim_node *node)
 {
-    cfs_time session = sim->swarm.session;
+    cfs_time session = sim->swarm.sessions[node->id - 1];
 
     if (!node->lease_seen)
         return 0;
@@ -166,6 +166,8 @@ static void session_effect(struct sim *sim, struct sim_node *node, enum cfs_sess
     sim_say(sim, "n%u session %s", node->id, words[change]);
     node->session = change == CFS_SESSION_OPENED;
     node->lease_seen = 0;
+    if (change == CFS_SESSION_OPENED)
+        sim_locks_session_opened(sim, node);
     if (change == CFS_SESSION_LOST) {
         sim_locks_node_lost(sim, node);
         sim_kernel_session_lost(&node->kernel);
@@ -180,6 +182,7 @@ static void send_effect(struct sim *sim, struct sim_node *node, struct cfs_messa
     sim_say(sim, "n%u -> n%u %s term %" PRIu64, node->id, message->to,
             cfs_message_type_name(message->type), message->term);
     sim_raft_sent(sim, message);
+    sim_locks_session_asked(sim, node, message);
     sim_nemesis_sent(sim, node, message);
     sim_network_send(sim, message);
 }
@@ -188,7 +191,7 @@ static void perform(struct sim *sim, struct sim_node *node, struct cfs_effect *e
 {
     switch (effect->type) {
     case CFS_FX_PERSIST:
-        sim_disk_append(&node->disk, &effect->record);
+        sim_disk_append(&node->disk, &effect->record, effect->lsn);
         effect->record.entry = NULL;
         break;
     case CFS_FX_SEND:
@@ -277,7 +280,7 @@ static struct cfs_core_config core_config(struct sim *sim, struct sim_node *node
                                      .heartbeat = swarm->heartbeat,
                                      .lease = swarm->lease,
                                      .election = swarm->election,
-                                     .session = swarm->session,
+                                     .session = swarm->sessions[node->id - 1],
                                      .timeout = swarm->timeout,
                                      .seed = sim_random_next(&sim->random_node),
                                      .amnesia = node->disk.amnesia,

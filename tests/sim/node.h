@@ -39,6 +39,8 @@ struct sim_node {
     cfs_time resumed;    /* true time of the last start or continuation */
     bool session;        /* the core said OPENED, and not LOST or CLOSED since */
     cfs_time lease_seen; /* node time: sending of the newest keepalive seen to be answered */
+    uint64_t opening;    /* nonce of the newest OPEN_SESSION that it sent */
+    cfs_time opening_sent; /* node time of its first sending */
     bool leaving;
     bool outside; /* not in the cluster: DOWN until it is brought in */
     bool joined;  /* it came later: it knows of no first members */

@@ -135,7 +135,7 @@ static void perform(struct scene_node *node, struct cfs_effect *effect)
 
     switch (effect->type) {
     case CFS_FX_PERSIST:
-        sim_disk_append(&node->disk, &effect->record);
+        sim_disk_append(&node->disk, &effect->record, effect->lsn);
         effect->record.entry = NULL;
         break;
     case CFS_FX_SEND:

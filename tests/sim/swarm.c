@@ -4,12 +4,25 @@
 
 #include "random.h"
 
+static void draw_sessions(struct sim_swarm *swarm, struct sim_random *random)
+{
+    bool alike = sim_random_chance(random, 500);
+
+    for (uint32_t i = 0; i < CFS_MEMBERS_MAX; i++) {
+        swarm->sessions[i] = CFS_MS(sim_random_between(random, CFS_SESSION_MS_MIN, 3000));
+        if (alike)
+            swarm->sessions[i] = swarm->sessions[0];
+        if (swarm->sessions[i] > swarm->session)
+            swarm->session = swarm->sessions[i];
+    }
+}
+
 static void draw_timing(struct sim_swarm *swarm, struct sim_random *random)
 {
     swarm->heartbeat = CFS_MS(sim_random_between(random, 15, 60));
     swarm->lease = swarm->heartbeat * sim_random_between(random, 2, 4);
     swarm->election = swarm->lease + swarm->heartbeat * sim_random_between(random, 0, 3);
-    swarm->session = CFS_MS(sim_random_between(random, 900, 3000));
+    draw_sessions(swarm, random);
     swarm->timeout = CFS_MS(sim_random_between(random, 700, 2500));
 }
 
@@ -157,6 +170,41 @@ static void narrow_to_members(struct sim_swarm *swarm, struct sim_random *random
     swarm->fault_every = CFS_MS(sim_random_between(random, 50, 400));
 }
 
+/* Nodes that stand still, one at a time, for longer than a call is held and a session lives. The
+ * others elect a leader long before a call is given up, so that none has a reason to be. */
+static void narrow_to_halts(struct sim_swarm *swarm, struct sim_random *random)
+{
+    make_calm(swarm);
+    swarm->calm = false;
+    swarm->healthy = true;
+    swarm->node_count = sim_random_chance(random, 700) ? 3 : 5;
+    swarm->heartbeat = CFS_MS(sim_random_between(random, 10, 20));
+    swarm->lease = 2 * swarm->heartbeat;
+    swarm->election = 3 * swarm->heartbeat;
+    swarm->timeout = CFS_MS(sim_random_between(random, 1000, 1500));
+    swarm->fault_weights[SIM_FAULT_PAUSE] = 5;
+    swarm->fault_weights[SIM_FAULT_PAUSE_LEADER] = 1;
+    swarm->fault_every = CFS_MS(sim_random_between(random, 200, 1000));
+    swarm->fault_longest = 2 * swarm->timeout + CFS_SECONDS(1);
+    swarm->quiet_at = CFS_SECONDS(10);
+    swarm->think_max = CFS_MS(sim_random_between(random, 40, 250));
+}
+
+/* Daemons that crash among messages so slow that a session may be over before it is known to be
+ * open. */
+static void narrow_to_openings(struct sim_swarm *swarm, struct sim_random *random)
+{
+    make_calm(swarm);
+    swarm->calm = false;
+    swarm->slow_permille = (uint32_t)sim_random_between(random, 300, 600);
+    swarm->slow_max = CFS_MS(sim_random_between(random, 1000, 3000));
+    swarm->fault_weights[SIM_FAULT_BLIP] = 5;
+    swarm->fault_weights[SIM_FAULT_ISOLATE] = 2;
+    swarm->fault_every = CFS_MS(sim_random_between(random, 300, 1000));
+    swarm->fault_longest = CFS_MS(1500);
+    swarm->action_weights[SIM_CREATE] = 30;
+}
+
 /* Some mixtures are for one kind of trouble that is rare among the others. */
 static void narrow(struct sim_swarm *swarm, struct sim_random *random, uint32_t theme)
 {
@@ -170,6 +218,10 @@ static void narrow(struct sim_swarm *swarm, struct sim_random *random, uint32_t 
         narrow_to_snapshots(swarm, random);
     else if (theme == 4 || theme == 5)
         narrow_to_members(swarm, random);
+    else if (theme == 6)
+        narrow_to_halts(swarm, random);
+    else if (theme == 7)
+        narrow_to_openings(swarm, random);
 }
 
 void sim_swarm_draw(struct sim_swarm *swarm, uint64_t seed, bool bare)
@@ -192,7 +244,7 @@ void sim_swarm_draw(struct sim_swarm *swarm, uint64_t seed, bool bare)
     if (sim_random_chance(&random, 800))
         swarm->checkpoint_bytes = sim_random_between(&random, 500, 6000);
     swarm->snapshot_bytes = (uint32_t)sim_random_between(&random, 20, 1000);
-    narrow(swarm, &random, bare ? 0 : (uint32_t)sim_random_below(&random, 10));
+    narrow(swarm, &random, bare ? 0 : (uint32_t)sim_random_below(&random, 14));
     if (!swarm->member_count)
         swarm->member_count = swarm->node_count;
 }

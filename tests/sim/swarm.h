@@ -4,6 +4,7 @@
 #ifndef SIM_SWARM_H
 #define SIM_SWARM_H
 
+#include "coordfs/limits.h"
 #include "coordfs/types.h"
 #include "nemesis.h"
 
@@ -31,7 +32,9 @@ struct sim_swarm {
     uint32_t node_count, process_count; /* processes: on each node */
     uint32_t member_count;              /* nodes that are in the cluster from the beginning */
     uint32_t name_count;
-    cfs_time heartbeat, lease, election, session, timeout;
+    cfs_time heartbeat, lease, election, timeout;
+    cfs_time sessions[CFS_MEMBERS_MAX]; /* each node has its own setting */
+    cfs_time session;                   /* the longest of them */
 
     /* Network. */
     cfs_time delay_min, delay_max; /* of an ordinary message */
@@ -55,6 +58,7 @@ struct sim_swarm {
     cfs_time lateness_max; /* of a timer, and of reading what the kernel has queued */
 
     /* Faults. */
+    bool healthy; /* one node at a time stands still, and nothing else goes wrong */
     bool calm; /* none at all, nothing is lost, no disk stalls: the strictest checks apply */
     uint32_t fault_weights[SIM_FAULT_COUNT];
     cfs_time fault_every; /* mean time between faults */

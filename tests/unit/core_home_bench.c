@@ -56,11 +56,14 @@ void home_bench_commit(struct home_bench *hb)
     home_bench_settle(hb);
 }
 
-static void open_session(struct home_bench *hb, cfs_node_id node)
+void home_bench_open_session(struct home_bench *hb, cfs_node_id node, cfs_time term)
 {
-    home_bench_forward(
-        hb, &(struct cfs_command){
-                .kind = CFS_CMD_OPEN_SESSION, .node = node, .sequence = 500, .nonce = 500});
+    home_bench_forward(hb, &(struct cfs_command){.kind = CFS_CMD_OPEN_SESSION,
+                                                 .node = node,
+                                                 .sequence = 500 + term,
+                                                 .nonce = 500 + term,
+                                                 .target = hb->sessions[node],
+                                                 .session_term = term});
     home_bench_commit(hb);
     hb->sessions[node] = home_bench_log_end(hb);
     assert_non_null(cfs_sessions_find(&hb->machine.sessions, hb->sessions[node]));
@@ -76,8 +79,8 @@ void home_bench_open(struct home_bench *hb)
     bench_pass(&hb->rb.bench, CFS_MS(210));
     home_bench_commit(hb);
     assert_true(hb->home.serving);
-    open_session(hb, 2);
-    open_session(hb, 3);
+    home_bench_open_session(hb, 2, hb->rb.bench.config.session);
+    home_bench_open_session(hb, 3, hb->rb.bench.config.session);
     cfs_home_tick(&hb->home);
     bench_clear(&hb->rb.bench);
 }

@@ -19,6 +19,9 @@ struct home_bench {
 void home_bench_open(struct home_bench *hb);
 void home_bench_close(struct home_bench *hb);
 
+/* `node` opens a session in place of the one it has. */
+void home_bench_open_session(struct home_bench *hb, cfs_node_id node, cfs_time term);
+
 /* What a step does after its event. */
 void home_bench_settle(struct home_bench *hb);
 

@@ -68,6 +68,7 @@ static void persist(struct world *w, cfs_node_id id, struct cfs_effect *effect)
                                    sizeof *node->records);
     node->records[node->record_count++] = effect->record;
     effect->record.entry = NULL;
+    assert_int_equal(effect->lsn, node->record_count); /* across restarts too */
     node->ordered = effect->lsn;
     arrange(w, (struct world_event){
                    .at = w->now + DISK_TAKES, .node = id, .life = node->life, .lsn = effect->lsn});

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "io/clock.h"
+#include "io/peer_auth.h"
 
 enum { DEADLINE_MS = 10000 };
 
@@ -161,6 +162,19 @@ bool http_replied(struct http_world *w)
 bool http_handled_one(struct http_world *w)
 {
     return w->handled == 1;
+}
+
+const char *http_peers_header(const void *body, size_t len)
+{
+    static char header[32 + CFS_PROOF_SIZE];
+    struct cfs_peer_auth *auth = cfs_peer_auth_new(SECRET);
+    struct cfs_peer_proof proof;
+    char value[CFS_PROOF_SIZE];
+
+    cfs_peer_auth_sign(auth, "POST", "/raft/append-entries", body, len, &proof, value);
+    snprintf(header, sizeof header, "Authorization: %s\r\n", value);
+    cfs_peer_auth_free(auth);
+    return header;
 }
 
 void http_ask(struct http_world *w, const char *text)

@@ -60,6 +60,9 @@ void http_collect(struct http_world *w);
 /* Writes a request and waits for its response. */
 void http_ask(struct http_world *w, const char *text);
 
+/* The header by which a peer says who it is when it POSTs that body to /raft/append-entries. */
+const char *http_peers_header(const void *body, size_t len);
+
 /* About the last response. */
 void http_assert_status(const struct http_world *w, const char *status);
 void http_assert_has(const struct http_world *w, const char *text);

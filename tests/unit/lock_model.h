@@ -285,9 +285,14 @@ static inline enum cfs_outcome model_ask_leased(struct model *m, struct model_cl
     if (!same)
         return model_ask(m, c, now, answer);
     c->used = false;
+    if (same->ask.mode != c->ask.mode || strcmp(same->ask.owner, c->ask.owner) != 0) {
+        answer->error = CFS_ERR_DIFFERS;
+        return CFS_ANSWERED;
+    }
     if (same->holding) {
         same->expiry = expiry > same->expiry ? expiry : same->expiry;
-        same->asker.sequence = 0;
+        same->ask.handle = same->ask.handle == c->ask.handle ? c->ask.handle : 0;
+        same->asker = same->ask.handle ? c->asker : (struct cfs_asker){0};
         answer->token = same->token;
         return CFS_ANSWERED;
     }
@@ -297,6 +302,7 @@ static inline enum cfs_outcome model_ask_leased(struct model *m, struct model_cl
     }
     model_end_wait(m, same->asker, CFS_ERR_INTERRUPTED, 0, 0);
     same->asker = c->asker;
+    same->ask.handle = c->ask.handle;
     same->session = c->session;
     same->node = c->node;
     return CFS_QUEUED;
@@ -314,6 +320,9 @@ static inline enum cfs_outcome model_acquire(struct model *m, struct cfs_asker a
         c = model_by_token(m, name, ask->renew);
         if (!c || c->ask.kind != CFS_LEASED) {
             answer->error = CFS_ERR_NOT_HOLDER;
+        } else if ((ask->mode && ask->mode != c->ask.mode) ||
+                   (ask->owner[0] && strcmp(ask->owner, c->ask.owner) != 0)) {
+            answer->error = CFS_ERR_DIFFERS;
         } else {
             c->expiry = now.time + CFS_MS(ask->ttl_ms);
             answer->token = c->token;

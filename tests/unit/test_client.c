@@ -106,6 +106,42 @@ static void only_the_first_session_of_a_daemon_resumes(void **state)
     client_bench_close(&fresh);
 }
 
+/* Whoever opened it and lost it at once would open the next one without what it had resumed. */
+static void a_session_that_opens_too_late_is_opened_again_and_still_resumes(void **state)
+{
+    struct client_bench fresh;
+    uint64_t late;
+
+    (void)state;
+    client_bench_open(&fresh);
+    client_bench_leader(&fresh);
+    late = client_bench_sent(&fresh).nonce;
+    client_bench_run(&fresh, term());
+    client_bench_opened(&fresh, late, BENCH_SESSION);
+    assert_null(bench_effect(&fresh.bench, CFS_FX_SESSION));
+    assert_true(client_bench_sent(&fresh).resume);
+    assert_int_equal(client_bench_sent(&fresh).target, BENCH_SESSION);
+    assert_int_not_equal(client_bench_sent(&fresh).nonce, late);
+    client_bench_run(&fresh, term() - 1);
+    client_bench_opened(&fresh, client_bench_sent(&fresh).nonce, BENCH_SESSION + 1);
+    assert_int_equal(bench_effect(&fresh.bench, CFS_FX_SESSION)->session, CFS_SESSION_OPENED);
+    client_bench_close(&fresh);
+}
+
+static void a_session_that_opens_at_the_last_moment_is_renewed_at_once(void **state)
+{
+    struct client_bench fresh;
+
+    (void)state;
+    client_bench_open(&fresh);
+    client_bench_leader(&fresh);
+    client_bench_run(&fresh, term() - CFS_MS(10));
+    client_bench_opened(&fresh, client_bench_sent(&fresh).nonce, BENCH_SESSION);
+    client_bench_run(&fresh, 0);
+    assert_int_equal(bench_sent_count(&fresh.bench, CFS_MSG_KEEPALIVE, BENCH_LEADER), 1);
+    client_bench_close(&fresh);
+}
+
 static void an_opening_names_the_session_it_replaces(void **state)
 {
     (void)state;
@@ -283,6 +319,8 @@ int main(void)
         T(a_session_runs_from_the_first_sending_of_its_opening),
         T(the_answer_to_another_opening_opens_nothing),
         T(only_the_first_session_of_a_daemon_resumes),
+        T(a_session_that_opens_too_late_is_opened_again_and_still_resumes),
+        T(a_session_that_opens_at_the_last_moment_is_renewed_at_once),
         T(an_opening_names_the_session_it_replaces),
         T(a_refused_opening_is_sent_again_for_the_session_that_is_there),
         T(a_session_is_renewed_several_times_within_its_term),

@@ -233,6 +233,18 @@ static void nonsense_is_refused_at_once_and_sent_to_nobody(void **state)
     assert_int_equal(cb.client.call_count, 0);
 }
 
+static void a_listing_goes_on_behind_a_name(void **state)
+{
+    struct cfs_request list = {.op = CFS_OP_LIST};
+
+    (void)state;
+    assert_null(client_bench_said(&cb, client_bench_request(&cb, list)));
+    strcpy(list.name, "x");
+    assert_null(client_bench_said(&cb, client_bench_request(&cb, list)));
+    strcpy(list.name, "a/b");
+    assert_int_equal(said(client_bench_request(&cb, list)), CFS_ERR_INVALID);
+}
+
 static void a_content_may_be_as_large_as_its_limit(void **state)
 {
     static uint8_t content[CFS_CONTENT_MAX];
@@ -432,6 +444,27 @@ static void after_a_tick_the_deadline_lies_ahead_whatever_is_under_way(void **st
     }
 }
 
+/* Only what waits is in a queue: another call there would be looked for in the wrong place. */
+static void a_call_that_cannot_wait_is_not_believed_to_be_in_a_queue(void **state)
+{
+    struct cfs_message queued = {.type = CFS_MSG_ANSWER,
+                                 .from = BENCH_LEADER,
+                                 .term = BENCH_TERM,
+                                 .answer = {.to = CFS_TO_READ, .queued = true}};
+    uint64_t read = client_bench_request(&cb, bench_get("x")), try;
+
+    (void)state;
+    queued.answer.id = bench_sent(&cb.bench, CFS_MSG_READ, 0)->read.id;
+    cfs_client_answer(&cb.client, &queued);
+    try = client_bench_request(&cb, bench_flock("x", 7, CFS_EXCLUSIVE, false));
+    client_bench_queued(&cb, client_bench_sent(&cb).sequence);
+    assert_null(cb.client.queued);
+    client_bench_kept_alive(&cb, cb.bench.env.now, false); /* the session ends */
+    client_bench_read_answer(&cb, queued.answer.id, (struct cfs_answer){0});
+    assert_non_null(client_bench_said(&cb, read));
+    assert_null(client_bench_said(&cb, try)); /* it is asked anew */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -447,6 +480,7 @@ int main(void)
         T(a_read_is_answered_with_what_was_read),
         T(an_unanswered_read_is_sent_again_now_and_then),
         T(all_calls_are_looked_at_a_hundred_times_a_second_at_most),
+        T(a_listing_goes_on_behind_a_name),
         T(a_content_may_be_as_large_as_its_limit),
         T(an_acquire_over_http_has_a_key),
         T(only_waits_are_acknowledged),
@@ -454,6 +488,7 @@ int main(void)
         T(what_is_no_command_is_refused_at_once),
         T(the_data_of_a_write_is_copied),
         T(a_wait_asks_again_now_and_then_and_soon_after_a_loss),
+        T(a_call_that_cannot_wait_is_not_believed_to_be_in_a_queue),
         T(commands_tell_what_is_the_oldest_unanswered_one),
         T(the_end_of_a_wait_is_acknowledged_by_name_once),
         T(an_acknowledgement_waits_for_the_mark_to_pass),

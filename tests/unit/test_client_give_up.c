@@ -86,6 +86,41 @@ static void after_a_timeout_calls_are_turned_away_at_once_until_a_leader_answers
     assert_null(client_bench_said(&cb, id));
 }
 
+/* Else a node whose callers never have the patience would hold up each of them. */
+static void short_waits_out_of_contact_turn_the_next_calls_away_too(void **state)
+{
+    uint64_t id;
+
+    (void)state;
+    client_bench_no_leader(&cb);
+    for (int second = 0; second < 5; second++) {
+        assert_true(cb.client.available);
+        id = flock(7);
+        client_bench_run(&cb, CFS_SECONDS(1));
+        cfs_client_cancel(&cb.client, id);
+        client_bench_run(&cb, CFS_MS(50)); /* it may have been sent */
+        assert_int_equal(said(id), CFS_ERR_INTERRUPTED);
+    }
+    assert_false(cb.client.available);
+    id = flock(8);
+    assert_int_equal(said(id), CFS_ERR_TIMED_OUT);
+}
+
+static void short_waits_with_a_leader_that_answers_others_turn_nobody_away(void **state)
+{
+    uint64_t id;
+
+    (void)state;
+    for (int second = 0; second < 8; second++) {
+        id = flock(7);
+        pass_in_contact(CFS_SECONDS(1));
+        cfs_client_cancel(&cb.client, id);
+        client_bench_tick(&cb, CFS_MS(60));
+        assert_int_equal(said(id), CFS_ERR_INTERRUPTED);
+    }
+    assert_true(cb.client.available);
+}
+
 /* Sent or not, it must not take the lock behind the caller's back. */
 static void an_acquire_given_up_is_cancelled_and_undone(void **state)
 {
@@ -190,6 +225,22 @@ static void an_interrupted_wait_ends_with_its_ticket(void **state)
                         (struct cfs_answer){.error = CFS_ERR_INTERRUPTED, .ticket = 33});
     assert_int_equal(said(id), CFS_ERR_INTERRUPTED);
     assert_int_equal(client_bench_said(&cb, id)->ticket, 33);
+    assert_true(client_bench_said(&cb, id)->queued);
+}
+
+/* The one was in a queue, of the other nobody knows. */
+static void an_interrupted_acquire_tells_whether_it_had_queued(void **state)
+{
+    uint64_t queued = flock(7), sent;
+
+    (void)state;
+    client_bench_queued(&cb, sequence());
+    sent = flock(8);
+    cfs_client_cancel(&cb.client, queued);
+    cfs_client_cancel(&cb.client, sent);
+    client_bench_run(&cb, CFS_MS(60));
+    assert_true(client_bench_said(&cb, queued)->queued);
+    assert_false(client_bench_said(&cb, sent)->queued);
 }
 
 static void an_interrupted_acquire_is_let_go_soon_and_undone(void **state)
@@ -297,6 +348,42 @@ static void a_wait_out_of_contact_ends_after_the_timeout(void **state)
     assert_int_equal(said(id), CFS_ERR_TIMED_OUT);
 }
 
+/* As long as its process is stopped nobody answers it, and nobody is to blame. */
+static void silence_while_the_node_does_not_run_does_not_count(void **state)
+{
+    uint64_t waiting = flock(7), asked;
+
+    (void)state;
+    cb.bench.config.session = CFS_SECONDS(60);
+    client_bench_queued(&cb, sequence());
+    asked = flock(8);
+    client_bench_no_leader(&cb);
+    client_bench_run(&cb, CFS_SECONDS(2));
+    bench_pass(&cb.bench, CFS_SECONDS(20));
+    cfs_client_halted(&cb.client, CFS_SECONDS(20));
+    client_bench_run(&cb, CFS_SECONDS(3) - CFS_MS(20));
+    assert_null(client_bench_said(&cb, waiting));
+    assert_null(client_bench_said(&cb, asked));
+    client_bench_run(&cb, CFS_MS(40));
+    assert_int_equal(said(waiting), CFS_ERR_TIMED_OUT);
+    assert_int_equal(said(asked), CFS_ERR_TIMED_OUT);
+}
+
+/* A busy node is a little late for everything. */
+static void small_delays_do_not_keep_a_call_from_timing_out(void **state)
+{
+    uint64_t id = flock(7);
+
+    (void)state;
+    cb.bench.config.session = CFS_SECONDS(60);
+    client_bench_no_leader(&cb);
+    for (int i = 0; i < 51; i++) {
+        cfs_client_halted(&cb.client, CFS_MS(80));
+        client_bench_tick(&cb, CFS_MS(100));
+    }
+    assert_int_equal(said(id), CFS_ERR_TIMED_OUT);
+}
+
 static void lose_session(void)
 {
     client_bench_kept_alive(&cb, cb.bench.env.now, false);
@@ -329,18 +416,53 @@ static void an_acquire_that_a_session_left_unanswered_is_asked_anew_in_the_next(
     assert_int_equal(cb.client.next_sequence, 3);
 }
 
-/* A LEASED hold outlives the session it was asked in: what nobody waits for any more is given back.
- */
-static void a_leased_acquire_given_up_after_its_session_is_found_and_given_back(void **state)
+/* It had no deadline while it waited; the silence that cost the session leaves it little time, but
+ * that silence has ended. */
+static void a_wait_that_lost_its_session_late_is_held_while_there_is_contact(void **state)
 {
-    uint64_t id = client_bench_request(&cb, (struct cfs_request){.op = CFS_OP_ACQUIRE,
-                                                                 .name = "job",
-                                                                 .acquire = {.kind = CFS_LEASED,
-                                                                             .mode = CFS_EXCLUSIVE,
-                                                                             .form = CFS_FORM_FILE,
-                                                                             .wait = true,
-                                                                             .ttl_ms = 30000}});
-    uint64_t key = client_bench_sent(&cb).request.acquire.key;
+    uint64_t id = flock(7);
+
+    (void)state;
+    client_bench_queued(&cb, sequence());
+    client_bench_no_leader(&cb);
+    client_bench_run(&cb, CFS_SECONDS(5) - CFS_MS(90));
+    assert_int_equal(cb.client.state, CFS_SESSION_OPENING);
+    cfs_client_contact(&cb.client, cb.bench.env.now);
+    client_bench_run(&cb, CFS_SECONDS(4));
+    assert_null(client_bench_said(&cb, id));
+    client_bench_run(&cb, CFS_SECONDS(1));
+    assert_int_equal(said(id), CFS_ERR_TIMED_OUT);
+}
+
+static uint64_t lease(void)
+{
+    return client_bench_request(&cb, (struct cfs_request){.op = CFS_OP_ACQUIRE,
+                                                          .name = "job",
+                                                          .acquire = {.kind = CFS_LEASED,
+                                                                      .mode = CFS_EXCLUSIVE,
+                                                                      .form = CFS_FORM_FILE,
+                                                                      .wait = true,
+                                                                      .ttl_ms = 30000}});
+}
+
+/* The newest command gives back what `handle` asked for, and nothing by its token. */
+static void assert_gives_back(uint64_t handle)
+{
+    struct cfs_command command = client_bench_sent(&cb);
+
+    assert_int_equal(command.kind, CFS_CMD_REQUEST);
+    assert_int_equal(command.request.op, CFS_OP_RELEASE);
+    assert_string_equal(command.request.name, "job");
+    assert_int_equal(command.request.release.kind, CFS_LEASED);
+    assert_true(command.request.release.handle == handle && handle);
+    assert_int_equal(command.request.release.token, 0);
+}
+
+/* A LEASED hold outlives the session it was asked in: what nobody waits for any more is given back,
+ * however many sessions that takes. */
+static void a_leased_acquire_given_up_after_its_session_is_given_back(void **state)
+{
+    uint64_t id = lease(), handle = client_bench_sent(&cb).request.acquire.handle;
 
     (void)state;
     lose_session();
@@ -349,12 +471,51 @@ static void a_leased_acquire_given_up_after_its_session_is_found_and_given_back(
     assert_int_equal(said(id), CFS_ERR_TIMED_OUT);
     client_bench_leader(&cb);
     client_bench_opened(&cb, client_bench_sent(&cb).nonce, BENCH_SESSION);
+    assert_gives_back(handle);
+    lose_session();
+    cb.client.session_due = cb.bench.env.now;
+    client_bench_tick(&cb, 0);
+    client_bench_opened(&cb, client_bench_sent(&cb).nonce, BENCH_SESSION);
+    assert_gives_back(handle);
+    client_bench_answer(&cb, sequence(), (struct cfs_answer){0});
+    assert_int_equal(cb.client.call_count, 0);
+}
+
+/* Its CANCEL ended with the session. */
+static void a_leased_acquire_given_up_before_its_session_ended_is_given_back(void **state)
+{
+    uint64_t id = lease(), handle = client_bench_sent(&cb).request.acquire.handle;
+
+    (void)state;
+    cfs_client_cancel(&cb.client, id);
+    client_bench_run(&cb, CFS_MS(60));
+    assert_int_equal(said(id), CFS_ERR_INTERRUPTED);
+    lose_session();
+    open_next_session();
+    assert_gives_back(handle);
+    assert_int_equal(cb.client.call_count, 1);
+}
+
+/* Granted then or now, nothing of it stays. */
+static void a_leased_acquire_asked_anew_and_given_up_is_undone_in_both_sessions(void **state)
+{
+    uint64_t id = lease(), handle = client_bench_sent(&cb).request.acquire.handle, anew;
+
+    (void)state;
+    lose_session();
+    open_next_session();
+    anew = sequence();
     assert_int_equal(client_bench_sent(&cb).request.op, CFS_OP_ACQUIRE);
-    assert_int_equal(client_bench_sent(&cb).request.acquire.key, key);
-    assert_false(client_bench_sent(&cb).request.acquire.wait);
-    client_bench_answer(&cb, sequence(), (struct cfs_answer){.token = 9});
-    assert_int_equal(client_bench_sent(&cb).request.op, CFS_OP_RELEASE);
-    assert_int_equal(client_bench_sent(&cb).request.release.token, 9);
+    assert_true(client_bench_sent(&cb).request.acquire.handle == handle);
+    cfs_client_cancel(&cb.client, id);
+    client_bench_run(&cb, CFS_MS(49));
+    bench_clear(&cb.bench);
+    client_bench_run(&cb, CFS_MS(1));
+    assert_int_equal(said(id), CFS_ERR_INTERRUPTED);
+    assert_int_equal(commands(), 2);
+    assert_int_equal(client_bench_sent(&cb).kind, CFS_CMD_CANCEL);
+    assert_int_equal(client_bench_sent(&cb).target, anew);
+    assert_true(client_bench_sent(&cb).undo);
 }
 
 static void an_acquire_that_finds_no_other_session_times_out(void **state)
@@ -509,6 +670,8 @@ int main(void)
 #define T(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
         T(a_request_is_held_for_the_timeout_and_then_answered),
         T(after_a_timeout_calls_are_turned_away_at_once_until_a_leader_answers),
+        T(short_waits_out_of_contact_turn_the_next_calls_away_too),
+        T(short_waits_with_a_leader_that_answers_others_turn_nobody_away),
         T(an_acquire_given_up_is_cancelled_and_undone),
         T(a_cancel_is_sent_until_it_is_answered),
         T(what_was_never_sent_is_simply_dropped),
@@ -516,6 +679,7 @@ int main(void)
         T(an_acquire_interrupted_before_it_was_sent_ends_at_once),
         T(a_wait_whose_cancel_is_settled_is_acknowledged),
         T(an_interrupted_wait_ends_with_its_ticket),
+        T(an_interrupted_acquire_tells_whether_it_had_queued),
         T(an_interrupted_acquire_is_let_go_soon_and_undone),
         T(an_interrupted_read_or_write_ends_at_once),
         T(cancelling_what_is_answered_already_changes_nothing),
@@ -523,8 +687,13 @@ int main(void)
         T(a_release_is_taken_even_when_too_many_calls_wait),
         T(a_wait_has_no_timeout_while_there_is_contact),
         T(a_wait_out_of_contact_ends_after_the_timeout),
+        T(silence_while_the_node_does_not_run_does_not_count),
+        T(small_delays_do_not_keep_a_call_from_timing_out),
         T(an_acquire_that_a_session_left_unanswered_is_asked_anew_in_the_next),
-        T(a_leased_acquire_given_up_after_its_session_is_found_and_given_back),
+        T(a_wait_that_lost_its_session_late_is_held_while_there_is_contact),
+        T(a_leased_acquire_given_up_after_its_session_is_given_back),
+        T(a_leased_acquire_given_up_before_its_session_ended_is_given_back),
+        T(a_leased_acquire_asked_anew_and_given_up_is_undone_in_both_sessions),
         T(an_acquire_that_finds_no_other_session_times_out),
         T(the_next_session_hears_nothing_of_the_waits_of_the_last),
         T(a_cancel_that_was_not_sent_yet_ends_with_the_session),

@@ -50,7 +50,7 @@ static struct cfs_command acquire(enum cfs_lock_kind kind)
                                 .ticket = 77};
     if (kind == CFS_LOCKFILE)
         ask->form = CFS_FORM_DIRECTORY;
-    if (kind == CFS_FLOCK)
+    if (kind != CFS_LOCKFILE)
         ask->handle = 0xdeadbeef00000001;
     if (kind == CFS_LEASED) {
         ask->mode = CFS_SHARED;
@@ -97,6 +97,7 @@ static size_t samples(struct cfs_command *out)
     out[count++] = command;
     command = head(CFS_CMD_OPEN_SESSION);
     command.nonce = 0xabcdef;
+    command.session_term = CFS_SECONDS(5);
     command.resume = true;
     out[count++] = command;
     out[count++] = head(CFS_CMD_CLOSE_SESSION);
@@ -197,6 +198,7 @@ static void check_command(const struct cfs_command *got, const struct cfs_comman
     assert_int_equal(got->target_session, want->target_session);
     assert_int_equal(got->undo, want->undo);
     assert_int_equal(got->nonce, want->nonce);
+    assert_int_equal(got->session_term, want->session_term);
     assert_int_equal(got->resume, want->resume);
     if (want->kind == CFS_CMD_REQUEST)
         check_request(&got->request, &want->request);
@@ -214,6 +216,38 @@ static void test_commands_come_out_as_they_went_in(void **state)
         check_command(&got, &commands[i]);
         free(writer.data);
     }
+}
+
+/* Nodes are kept in sets of 64 bits. */
+static void test_a_command_comes_from_a_node(void **state)
+{
+    struct cfs_command command = head(CFS_CMD_CLOSE_SESSION), got;
+    struct cfs_writer writer;
+
+    (void)state;
+    command.node = CFS_NODE_MAX;
+    writer = encoded(&command);
+    assert_int_equal(cfs_command_decode(&got, writer.data, writer.len), 0);
+    free(writer.data);
+    command.node = CFS_NODE_MAX + 1;
+    assert_refused(&command);
+    command.node = 0;
+    assert_refused(&command);
+}
+
+static void test_only_what_can_be_read_is_valid(void **state)
+{
+    struct cfs_command commands[SAMPLES_MAX];
+    size_t count = samples(commands);
+
+    (void)state;
+    for (size_t i = 0; i < count; i++) {
+        struct cfs_writer writer = encoded(&commands[i]);
+        assert_true(cfs_command_valid(writer.data, writer.len));
+        assert_false(cfs_command_valid(writer.data, writer.len - 1));
+        free(writer.data);
+    }
+    assert_false(cfs_command_valid(NULL, 0));
 }
 
 static void test_the_version_stands_first(void **state)
@@ -327,6 +361,27 @@ static void test_names_and_enumerators_are_checked(void **state)
     assert_refused(&command);
 }
 
+static void test_the_term_of_a_session_has_bounds(void **state)
+{
+    struct cfs_command command = head(CFS_CMD_OPEN_SESSION), got;
+    const cfs_time bounds[] = {CFS_MS(CFS_SESSION_MS_MIN), CFS_MS(CFS_SESSION_MS_MAX)};
+
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        struct cfs_writer writer;
+        command.session_term = bounds[i];
+        writer = encoded(&command);
+        assert_int_equal(cfs_command_decode(&got, writer.data, writer.len), 0);
+        free(writer.data);
+    }
+    command.session_term = bounds[0] - 1;
+    assert_refused(&command);
+    command.session_term = bounds[1] + 1;
+    assert_refused(&command);
+    command.session_term = 0;
+    assert_refused(&command);
+}
+
 static void test_reads_are_no_commands(void **state)
 {
     struct cfs_command command = request(CFS_OP_GET);
@@ -386,6 +441,7 @@ static struct cfs_answer lock_answer(void)
                                         .gid = 15,
                                         .perm = 0640,
                                         .waiters = 17,
+                                        .more_holders = 18,
                                         .holder_count = 2,
                                         .holders = two_holders,
                                         .content = content,
@@ -438,6 +494,7 @@ static void test_an_answer_with_a_lock(void **state)
     assert_int_equal(got.lock.waiters, 17);
     assert_int_equal(got.lock.content_len, sizeof content);
     assert_memory_equal(got.lock.content, content, sizeof content);
+    assert_int_equal(got.lock.more_holders, 18);
     assert_int_equal(got.lock.holder_count, 2);
     assert_ptr_equal(got.lock.holders, holders);
     assert_int_equal(holders[0].node, 1);
@@ -454,7 +511,7 @@ static void test_an_answer_with_a_lock(void **state)
 static void test_an_answer_with_names(void **state)
 {
     static const char names[] = "a\0b c\0zzz";
-    struct cfs_answer answer = {.names = names, .names_len = sizeof names}, got;
+    struct cfs_answer answer = {.names = names, .names_len = sizeof names, .more = true}, got;
     struct cfs_writer writer = answer_bytes(&answer);
     struct cfs_holder_info *holders;
 
@@ -462,6 +519,7 @@ static void test_an_answer_with_names(void **state)
     assert_int_equal(cfs_answer_decode(&got, &holders, writer.data, writer.len), 0);
     assert_int_equal(got.names_len, sizeof names);
     assert_memory_equal(got.names, names, sizeof names);
+    assert_true(got.more);
     free(writer.data);
 }
 
@@ -483,6 +541,8 @@ static void test_bad_answers(void **state)
     (void)state;
     assert_answer_refused(&answer);
     answer = (struct cfs_answer){.names = "a\0\0", .names_len = 3}; /* an empty name */
+    assert_answer_refused(&answer);
+    answer = (struct cfs_answer){.more = true}; /* behind which? */
     assert_answer_refused(&answer);
     answer = (struct cfs_answer){.error = CFS_ERROR_COUNT};
     assert_answer_refused(&answer);
@@ -542,10 +602,13 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_commands_come_out_as_they_went_in),
+        cmocka_unit_test(test_a_command_comes_from_a_node),
+        cmocka_unit_test(test_only_what_can_be_read_is_valid),
         cmocka_unit_test(test_the_version_stands_first),
         cmocka_unit_test(test_every_cut_is_refused),
         cmocka_unit_test(test_damage_is_refused_or_means_itself),
         cmocka_unit_test(test_names_and_enumerators_are_checked),
+        cmocka_unit_test(test_the_term_of_a_session_has_bounds),
         cmocka_unit_test(test_reads_are_no_commands),
         cmocka_unit_test(test_contents_have_a_limit),
         cmocka_unit_test(test_the_form_of_locks_that_have_none),

@@ -193,6 +193,26 @@ static void a_session_ends_after_its_term_and_the_guard_and_not_before(void **st
     assert_true(has_session(3));
 }
 
+/* The setting is each node's own, and the leader may be anyone. */
+static void a_session_ends_by_the_term_that_its_node_opened_it_with(void **state)
+{
+    cfs_time longer = 4 * hb.rb.bench.config.session, shorter = hb.rb.bench.config.session / 5;
+
+    (void)state;
+    home_bench_open_session(&hb, 2, longer);
+    home_bench_open_session(&hb, 3, shorter);
+    home_bench_tick_in_contact(&hb, CFS_MS(500)); /* it looks now and then */
+    home_bench_tick_in_contact(&hb, shorter + CFS_CLOCK_GUARD(shorter));
+    home_bench_commit(&hb);
+    assert_false(has_session(3));
+    home_bench_tick_in_contact(&hb, longer - CFS_SECONDS(1));
+    home_bench_commit(&hb);
+    assert_true(has_session(2));
+    home_bench_tick_in_contact(&hb, CFS_SECONDS(2));
+    home_bench_commit(&hb);
+    assert_false(has_session(2));
+}
+
 static void a_session_that_is_about_to_end_cannot_be_renewed(void **state)
 {
     (void)state;
@@ -353,6 +373,7 @@ int main(void)
         T(a_keepalive_is_answered_under_the_lease_only),
         T(who_asks_for_a_session_that_is_not_its_own_learns_that_it_has_none),
         T(a_session_ends_after_its_term_and_the_guard_and_not_before),
+        T(a_session_ends_by_the_term_that_its_node_opened_it_with),
         T(a_session_that_is_about_to_end_cannot_be_renewed),
         T(a_session_that_is_renewed_lives),
         T(a_new_leader_gives_every_session_a_full_term),

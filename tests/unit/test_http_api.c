@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <xxhash.h>
 
 #include "coordfs/engine.h"
@@ -56,6 +57,12 @@ char *cfs_engine_page(struct cfs_engine *e, const char *page, bool json)
 {
     (void)e;
     return strcmp(page, "status") == 0 && json ? strdup("{\"node\":1}") : NULL;
+}
+
+char *cfs_engine_metrics(struct cfs_engine *e)
+{
+    (void)e;
+    return strdup("a_metric 1\n");
 }
 
 /* ---- the fixture ---- */
@@ -184,6 +191,7 @@ static void a_token_renews(void **state)
 
     begin(w, "POST /lock/x?token=9007199254740993&ttl=3");
     assert_true(asked(1)->acquire.renew == 9007199254740993);
+    assert_int_equal(asked(1)->acquire.mode, 0); /* whatever it is */
     answer(1, &(struct cfs_answer){.token = 9007199254740993});
     http_turn_until(w, http_replied);
     http_assert_status(w, "200");
@@ -212,7 +220,7 @@ static void errors_have_their_status(void **state)
         {CFS_ERR_WOULD_BLOCK, "423", "locked"},      {CFS_ERR_EXISTS, "423", "held"},
         {CFS_ERR_DEADLOCK, "409", "deadlock"},       {CFS_ERR_TIMED_OUT, "503", "no_quorum"},
         {CFS_ERR_NOT_HOLDER, "403", "not_holder"},   {CFS_ERR_TOO_MANY, "503", "too_many"},
-        {CFS_ERR_INTERRUPTED, "408", "interrupted"},
+        {CFS_ERR_INTERRUPTED, "408", "interrupted"}, {CFS_ERR_DIFFERS, "422", "differs"},
     };
     struct http_world *w = *state;
 
@@ -245,10 +253,23 @@ static void a_wait_ends_with_its_time(void **state)
     begin(w, "POST /lock/x?lock_type=exclusive&wait=0.02");
     assert_true(asked(1)->acquire.wait);
     http_turn_until(w, first_cancelled);
-    answer_error(1, CFS_ERR_INTERRUPTED);
+    answer(1, &(struct cfs_answer){.error = CFS_ERR_INTERRUPTED, .queued = true});
     http_turn_until(w, http_replied);
     http_assert_status(w, "423");
     http_assert_has(w, "\"code\":\"locked\"");
+}
+
+static void a_wait_that_never_reached_a_queue_was_for_a_majority(void **state)
+{
+    struct http_world *w = *state;
+
+    begin(w, "POST /lock/x?lock_type=exclusive&wait=0.02");
+    http_turn_until(w, first_cancelled);
+    answer_error(1, CFS_ERR_INTERRUPTED);
+    http_turn_until(w, http_replied);
+    http_assert_status(w, "503");
+    http_assert_has(w, "Retry-After: 1\r\n");
+    http_assert_has(w, "\"code\":\"no_quorum\"");
 }
 
 static void a_grant_that_overtakes_the_end_of_the_wait_counts(void **state)
@@ -263,15 +284,39 @@ static void a_grant_that_overtakes_the_end_of_the_wait_counts(void **state)
     assert_int_equal(engine.count, 1);
 }
 
+static bool more_than_quick(struct http_world *w)
+{
+    static cfs_time since;
+
+    if (!since)
+        since = cfs_loop_now(w->loop);
+    if (cfs_loop_now(w->loop) > since + CFS_MS(500))
+        return since = 0, true;
+    cfs_loop_again(w->loop);
+    return false;
+}
+
+/* It did not close after its request, so it did not mean to half-close. */
 static void a_client_that_goes_away_stops_waiting(void **state)
 {
     struct http_world *w = *state;
 
     begin(w, "POST /lock/x?lock_type=exclusive&wait=60");
+    http_turn_until(w, more_than_quick);
     http_close_client(w);
-    http_turn_until(w, first_cancelled);
+    for (int i = 0; i < 4; i++)
+        http_turn_once(w);
+    assert_true(engine.calls[0].cancelled);
     answer_error(1, CFS_ERR_INTERRUPTED);
     assert_int_equal(engine.count, 1);
+}
+
+static void reset_client(struct http_world *w)
+{
+    struct linger no_farewell = {.l_onoff = 1};
+
+    setsockopt(w->client, SOL_SOCKET, SO_LINGER, &no_farewell, sizeof no_farewell);
+    http_close_client(w);
 }
 
 static void what_a_client_that_is_gone_was_granted_is_given_back(void **state)
@@ -279,13 +324,63 @@ static void what_a_client_that_is_gone_was_granted_is_given_back(void **state)
     struct http_world *w = *state;
 
     begin(w, "POST /lock/x?lock_type=exclusive&wait=60");
-    http_close_client(w);
+    reset_client(w);
     http_turn_until(w, first_cancelled);
     answer(1, &(struct cfs_answer){.token = 5});
     assert_int_equal(asked(2)->op, CFS_OP_RELEASE);
     assert_string_equal(asked(2)->name, "x");
-    assert_true(asked(2)->release.token == 5 && asked(2)->release.kind == CFS_LEASED);
+    assert_int_equal(asked(2)->release.kind, CFS_LEASED);
+    /* Not by its token: a repeated request with the same key may have been answered with that. */
+    assert_int_equal(asked(2)->release.token, 0);
+    assert_int_not_equal(asked(2)->release.handle, 0);
+    assert_true(asked(2)->release.handle == asked(1)->acquire.handle);
     answer_error(2, CFS_OK);
+}
+
+/* nc -N ends its sending side with the request. */
+static void a_half_closed_client_is_answered_what_is_quick(void **state)
+{
+    static const char *const waits[] = {"", "&wait=60"};
+    struct http_world *w = *state;
+    char line[128];
+
+    for (size_t i = 0; i < 2; i++) {
+        snprintf(line, sizeof line, "POST /lock/x?lock_type=exclusive%s", waits[i]);
+        begin(w, line);
+        shutdown(w->client, SHUT_WR);
+        for (int turn = 0; turn < 4; turn++)
+            http_turn_once(w);
+        assert_false(engine.calls[i].cancelled);
+        answer(i + 1, &(struct cfs_answer){.token = 5});
+        http_turn_until(w, http_replied);
+        http_assert_status(w, "200");
+        http_close_client(w);
+        http_open_client(w);
+    }
+    assert_int_equal(engine.count, 2);
+}
+
+/* Perhaps it is not there any more: what it would be granted by then is given back. */
+static void a_half_closed_client_waits_no_longer_than_that(void **state)
+{
+    struct http_world *w = *state;
+
+    for (size_t granted = 0; granted < 2; granted++) {
+        begin(w, "POST /lock/x?lock_type=exclusive&wait=60");
+        shutdown(w->client, SHUT_WR);
+        http_turn_until(w, first_cancelled);
+        answer(1, &(struct cfs_answer){.error = granted ? CFS_OK : CFS_ERR_INTERRUPTED,
+                                       .queued = !granted,
+                                       .token = granted ? 5 : 0});
+        http_turn_until(w, http_replied);
+        http_assert_status(w, "423");
+        assert_int_equal(engine.count, 1 + granted);
+        http_close_client(w);
+        http_open_client(w);
+        if (!granted)
+            memset(&engine, 0, sizeof engine);
+    }
+    assert_int_equal(asked(2)->op, CFS_OP_RELEASE);
 }
 
 /* A renewal or a release goes on without its client: neither is to be undone. */
@@ -294,7 +389,7 @@ static void a_renewal_is_not_cancelled(void **state)
     struct http_world *w = *state;
 
     begin(w, "POST /lock/x?token=5");
-    http_close_client(w);
+    reset_client(w);
     for (int i = 0; i < 4; i++)
         http_turn_once(w);
     assert_false(engine.calls[0].cancelled);
@@ -360,6 +455,20 @@ static void get_shows_the_lock(void **state)
     http_assert_has(
         w, "{\"name\":\"x\",\"mode\":\"shared\",\"token\":8,\"holder\":\"2:4711,alice,http\","
            "\"since\":\"2024-04-05T19:34:38.901Z\",\"waiters\":3}");
+}
+
+static void get_tells_of_holders_that_are_not_listed(void **state)
+{
+    static const struct cfs_holder_info holder = {.kind = CFS_LEASED, .owner = "alice"};
+    struct cfs_answer a = held_by(&holder, 1);
+    struct http_world *w = *state;
+
+    a.lock.more_holders = 24999;
+    begin(w, "GET /lock/x");
+    answer(1, &a);
+    http_turn_until(w, http_replied);
+    http_assert_has(w, "\"holder\":\"alice\",");
+    http_assert_has(w, "\"more_holders\":24999");
 }
 
 static void get_shows_the_content(void **state)
@@ -478,8 +587,8 @@ static void paths_and_methods_are_told_apart(void **state)
 
 static void the_secret_is_needed_but_for_health(void **state)
 {
-    static const char *const lines[] = {"GET /status", "GET /lock/x", "DELETE /lock/x?token=1",
-                                        "PUT /lock/x", "GET /nothing"};
+    static const char *const lines[] = {"GET /status", "GET /metrics",           "GET /lock/x",
+                                        "PUT /lock/x", "DELETE /lock/x?token=1", "GET /nothing"};
     struct http_world *w = *state;
     char text[256];
 
@@ -488,6 +597,8 @@ static void the_secret_is_needed_but_for_health(void **state)
         http_ask(w, text);
         http_assert_status(w, "401");
         http_assert_has(w, "\"code\":\"unauthorized\"");
+        http_close_client(w);
+        http_open_client(w);
     }
     http_ask(w, "GET /health HTTP/1.1\r\nHost: x\r\n\r\n");
     http_assert_status(w, "200");
@@ -511,6 +622,42 @@ static void health_follows_the_engine(void **state)
     http_assert_has(w, "no_quorum");
 }
 
+static void metrics_are_text(void **state)
+{
+    struct http_world *w = *state;
+
+    get(w, "GET /metrics");
+    http_assert_status(w, "200");
+    http_assert_has(w, "Content-Type: text/plain; version=0.0.4; charset=utf-8\r\n");
+    http_assert_has(w, "\r\n\r\na_metric 1\n");
+    w->config.http_open = true;
+    http_ask(w, "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
+    http_assert_status(w, "200");
+}
+
+static void requests_are_counted_by_class(void **state)
+{
+    struct http_world *w = *state;
+    uint64_t counts[CFS_ROUTE_CLASSES];
+
+    get(w, "GET /health");
+    get(w, "GET /health");
+    get(w, "GET /metrics");
+    get(w, "GET /lock/..");
+    get(w, "GET /nothing");
+    get(w, "POST /status");
+    http_ask(w, "POST /health HTTP/1.1\r\nHost: x\r\n\r\n");
+    http_ask(w, "GET /status HTTP/1.1\r\nHost: x\r\n\r\n"); /* the last: it is closed then */
+    cfs_http_api_counts(api, counts);
+    assert_int_equal(counts[CFS_ROUTE_HEALTH], 2);
+    assert_int_equal(counts[CFS_ROUTE_METRICS], 1);
+    assert_int_equal(counts[CFS_ROUTE_LOCK], 1);
+    assert_int_equal(counts[CFS_ROUTE_STATUS], 0);
+    assert_int_equal(counts[CFS_ROUTE_UNKNOWN], 3);
+    assert_int_equal(counts[CFS_ROUTE_UNAUTHORIZED], 1);
+    assert_int_equal(counts[CFS_ROUTE_RAFT], 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -522,13 +669,17 @@ int main(void)
         T(errors_have_their_status),
         T(an_error_within_submit_will_do),
         T(a_wait_ends_with_its_time),
+        T(a_wait_that_never_reached_a_queue_was_for_a_majority),
         T(a_grant_that_overtakes_the_end_of_the_wait_counts),
         T(a_client_that_goes_away_stops_waiting),
         T(what_a_client_that_is_gone_was_granted_is_given_back),
+        T(a_half_closed_client_is_answered_what_is_quick),
+        T(a_half_closed_client_waits_no_longer_than_that),
         T(a_renewal_is_not_cancelled),
         T(closing_answers_those_who_wait),
         T(delete_releases),
         T(get_shows_the_lock),
+        T(get_tells_of_holders_that_are_not_listed),
         T(get_shows_the_content),
         T(a_name_need_not_be_utf8),
         T(bad_parameters_are_named),
@@ -536,6 +687,8 @@ int main(void)
         T(paths_and_methods_are_told_apart),
         T(the_secret_is_needed_but_for_health),
         T(health_follows_the_engine),
+        T(metrics_are_text),
+        T(requests_are_counted_by_class),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

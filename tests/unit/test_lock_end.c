@@ -292,6 +292,130 @@ static void test_a_key_makes_asking_twice_asking_once(void **state)
     assert_int_equal(info_of(w, "a").holder_count, 1);
 }
 
+static struct cfs_acquire as(const char *owner, enum cfs_lock_mode mode, struct cfs_acquire ask)
+{
+    ask.mode = mode;
+    strcpy(ask.owner, owner);
+    return ask;
+}
+
+/* What the answer says of the hold is what the request said: so that has to be true. */
+static void test_a_renewal_that_says_something_else_is_refused(void **state)
+{
+    struct world *w = *state;
+    struct cfs_acquire renewal = leased(0, 3000);
+    cfs_time expiry;
+
+    renewal.renew = granted(w, 1, "a", as("alice", CFS_SHARED, leased(0, 1000)));
+    expiry = cfs_lock_table_next_expiry(w->table);
+    refused(w, 2, "a", as("alice", CFS_EXCLUSIVE, renewal), CFS_ERR_DIFFERS);
+    refused(w, 2, "a", as("", CFS_EXCLUSIVE, renewal), CFS_ERR_DIFFERS);
+    refused(w, 2, "a", as("bob", CFS_SHARED, renewal), CFS_ERR_DIFFERS);
+    refused(w, 2, "a", as("bob", 0, renewal), CFS_ERR_DIFFERS);
+    assert_int_equal(cfs_lock_table_next_expiry(w->table), expiry);
+    granted(w, 2, "a", as("alice", CFS_SHARED, renewal));
+    granted(w, 2, "a", as("", 0, renewal));
+    assert_true(cfs_lock_table_next_expiry(w->table) > expiry);
+}
+
+static void test_a_key_of_another_request_is_refused(void **state)
+{
+    struct world *w = *state;
+    cfs_token token = granted(w, 1, "a", as("alice", CFS_SHARED, leased(5, 1000)));
+    const struct cfs_acquire asks[] = {as("alice", CFS_EXCLUSIVE, leased(5, 1000)),
+                                       as("bob", CFS_SHARED, leased(5, 1000)),
+                                       as("", CFS_SHARED, leased(5, 1000))};
+
+    for (size_t i = 0; i < sizeof asks / sizeof *asks; i++) {
+        const struct cfs_acquire try = no_wait(asks[i]);
+
+        assert_false(cfs_lock_table_conflicts(w->table, 2, "a", &try)); /* for the log to say */
+        refused(w, 2, "a", try, CFS_ERR_DIFFERS);
+        refused(w, 2, "a", asks[i], CFS_ERR_DIFFERS);
+    }
+    assert_int_equal(granted(w, 2, "a", as("alice", CFS_SHARED, leased(5, 1000))), token);
+}
+
+static void test_a_key_of_another_wait_is_refused(void **state)
+{
+    struct world *w = *state;
+    struct cfs_acquire try = as("bob", CFS_EXCLUSIVE, no_wait(leased(5, 1000)));
+    uint64_t first;
+
+    granted(w, 1, "a", flock_of(10, CFS_EXCLUSIVE));
+    first = queued(w, 1, "a", as("alice", CFS_EXCLUSIVE, leased(5, 1000)));
+    assert_false(cfs_lock_table_conflicts(w->table, 2, "a", &try));
+    refused(w, 2, "a", try, CFS_ERR_DIFFERS);
+    try.wait = true;
+    refused(w, 2, "a", try, CFS_ERR_DIFFERS);
+    waits(w, first);
+}
+
+static struct cfs_acquire named(uint64_t handle, struct cfs_acquire ask)
+{
+    ask.handle = handle;
+    return ask;
+}
+
+static enum cfs_error give_back(struct world *w, const char *name, uint64_t handle)
+{
+    struct cfs_release release = {.kind = CFS_LEASED, .handle = handle};
+
+    return cfs_lock_table_release(w->table, 9, tick(w), name, &release);
+}
+
+static void test_an_asking_is_given_back_by_its_name_in_any_session(void **state)
+{
+    struct world *w = *state;
+
+    granted(w, 1, "a", named(71, leased(0, 1000)));
+    assert_int_equal(give_back(w, "a", 72), CFS_ERR_NOT_HOLDER);
+    assert_true(held(w, "a"));
+    assert_int_equal(give_back(w, "a", 71), CFS_OK);
+    assert_false(held(w, "a"));
+    assert_int_equal(give_back(w, "a", 71), CFS_ERR_NOT_HELD);
+}
+
+/* The client that went away was the one that came again: it has been told that it holds. */
+static void test_an_asking_that_was_repeated_is_not_given_back(void **state)
+{
+    struct world *w = *state;
+    cfs_token token = granted(w, 1, "a", named(71, leased(5, 1000)));
+    uint64_t first = w->sequence;
+
+    assert_int_equal(granted(w, 2, "a", named(72, leased(5, 1000))), token);
+    assert_int_equal(give_back(w, "a", 71), CFS_ERR_NOT_HOLDER);
+    assert_int_equal(give_back(w, "a", 72), CFS_ERR_NOT_HOLDER);
+    cfs_lock_table_undo(w->table, 1, first, tick(w));
+    assert_int_equal(info_of(w, "a").token, token);
+}
+
+static void test_a_repeated_wait_is_given_back_by_its_new_name_alone(void **state)
+{
+    struct world *w = *state;
+    cfs_token token = granted(w, 1, "a", leased(0, 1000));
+
+    queued(w, 1, "a", named(71, leased(5, 1000)));
+    queued(w, 2, "a", named(72, leased(5, 1000)));
+    assert_int_equal(release_leased(w, "a", token), CFS_OK);
+    assert_int_equal(give_back(w, "a", 71), CFS_ERR_NOT_HOLDER);
+    assert_int_equal(give_back(w, "a", 72), CFS_OK);
+}
+
+/* It was asked in a session that is lost, and asked anew in the next: both are one promise. */
+static void test_asking_anew_under_the_same_name_can_be_undone(void **state)
+{
+    struct world *w = *state;
+    cfs_token token = granted(w, 1, "a", named(71, leased(5, 1000)));
+    uint64_t anew;
+
+    cfs_lock_table_end_session(w->table, 1, tick(w));
+    assert_int_equal(granted(w, 2, "a", named(71, leased(5, 1000))), token);
+    anew = w->sequence;
+    cfs_lock_table_undo(w->table, 2, anew, tick(w));
+    assert_false(held(w, "a"));
+}
+
 static void test_a_key_takes_over_a_wait(void **state)
 {
     struct world *w = *state;
@@ -343,6 +467,13 @@ int main(void)
         IN_WORLD(test_releasing_a_leased_lock),
         IN_WORLD(test_a_key_makes_asking_twice_asking_once),
         IN_WORLD(test_a_key_takes_over_a_wait),
+        IN_WORLD(test_a_renewal_that_says_something_else_is_refused),
+        IN_WORLD(test_a_key_of_another_request_is_refused),
+        IN_WORLD(test_a_key_of_another_wait_is_refused),
+        IN_WORLD(test_an_asking_is_given_back_by_its_name_in_any_session),
+        IN_WORLD(test_an_asking_that_was_repeated_is_not_given_back),
+        IN_WORLD(test_a_repeated_wait_is_given_back_by_its_new_name_alone),
+        IN_WORLD(test_asking_anew_under_the_same_name_can_be_undone),
         IN_WORLD(test_leased_waiters_end_with_the_session_that_asked),
     };
 

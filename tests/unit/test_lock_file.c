@@ -214,6 +214,58 @@ static void content_is_bounded(void **state)
     assert_int_equal(last_asked()->op, CFS_OP_WRITE);
 }
 
+/* What it held is gone with the asking: others may hold the name by now. */
+static void a_refused_conversion_has_let_go(void **state)
+{
+    struct world *w = *state;
+    struct cfs_handle *handle = open_lock(w, "job", false);
+
+    ask_flock(w, handle, LOCK_SH);
+    answer_token(3);
+    ask_flock(w, handle, LOCK_EX | LOCK_NB);
+    answer_error(CFS_ERR_WOULD_BLOCK);
+    assert_int_equal(handle->mode, 0);
+    assert_true(handle->may_hold); /* a close asks all the same */
+    ask_flock(w, handle, LOCK_SH);
+    answer_token(5);
+    ask_flock(w, handle, LOCK_EX);
+    answer_last(&(struct cfs_answer){.error = CFS_ERR_DEADLOCK, .ticket = 9});
+    assert_int_equal(handle->mode, 0);
+    assert_null(w->fs.waits.held);
+}
+
+static void one_that_may_never_have_been_asked_has_not(void **state)
+{
+    struct world *w = *state;
+    struct cfs_handle *handle = open_lock(w, "job", false);
+
+    ask_flock(w, handle, LOCK_SH);
+    answer_token(3);
+    ask_flock(w, handle, LOCK_EX);
+    answer_error(CFS_ERR_INTERRUPTED);
+    assert_int_equal(handle->mode, CFS_SHARED);
+    ask_flock(w, handle, LOCK_EX | LOCK_NB);
+    answer_error(CFS_ERR_TOO_MANY);
+    assert_int_equal(handle->token, 3);
+}
+
+static void a_refusal_that_comes_late_leaves_a_newer_hold_alone(void **state)
+{
+    struct world *w = *state;
+    struct cfs_handle *handle = open_lock(w, "job", false);
+    uint64_t refused;
+
+    ask_flock(w, handle, LOCK_SH);
+    answer_token(3);
+    ask_flock(w, handle, LOCK_EX | LOCK_NB);
+    refused = engine.count;
+    ask_flock(w, handle, LOCK_SH); /* another thread */
+    answer_token(4);
+    answer_id(refused, &(struct cfs_answer){.error = CFS_ERR_WOULD_BLOCK});
+    assert_int_equal(handle->mode, CFS_SHARED);
+    assert_int_equal(handle->token, 4);
+}
+
 /* What a reader of `handle` gets of a lock of user 2000, group 777, with `perm`. */
 static struct fuse_req *read_content(struct world *w, struct cfs_handle *handle, uint32_t perm,
                                      uint32_t gid)
@@ -252,6 +304,31 @@ static void reading_is_checked_against_the_lock_of_now(void **state)
     assert_replied(read_content(w, handle, 0, 5), 0);
 }
 
+static struct fuse_req *read_private(struct world *w, struct cfs_handle *handle, cfs_token token)
+{
+    struct cfs_answer answer = {.lock = {.form = CFS_FORM_FILE, .uid = 2000, .token = token}};
+    struct fuse_req *req = request(w);
+
+    cfs_lock_read(&w->fs, req, handle, 4, 0);
+    answer_last(&answer);
+    return req;
+}
+
+/* Also when it changed hands: its owner may be another. */
+static void the_holder_reads_what_it_holds_and_no_other(void **state)
+{
+    struct world *w = *state;
+    struct cfs_handle *file = open_lock(w, "job", true), *lock = open_lock(w, "job", false);
+
+    assert_replied(read_private(w, file, 100), 0);
+    assert_replied(read_private(w, file, 101), EACCES); /* removed, and made by somebody else */
+    ask_flock(w, lock, LOCK_EX);
+    answer_token(102);
+    assert_replied(read_private(w, lock, 102), 0);
+    assert_replied(read_private(w, lock, 103), EACCES);
+    assert_replied(read_private(w, open_lock(w, "job", false), 0), EACCES);
+}
+
 static void what_is_not_held_is_empty(void **state)
 {
     struct world *w = *state;
@@ -279,7 +356,11 @@ int main(void)
         TEST(the_maker_of_a_lockfile_writes),
         TEST(appending_goes_to_the_end_of_this_acquisition),
         TEST(content_is_bounded),
+        TEST(a_refused_conversion_has_let_go),
+        TEST(one_that_may_never_have_been_asked_has_not),
+        TEST(a_refusal_that_comes_late_leaves_a_newer_hold_alone),
         TEST(reading_is_checked_against_the_lock_of_now),
+        TEST(the_holder_reads_what_it_holds_and_no_other),
         TEST(what_is_not_held_is_empty),
     };
 

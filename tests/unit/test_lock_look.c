@@ -187,26 +187,74 @@ static void test_setattr_that_fails_changes_nothing(void **state)
     content_is(w, "a", NULL, 0);
 }
 
+static char *list_behind(struct world *w, const char *after, struct cfs_answer *page)
+{
+    char *list;
+
+    *page = (struct cfs_answer){0};
+    list = cfs_lock_table_list(w->table, after, page);
+    assert_ptr_equal(list, page->names);
+    return list;
+}
+
 static void test_the_list_is_sorted(void **state)
 {
     struct world *w = *state;
-    uint32_t len;
-    char *list = cfs_lock_table_list(w->table, &len);
+    struct cfs_answer page;
+    char *list = list_behind(w, "", &page);
 
     assert_non_null(list);
-    assert_int_equal(len, 0);
+    assert_int_equal(page.names_len, 0);
     free(list);
     granted(w, 1, "b", lockfile(10));
     granted(w, 1, "\xc3\xa4", lockfile(10));
     granted(w, 1, "a", directory(10));
     granted(w, 1, "ab", flock_of(10, CFS_SHARED));
     queued(w, 2, "b", flock_of(20, CFS_SHARED));
-    list = cfs_lock_table_list(w->table, &len);
-    assert_int_equal(len, sizeof "a\0ab\0b\0\xc3\xa4");
-    assert_memory_equal(list, "a\0ab\0b\0\xc3\xa4", len);
+    list = list_behind(w, "", &page);
+    assert_int_equal(page.names_len, sizeof "a\0ab\0b\0\xc3\xa4");
+    assert_memory_equal(list, "a\0ab\0b\0\xc3\xa4", page.names_len);
+    assert_false(page.more);
     free(list);
+    list = list_behind(w, "ab", &page);
+    assert_int_equal(page.names_len, sizeof "b\0\xc3\xa4");
+    assert_memory_equal(list, "b\0\xc3\xa4", page.names_len);
+    free(list);
+    list = list_behind(w, "aa", &page); /* it need not be held any more */
+    assert_string_equal(list, "ab");
+    free(list);
+    free(list_behind(w, "\xc3\xa4", &page));
+    assert_int_equal(page.names_len, 0);
     assert_int_equal(cfs_lock_table_held_count(w->table), 4);
     assert_int_equal(cfs_lock_table_waiter_count(w->table), 1);
+}
+
+/* Pages are full but for the last one, and together they are the whole. */
+static void test_a_long_list_comes_in_pages(void **state)
+{
+    struct world *w = *state;
+    const unsigned count = CFS_LIST_BYTES_MAX / 256 * 2 + 1; /* of 256 bytes with the NUL */
+    char name[CFS_NAME_MAX + 1], last[CFS_NAME_MAX + 1] = "";
+    struct cfs_answer page = {.more = true};
+    unsigned seen = 0, pages = 0;
+
+    for (unsigned i = 0; i < count; i++) {
+        snprintf(name, sizeof name, "%0255u", i);
+        granted(w, 1, name, lockfile(10));
+    }
+    while (page.more) {
+        char *list = list_behind(w, last, &page);
+        assert_int_equal(page.names_len, page.more ? CFS_LIST_BYTES_MAX : 256);
+        for (uint32_t at = 0; at < page.names_len; at += 256, seen++) {
+            snprintf(name, sizeof name, "%0255u", seen);
+            assert_string_equal(list + at, name);
+        }
+        strcpy(last, name);
+        free(list);
+        pages++;
+    }
+    assert_int_equal(seen, count);
+    assert_int_equal(pages, 3);
 }
 
 static void test_what_would_conflict(void **state)
@@ -332,6 +380,38 @@ static void test_the_digest_sees_every_difference(void **state)
             assert_true(digests[i] != digests[j]);
 }
 
+struct listing {
+    char names[64];
+    uint32_t holders, left; /* of all locks; how many more are wanted */
+};
+
+static bool list_lock(void *arg, const char *name, const struct cfs_lock_info *info)
+{
+    struct listing *listing = arg;
+
+    strcat(strcat(listing->names, name), " ");
+    listing->holders += info->holder_count;
+    return --listing->left > 0;
+}
+
+static void test_each_lock_is_shown_oldest_first_until_it_is_enough(void **state)
+{
+    struct world *w = *state;
+    struct listing all = {.left = 10}, two = {.left = 2};
+
+    granted(w, 1, "b", lockfile(10));
+    granted(w, 1, "c", flock_of(1, CFS_SHARED));
+    granted(w, 1, "a", lockfile(10));
+    granted(w, 2, "c", flock_of(2, CFS_SHARED));
+    unlink_as(w, "b", 0);
+    granted(w, 1, "b", lockfile(10));
+    cfs_lock_table_each(w->table, list_lock, &all);
+    assert_string_equal(all.names, "c a b ");
+    assert_int_equal(all.holders, 4);
+    cfs_lock_table_each(w->table, list_lock, &two);
+    assert_string_equal(two.names, "c a ");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -345,9 +425,11 @@ int main(void)
         IN_WORLD(test_setting_the_size),
         IN_WORLD(test_setattr_that_fails_changes_nothing),
         IN_WORLD(test_the_list_is_sorted),
+        IN_WORLD(test_a_long_list_comes_in_pages),
         IN_WORLD(test_what_would_conflict),
         IN_WORLD(test_the_nodes_that_hold_by_flock),
         IN_WORLD(test_what_a_waiter_waits_for),
+        IN_WORLD(test_each_lock_is_shown_oldest_first_until_it_is_enough),
         IN_WORLD(test_the_digest_sees_every_difference),
     };
 

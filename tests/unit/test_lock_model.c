@@ -106,6 +106,11 @@ static struct cfs_acquire random_acquire(struct run *run, int name)
         ask.kind = CFS_LEASED;
         ask.ttl_ms = (uint32_t)pick(run, 50);
         ask.key = pick(run, 4);
+        ask.handle = 1 + pick(run, 6);
+        if (ask.key && chance(run, 80)) { /* the same request again */
+            ask.mode = ask.key == 1 ? CFS_SHARED : CFS_EXCLUSIVE;
+            ask.uid = (uint32_t)ask.key;
+        }
         snprintf(ask.owner, sizeof ask.owner, "client-%u", ask.uid);
     }
     if (ask.wait && chance(run, 30))
@@ -167,20 +172,35 @@ static void do_acquire(struct run *run, int name, struct cfs_acquire ask)
 
 static void do_renew(struct run *run, int name)
 {
-    struct cfs_acquire ask = {.mode = CFS_EXCLUSIVE,
+    struct cfs_acquire ask = {.mode = (enum cfs_lock_mode)(chance(run, 70) ? 0 : CFS_EXCLUSIVE),
                               .kind = CFS_LEASED,
                               .form = CFS_FORM_FILE,
                               .renew = some_token(run, name),
                               .ttl_ms = (uint32_t)pick(run, 80)};
+    if (chance(run, 20))
+        strcpy(ask.owner, "client-1");
     if (ask.renew)
         do_acquire(run, name, ask);
+}
+
+/* The oldest, though in the daemon there is one at most. */
+static struct model_claim *by_asking(struct run *run, int name, uint64_t handle)
+{
+    struct model_claim *found = NULL;
+
+    EACH_CLAIM (&run->model, c)
+        if (c->name == name && c->holding && c->ask.kind == CFS_LEASED && c->ask.handle == handle &&
+            (!found || c->token < found->token))
+            found = c;
+    return found;
 }
 
 static enum cfs_error model_release(struct run *run, cfs_session_id session, int name,
                                     const struct cfs_release *r)
 {
     struct model *m = &run->model;
-    struct model_claim *c = model_by_token(m, name, r->token);
+    struct model_claim *c = r->kind == CFS_LEASED && r->handle ? by_asking(run, name, r->handle)
+                                                               : model_by_token(m, name, r->token);
 
     if (r->kind == CFS_FLOCK) {
         c = NULL;
@@ -207,7 +227,7 @@ static void do_release(struct run *run, int name)
     struct cfs_release r = {.kind = kinds[pick(run, 5)]};
     enum cfs_error want;
 
-    if (r.kind == CFS_FLOCK)
+    if (r.kind == CFS_FLOCK || (r.kind == CFS_LEASED && chance(run, 50)))
         r.handle = 1 + pick(run, 6);
     else
         r.token = some_token(run, name);

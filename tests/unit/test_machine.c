@@ -76,6 +76,7 @@ static const struct cfs_answer *try_open(struct replica *r, cfs_node_id node, ui
                                    .sequence = nonce,
                                    .nonce = nonce,
                                    .target = replaces,
+                                   .session_term = CFS_SECONDS(5),
                                    .resume = resume});
     assert_true(r->count > before);
     return &r->heard[before].answer;

@@ -207,6 +207,42 @@ static void a_holder_that_runs_is_no_deadlock(void **state)
     assert_null(world_answer(&w, follower, wait));
 }
 
+/* The receiver takes no more than so many waits, and else would refuse all that came with them. */
+static void what_is_too_much_for_a_report_counts_as_running(void **state)
+{
+    static uint64_t waits[CFS_REQUESTS_MAX];
+    struct cfs_event_stuck reports[] = {
+        {.handle = 1, .waits = waits, .wait_count = CFS_REQUESTS_MAX - 1},
+        {.handle = 2, .waits = waits, .wait_count = 2},
+        {.handle = 3, .waits = waits, .wait_count = 1},
+    };
+    struct cfs_effects effects = {0};
+    const struct cfs_msg_collect_reply *reply;
+    struct cfs_event event = {.type = CFS_EV_STUCK, .stuck = reports, .stuck_count = 3};
+    struct cfs_message collect = {.type = CFS_MSG_COLLECT, .from = leader, .to = follower};
+
+    (void)state;
+    w.nodes[follower].files_busy = true; /* its answer is given here */
+    world_ask(&w, other, flock("x", 1));
+    waits[0] = world_request(&w, follower, flock("x", 2));
+    for (uint32_t i = 1; i < CFS_REQUESTS_MAX; i++)
+        waits[i] = waits[0];
+    world_run(&w, CFS_MS(100));
+    event.now = w.now;
+    cfs_core_step(w.nodes[follower].core,
+                  &(struct cfs_event){.type = CFS_EV_MESSAGE, .now = w.now, .message = &collect},
+                  &effects);
+    event.id = effects.items[effects.count - 1].id;
+    cfs_effects_clear(&effects);
+    cfs_core_step(w.nodes[follower].core, &event, &effects);
+    assert_int_equal(effects.items[0].message.type, CFS_MSG_COLLECT_REPLY);
+    reply = &effects.items[0].message.collect_reply;
+    assert_int_equal(reply->stuck_count, 2);
+    assert_int_equal(reply->stuck[0].handle, 1);
+    assert_int_equal(reply->stuck[1].handle, 3);
+    cfs_effects_close(&effects);
+}
+
 /* Waiting costs a resend now and then, not a look at all processes of the cluster each time. */
 static void a_long_wait_costs_a_collection_a_second(void **state)
 {
@@ -323,11 +359,70 @@ static void a_view_tells_what_the_node_knows(void **state)
         assert_int_not_equal(members[i].session, 0);
         assert_true(members[i].heard + CFS_MS(70) > w.now);
         assert_int_equal(members[i].match, view.last_index);
-        assert_int_equal(others[i].heard, 0);
+        assert_int_equal(others[i].match, 0);
     }
-    assert_string_equal(world_view(&w, follower).role, "follower");
+    assert_true(view.leader_since > 0 && view.leader_since < w.now);
+    assert_true(view.elections >= 1);
+    assert_int_equal(view.leaderships, 1);
     assert_int_equal(cfs_core_entry(w.nodes[leader].core, 1)->index, 1);
     assert_null(cfs_core_entry(w.nodes[leader].core, view.last_index + 1));
+}
+
+static void a_follower_knows_of_the_leader_and_of_nobody_else(void **state)
+{
+    struct cfs_core_view view = world_view(&w, follower);
+    struct cfs_member_view members[CFS_NODE_MAX];
+
+    (void)state;
+    assert_int_equal(cfs_core_members(w.nodes[follower].core, members), 3);
+    assert_string_equal(view.role, "follower");
+    assert_int_equal(view.leader_since, 0);
+    assert_int_equal(view.leaderships, 0);
+    for (uint32_t i = 0; i < 3; i++)
+        if (members[i].node == leader)
+            assert_true(members[i].heard + CFS_MS(70) > w.now);
+        else
+            assert_int_equal(members[i].heard, 0);
+}
+
+static void the_commit_index_is_told_with_who_leads(void **state)
+{
+    bool leads;
+
+    (void)state;
+    assert_true(cfs_core_commit(w.nodes[leader].core, &leads) == world_view(&w, leader).commit);
+    assert_true(leads);
+    assert_true(cfs_core_commit(w.nodes[follower].core, &leads) > 0);
+    assert_false(leads);
+}
+
+/* What was restored is durable, and what is ordered next is numbered behind it. */
+static void a_restored_core_waits_for_nothing_it_was_given(void **state)
+{
+    struct cfs_core_config config = w.nodes[leader].config;
+    struct cfs_core *core = cfs_core_new(&config);
+    struct cfs_record record = {.type = CFS_RECORD_HARD_STATE, .term = 5, .vote = other};
+    struct cfs_message message = {.type = CFS_MSG_VOTE, .from = other, .to = leader, .term = 5};
+    struct cfs_event event = {.type = CFS_EV_MESSAGE, .now = w.now, .message = &message};
+    struct cfs_effects effects = {0};
+
+    (void)state;
+    cfs_core_restore(core, &(struct cfs_record){.type = CFS_RECORD_HARD_STATE, .term = 4});
+    cfs_core_restore(core, &record);
+    cfs_core_step(core, &event, &effects);
+    assert_int_equal(effects.count, 1);
+    assert_int_equal(effects.items[0].type, CFS_FX_SEND);
+    assert_true(effects.items[0].message.vote_reply.granted);
+    cfs_effects_clear(&effects);
+    message = (struct cfs_message){.type = CFS_MSG_VOTE, .from = other, .to = leader, .term = 6};
+    cfs_core_step(core, &event, &effects);
+    assert_true(effects.count > 0);
+    for (size_t i = 0; i < effects.count; i++) {
+        assert_int_equal(effects.items[i].type, CFS_FX_PERSIST); /* the vote waits for them */
+        assert_int_equal(effects.items[i].lsn, 3 + i);
+    }
+    cfs_effects_close(&effects);
+    cfs_core_free(core);
 }
 
 int main(void)
@@ -343,6 +438,7 @@ int main(void)
         T(a_held_lock_is_refused_when_its_node_has_nothing_queued),
         T(two_nodes_that_wait_for_each_other_are_told_apart_in_time),
         T(a_holder_that_runs_is_no_deadlock),
+        T(what_is_too_much_for_a_report_counts_as_running),
         T(a_long_wait_costs_a_collection_a_second),
         T(a_clean_leave_gives_everything_back_at_once),
         T(files_that_never_finish_a_drain_do_not_fill_the_memory),
@@ -350,6 +446,9 @@ int main(void)
         T(the_core_wakes_up_for_whatever_is_due_first),
         T(what_the_transport_reports_reaches_those_it_concerns),
         T(a_view_tells_what_the_node_knows),
+        T(a_follower_knows_of_the_leader_and_of_nobody_else),
+        T(the_commit_index_is_told_with_who_leads),
+        T(a_restored_core_waits_for_nothing_it_was_given),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

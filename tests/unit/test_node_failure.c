@@ -104,6 +104,45 @@ static void a_cluster_that_slept_as_a_whole_wakes_up_by_itself(void **state)
     assert_replicas_agree();
 }
 
+/* Contract: while the daemon stands still, calls wait for it. */
+static void a_node_that_stood_still_answers_its_calls_when_it_goes_on(void **state)
+{
+    uint64_t waiting;
+
+    (void)state;
+    world_ask(&w, other, flock("x", 1));
+    waiting = world_request(&w, follower, flock("x", 1));
+    world_run(&w, CFS_MS(100));
+    w.nodes[follower].paused = true;
+    world_run(&w, CFS_SECONDS(30));
+    w.nodes[follower].paused = false;
+    assert_int_equal(world_ask(&w, follower, bench_get("x")), CFS_OK);
+    world_run(&w, CFS_SECONDS(1));
+    assert_int_equal(w.nodes[follower].session.lost, 1);
+    assert_null(world_answer(&w, follower, waiting));
+    assert_int_equal(world_ask(&w, follower, bench_lockfile("y")), CFS_OK);
+    world_ask(&w, other, bench_unflock("x", 1));
+    assert_int_equal(world_wait(&w, follower, waiting), CFS_OK);
+}
+
+/* Its timeout is used up before and after, by silence that the node did hear. */
+static void a_node_that_stood_still_out_of_contact_still_lets_its_calls_time_out(void **state)
+{
+    uint64_t id;
+
+    (void)state;
+    world_cut(&w, follower);
+    id = world_request(&w, follower, bench_get("x"));
+    world_run(&w, CFS_SECONDS(2));
+    w.nodes[follower].paused = true;
+    world_run(&w, CFS_SECONDS(30));
+    w.nodes[follower].paused = false;
+    world_run(&w, CFS_SECONDS(2));
+    assert_null(world_answer(&w, follower, id));
+    world_run(&w, CFS_MS(1100));
+    assert_int_equal(world_wait(&w, follower, id), CFS_ERR_TIMED_OUT);
+}
+
 /* Nobody reads from a leader that does not know yet that it leads nobody. */
 static void a_leader_that_is_cut_off_answers_no_read_after_its_lease(void **state)
 {
@@ -233,6 +272,25 @@ static void a_node_that_is_cut_off_knows_of_its_loss_before_others_are_granted(v
     assert_int_equal(w.nodes[follower].session.opened, 2);
 }
 
+/* Each node has its own setting, and none of the others compares it with theirs. */
+static void a_node_with_a_longer_session_than_its_leader_knows_of_its_loss_first_too(void **state)
+{
+    uint64_t wait;
+
+    (void)state;
+    w.nodes[follower].config.session = CFS_SECONDS(20);
+    world_crash(&w, follower);
+    world_start(&w, follower);
+    world_settle(&w);
+    world_ask(&w, follower, flock("x", 1));
+    wait = world_request(&w, other, flock("x", 1));
+    world_cut(&w, follower);
+    for (int i = 0; i < 30000 && !world_answer(&w, other, wait); i++)
+        world_run(&w, CFS_MS(1));
+    assert_int_equal(world_wait(&w, other, wait), CFS_OK);
+    assert_int_equal(w.nodes[follower].session.lost, 1);
+}
+
 static void a_daemon_restarted_in_time_keeps_its_lockfiles_only(void **state)
 {
     uint64_t next;
@@ -250,6 +308,24 @@ static void a_daemon_restarted_in_time_keeps_its_lockfiles_only(void **state)
     assert_true(world_held(&w, leader, "file"));
     world_run(&w, CFS_SECONDS(20));
     assert_true(world_held(&w, leader, "file"));
+}
+
+/* The cluster took it up in time, and only the answer was slow. */
+static void a_restarted_daemon_keeps_its_lockfiles_when_its_session_opens_late(void **state)
+{
+    (void)state;
+    world_ask(&w, follower, bench_lockfile("file"));
+    world_crash(&w, follower);
+    world_hold(&w, to_the_follower);
+    world_start(&w, follower);
+    world_run(&w, CFS_SECONDS(5) - CFS_MS(50));
+    world_hold(&w, NULL);
+    world_release(&w);
+    world_settle(&w);
+    assert_int_equal(w.nodes[follower].session.lost, 0);
+    world_run(&w, CFS_SECONDS(20));
+    assert_true(world_held(&w, leader, "file"));
+    assert_int_equal(w.nodes[follower].session.lost, 0);
 }
 
 static void a_node_that_stays_away_gives_back_all_it_held(void **state)
@@ -374,13 +450,17 @@ int main(void)
         T(a_leader_whose_process_is_gone_is_replaced_within_a_third_of_a_second),
         T(a_leader_that_was_paused_for_long_steps_down_and_decides_nothing),
         T(a_cluster_that_slept_as_a_whole_wakes_up_by_itself),
+        T(a_node_that_stood_still_answers_its_calls_when_it_goes_on),
+        T(a_node_that_stood_still_out_of_contact_still_lets_its_calls_time_out),
         T(a_leader_that_is_cut_off_answers_no_read_after_its_lease),
         T(a_node_without_a_majority_holds_calls_for_the_timeout_then_turns_them_away),
         T(an_acquire_that_timed_out_is_given_back_when_there_is_contact_again),
         T(an_acquire_that_timed_out_is_not_granted_by_a_late_copy),
         T(an_acquire_given_up_does_not_touch_what_the_same_file_took_since),
         T(a_node_that_is_cut_off_knows_of_its_loss_before_others_are_granted),
+        T(a_node_with_a_longer_session_than_its_leader_knows_of_its_loss_first_too),
         T(a_daemon_restarted_in_time_keeps_its_lockfiles_only),
+        T(a_restarted_daemon_keeps_its_lockfiles_when_its_session_opens_late),
         T(a_node_that_stays_away_gives_back_all_it_held),
         T(a_cluster_restarted_as_a_whole_knows_what_it_answered),
         T(a_disk_that_stalls_for_half_a_second_costs_no_leader_and_no_session),

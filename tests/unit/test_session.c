@@ -13,7 +13,7 @@ static struct cfs_session *session;
 
 static int set_up(void **state)
 {
-    session = cfs_sessions_add(&sessions, 10, 2, 1234);
+    session = cfs_sessions_add(&sessions, 10, 2, 1234, CFS_SECONDS(5));
     *state = session;
     return 0;
 }
@@ -37,13 +37,15 @@ static void waits(uint64_t sequence)
 
 static void a_session_is_found_by_its_id_and_by_its_node(void **state)
 {
-    struct cfs_session *other = cfs_sessions_add(&sessions, 20, 3, 99);
+    struct cfs_session *other = cfs_sessions_add(&sessions, 20, 3, 99, CFS_SECONDS(7));
 
     (void)state;
     assert_ptr_equal(cfs_sessions_find(&sessions, 10), session);
     assert_ptr_equal(cfs_sessions_of_node(&sessions, 2), session);
     assert_ptr_equal(cfs_sessions_of_node(&sessions, 3), other);
     assert_int_equal(session->oldest, 1); /* the first sequence */
+    assert_int_equal(session->term, CFS_SECONDS(5));
+    assert_int_equal(other->term, CFS_SECONDS(7));
     assert_null(cfs_sessions_find(&sessions, 11));
     assert_null(cfs_sessions_of_node(&sessions, 4));
     cfs_sessions_remove(&sessions, other);

@@ -222,7 +222,10 @@ static void a_thousand_messages_of_a_turn_keep_their_order(void **state)
     peers_start(f, 2);
     for (uint64_t i = 0; i < 1000; i++)
         peers_send_drain(&f->nodes[1], 2, CFS_MSG_DRAIN, i);
+    assert_int_equal(cfs_transport_unsent(f->nodes[1].transport, 2), 1000);
+    assert_int_equal(cfs_transport_unsent(f->nodes[1].transport, 3), 0);
     peers_turn_until(f, two_saw_a_thousand);
+    assert_int_equal(cfs_transport_unsent(f->nodes[1].transport, 2), 0);
     for (uint64_t i = 0; i < 1000; i++)
         assert_int_equal(f->nodes[2].seen[i], i);
     assert_true(f->nodes[2].requests <= 3); /* they shared one */

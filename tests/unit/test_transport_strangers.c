@@ -20,6 +20,7 @@ struct poster {
     struct peers *f;
     struct cfs_http_client *client;
     int answered, status;
+    bool authentic;
     char body[256];
 };
 
@@ -30,6 +31,7 @@ static void on_posted(void *arg, const struct cfs_http_result *result)
     struct poster *p = arg;
 
     p->answered++;
+    p->authentic = result->authentic;
     p->status = result->outcome == CFS_HTTP_RESPONDED ? result->status : -(int)result->outcome;
     snprintf(p->body, sizeof p->body, "%.*s", (int)result->len,
              result->body ? (const char *)result->body : "");
@@ -102,8 +104,24 @@ static void only_members_are_heard(void **state)
         post_as(f, cases[i].from, cases[i].to, cases[i].path);
         peers_turn_until(f, one_answered);
         assert_int_equal(poster.status, cases[i].status);
+        assert_true(poster.authentic);
         assert_non_null(strstr(poster.body, cases[i].says));
     }
+    cfs_http_client_free(poster.client);
+}
+
+/* Another cluster's node, or anybody. */
+static void who_has_another_secret_is_refused(void **state)
+{
+    struct peers *f = *state;
+
+    peers_start(f, 1);
+    poster = (struct poster){.f = f};
+    poster.client = cfs_http_client_new(f->loop, "a secret of another one", 1000);
+    post_as(f, 2, 1, "/raft/append-entries");
+    peers_turn_until(f, one_answered);
+    assert_int_equal(poster.status, 401);
+    assert_false(poster.authentic);
     cfs_http_client_free(poster.client);
 }
 
@@ -130,6 +148,7 @@ struct impostor {
     struct peers *f;
     int listener, accepted;
     const char *says; /* once it was asked, before it closes; NULL: closes at once */
+    char asked[4096]; /* the last request */
 };
 
 struct caller {
@@ -143,10 +162,10 @@ static void on_asked(void *arg, uint32_t events)
 {
     struct caller *caller = arg;
     const char *says = caller->impostor->says;
-    char request[4096];
+    char *request = caller->impostor->asked;
 
     (void)events;
-    if (recv(caller->fd, request, sizeof request, 0) > 0)
+    if (recv(caller->fd, request, sizeof caller->impostor->asked - 1, 0) > 0)
         assert_true(send(caller->fd, says, strlen(says), MSG_NOSIGNAL) > 0);
     cfs_loop_unwatch(caller->impostor->f->loop, caller->fd);
     close(caller->fd);
@@ -212,6 +231,10 @@ static void answers_that_are_no_batch_are_failures(void **state)
         "HTTP/1.1 200 OK\r\nContent-Length: 9999999\r\n\r\n{}",
         ("HTTP/1.1 200 OK\r\nContent-Length: 38\r\n\r\n"
          "{\"v\":1,\"from\":3,\"to\":1,\"messages\":[]}\n"),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 38\r\n\r\n" /* node 2 would say so */
+         "{\"v\":1,\"from\":2,\"to\":1,\"messages\":[]}\n"),
+        "HTTP/1.1 204 No Content\r\n\r\n",
+        "HTTP/1.1 204 No Content\r\nCoordfs-Mac: 0123456789abcdef\r\n\r\n",
         "SSH-2.0-OpenSSH_9.2p1\r\n",
     };
     struct peers *f = *state;
@@ -222,6 +245,8 @@ static void answers_that_are_no_batch_are_failures(void **state)
         peers_turn_until(f, peers_one_knows_of_a_loss);
         assert_int_equal(f->nodes[1].refused, 0);
         assert_int_equal(f->nodes[1].seen_count, 0);
+        assert_true(impostor.asked[0]);
+        assert_null(strstr(impostor.asked, SECRET));
         peers_stop(f, 1);
         close_impostor(f);
         f->nodes[1].unreachable = 0;
@@ -232,11 +257,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
 #define T(fn) cmocka_unit_test_setup_teardown(fn, peers_set_up, peers_tear_down)
-        T(the_fifth_post_frees_the_first),
-        T(only_members_are_heard),
-        T(garbage_is_refused),
-        T(one_that_hangs_up_is_not_stormed),
-        T(answers_that_are_no_batch_are_failures),
+        T(the_fifth_post_frees_the_first),    T(only_members_are_heard),
+        T(who_has_another_secret_is_refused), T(garbage_is_refused),
+        T(one_that_hangs_up_is_not_stormed),  T(answers_that_are_no_batch_are_failures),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -141,6 +141,16 @@ static void a_node_is_not_mistaken_for_another_lock(void **state)
     assert_replied(req, ENOENT);
 }
 
+/* That lock and no other: it may have been removed, and its name taken by somebody else. */
+static void assert_taken_back(const char *name, cfs_token token)
+{
+    assert_int_equal(last_asked()->op, CFS_OP_RELEASE);
+    assert_string_equal(last_asked()->name, name);
+    assert_int_equal(last_asked()->release.kind, CFS_LOCKFILE);
+    assert_int_equal(last_asked()->release.token, token);
+    answer_error(CFS_OK);
+}
+
 static void a_lock_its_maker_never_heard_of_is_taken_back(void **state)
 {
     struct world *w = *state;
@@ -150,18 +160,14 @@ static void a_lock_its_maker_never_heard_of_is_taken_back(void **state)
     req->result = -ENOENT;
     cfs_tree_locks.create(&w->fs, req, locks_dir(w), "job", S_IFREG | 0600, &fi);
     answer_token(3);
-    assert_int_equal(last_asked()->op, CFS_OP_REMOVE);
-    assert_int_equal(last_asked()->remove.form, CFS_FORM_FILE);
-    answer_error(CFS_OK);
+    assert_taken_back("job", 3);
     assert_null(w->fs.handles.open);
 
     req = request(w);
     req->result = -ENOENT;
     cfs_tree_locks.mkdir(&w->fs, req, locks_dir(w), "d", 0700);
     answer_token(4);
-    assert_int_equal(last_asked()->op, CFS_OP_REMOVE);
-    assert_int_equal(last_asked()->remove.form, CFS_FORM_DIRECTORY);
-    answer_error(CFS_OK);
+    assert_taken_back("d", 4);
     assert_null(w->fs.pendings.all);
 }
 
@@ -238,14 +244,34 @@ static void an_open_file_that_holds_nothing_can_be_touched(void **state)
     assert_int_equal(req->attr.st_mode, S_IFREG | 0600);
 }
 
+/* The kernel keeps a flock on a directory to itself. */
+static void a_directory_is_opened_only_by_who_knows_it_to_be_one(void **state)
+{
+    struct world *w = *state;
+    struct cfs_lock_info lock = {.form = CFS_FORM_DIRECTORY, .token = 7, .perm = 0755};
+    struct cfs_node *node = node_of(w, lookup(w, "d", &lock));
+    struct fuse_file_info fi = {.flags = O_RDONLY};
+    struct fuse_req *req = request(w);
+
+    node->tree->opendir(&w->fs, req, node, &fi);
+    assert_replied(req, EISDIR);
+    req = request(w);
+    locks_dir(w)->tree->opendir(&w->fs, req, locks_dir(w), &fi);
+    assert_replied(req, EISDIR);
+    fi.flags |= O_DIRECTORY;
+    req = request(w);
+    node->tree->opendir(&w->fs, req, node, &fi);
+    assert_replied(req, 0);
+}
+
 static void a_directory_is_read_from_one_snapshot(void **state)
 {
     struct world *w = *state;
     struct fuse_req *req = request(w);
     struct cfs_handle *handle;
-    struct fuse_file_info fi = {0};
+    struct fuse_file_info fi = {.flags = O_DIRECTORY};
 
-    cfs_reply_open(&w->fs, req, locks_dir(w), &fi, NULL, 0);
+    cfs_tree_locks.opendir(&w->fs, req, locks_dir(w), &fi);
     fi.fh = req->fh;
     handle = cfs_handle_of(&fi);
     req = request(w);
@@ -261,6 +287,45 @@ static void a_directory_is_read_from_one_snapshot(void **state)
     req = request(w);
     cfs_tree_locks.readdir(&w->fs, req, handle, 4096, 2 + 10);
     assert_int_equal(req->len, 0);
+}
+
+static struct fuse_req *read_directory(struct world *w, struct cfs_handle *handle, uint64_t offset)
+{
+    struct fuse_req *req = request(w);
+
+    cfs_tree_locks.readdir(&w->fs, req, handle, 4096, offset);
+    return req;
+}
+
+static void a_long_listing_comes_in_pages(void **state)
+{
+    struct world *w = *state;
+    struct fuse_file_info fi = {.flags = O_DIRECTORY};
+    struct fuse_req *req = request(w);
+    struct cfs_handle *handle;
+
+    cfs_tree_locks.opendir(&w->fs, req, locks_dir(w), &fi);
+    fi.fh = req->fh;
+    handle = cfs_handle_of(&fi);
+    req = read_directory(w, handle, 0);
+    assert_string_equal(last_asked()->name, "");
+    answer_last(&(struct cfs_answer){.names = "one\0two", .names_len = 8, .more = true});
+    assert_int_equal(req->len, 4 * 32);
+    req = read_directory(w, handle, 2 + 8); /* behind "two" */
+    assert_int_equal(last_asked()->op, CFS_OP_LIST);
+    assert_string_equal(last_asked()->name, "two");
+    answer_last(&(struct cfs_answer){.names = "x", .names_len = 2});
+    assert_int_equal(req->len, 32);
+    assert_int_equal(read_directory(w, handle, 2 + 10)->len, 0);
+    assert_int_equal(read_directory(w, handle, 2)->len, 3 * 32); /* seekdir(3) */
+    assert_int_equal(engine.count, 2);
+    read_directory(w, handle, 0); /* rewinddir(3) */
+    assert_string_equal(last_asked()->name, "");
+    answer_last(&(struct cfs_answer){.names = "y", .names_len = 2, .more = true});
+    req = read_directory(w, handle, 2 + 8); /* an offset of before: what is there now is shorter */
+    answer_last(&(struct cfs_answer){.names = "z", .names_len = 2, .more = true});
+    answer_error(CFS_ERR_TIMED_OUT);
+    assert_replied(req, ETIMEDOUT);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, world_open, world_close)
@@ -281,7 +346,9 @@ int main(void)
         TEST(resizing_without_the_exclusive_hold_does_nothing),
         TEST(the_holder_resizes),
         TEST(an_open_file_that_holds_nothing_can_be_touched),
+        TEST(a_directory_is_opened_only_by_who_knows_it_to_be_one),
         TEST(a_directory_is_read_from_one_snapshot),
+        TEST(a_long_listing_comes_in_pages),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

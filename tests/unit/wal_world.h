@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -27,6 +28,11 @@
 #define NODE 3
 #define WAIT_MS 20000 /* a bound, not a delay */
 #define BIG_BYTES 131072u
+#ifdef __SANITIZE_THREAD__
+#define BYTE_STEP 5 /* each open costs 0.2 s there */
+#else
+#define BYTE_STEP 1
+#endif
 
 struct world {
     char root[256];  /* this test's own directory */
@@ -34,10 +40,13 @@ struct world {
     char said[4096]; /* what was said on stderr while it was caught */
     int said_fd, stderr_fd;
     struct cfs_wal *wal;
-    uint64_t lsn;
-    uint64_t stored; /* records that must be there */
-    uint64_t seen;   /* records that an open handed over */
-    uint32_t big;    /* data bytes of each entry; 0: varies */
+    uint64_t lsn;               /* of the newest record */
+    uint64_t stored;            /* records appended over all lives: the number of the next */
+    uint64_t first;             /* number of the first record that must be there */
+    uint64_t seen;              /* number of the record that an open hands over next */
+    struct cfs_wal_begin begin; /* what the log is opened with */
+    struct cfs_wal_origin origin;
+    uint32_t big; /* data bytes of each entry; 0: varies */
 };
 
 static inline uint32_t data_len(const struct world *w, uint64_t number)
@@ -120,10 +129,13 @@ static inline int try_open(struct world *w, cfs_node_id node)
 {
     int rv;
 
-    w->seen = w->lsn = 0;
+    w->seen = w->first;
+    w->lsn = 0;
     catch_stderr(w);
-    rv = cfs_wal_open(&w->wal, w->dir, node, on_record, w);
+    rv = cfs_wal_open(&w->wal, w->dir, node, w->begin, &w->origin, on_record, w);
     release_stderr(w);
+    if (rv == 0)
+        w->lsn = cfs_wal_recovered(w->wal);
     return rv;
 }
 
@@ -132,6 +144,7 @@ static inline void open_log(struct world *w)
     if (try_open(w, NODE) != 0)
         fail_msg("the log should open, but: %s", w->said);
     assert_int_equal(w->seen, w->stored);
+    assert_int_equal(w->lsn, w->stored - w->first);
 }
 
 static inline void close_log(struct world *w)
@@ -179,8 +192,8 @@ static inline void append(struct world *w, uint64_t count)
 static inline int await(struct world *w)
 {
     struct pollfd pollfd = {.fd = cfs_wal_fd(w->wal), .events = POLLIN};
-    uint64_t durable = 0;
-    int rv = 0;
+    uint64_t durable;
+    int rv = cfs_wal_durable(w->wal, &durable);
 
     while (rv == 0 && durable < w->lsn) {
         assert_int_equal(poll(&pollfd, 1, WAIT_MS), 1);
@@ -224,6 +237,7 @@ static inline int set_up(void **state)
     snprintf(w->root, sizeof(w->root), "%s/test_wal.XXXXXX", tmp ? tmp : "/tmp");
     assert_non_null(mkdtemp(w->root));
     snprintf(w->dir, sizeof(w->dir), "%s/log", w->root);
+    w->begin = (struct cfs_wal_begin){.segment = 1, .sequence = 1};
     *state = w;
     return 0;
 }
@@ -241,6 +255,7 @@ static inline int tear_down(void **state)
     struct world *w = *state;
 
     cfs_wal_close(w->wal);
+    umount2(w->dir, MNT_DETACH); /* where a test had a disk of its own */
     nftw(w->root, remove_one, 8, FTW_DEPTH | FTW_PHYS);
     free(w);
     return 0;
@@ -250,8 +265,47 @@ static inline int tear_down(void **state)
 static inline void fill_until(struct world *w, uint32_t segment)
 {
     w->big = BIG_BYTES;
-    while (stats_of(w).segments < segment)
+    while (stats_of(w).segment < segment)
         commit(w, 8);
+}
+
+/* What a crash, a disk or an administrator may do to a file of a closed log. */
+static inline void peek(const struct world *w, uint64_t segment, uint64_t offset, void *data,
+                        size_t len)
+{
+    int fd = open(path_of(w, segment, ""), O_RDONLY);
+
+    assert_true(fd >= 0);
+    assert_int_equal(pread(fd, data, len, (off_t)offset), len);
+    close(fd);
+}
+
+static inline void poke(const struct world *w, uint64_t segment, uint64_t offset, const void *data,
+                        size_t len)
+{
+    int fd = open(path_of(w, segment, ""), O_WRONLY);
+
+    assert_true(fd >= 0);
+    assert_int_equal(pwrite(fd, data, len, (off_t)offset), len);
+    close(fd);
+}
+
+static inline void flip(const struct world *w, uint64_t segment, uint64_t offset)
+{
+    uint8_t byte;
+
+    peek(w, segment, offset, &byte, 1);
+    byte ^= 0x80;
+    poke(w, segment, offset, &byte, 1);
+}
+
+static inline void write_text(const struct world *w, const char *name, const char *text)
+{
+    FILE *file = fopen(path_of(w, 0, name), "w");
+
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
 }
 
 #endif

@@ -1,0 +1,88 @@
+#include "status_world.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static struct cfs_config config;
+
+struct cfs_status status_of_a_leader(void)
+{
+    struct cfs_status status = {
+        .core = {.role = "leader",
+                 .leader = 1,
+                 .term = 7,
+                 .commit = 119,
+                 .applied = 118,
+                 .last_index = 121,
+                 .durable_index = 120,
+                 .elections = 3,
+                 .leaderships = 2,
+                 .serving = true,
+                 .leader_since = CFS_SECONDS(90),
+                 .lease_until = CFS_SECONDS(100) + CFS_MS(143),
+                 .session = 12,
+                 .available = true,
+                 .held = 4,
+                 .waiting = 2,
+                 .outstanding = 3,
+                 .session_count = 2,
+                 .member_count = 2},
+        .wal = {.syncs = 50,
+                .records = 60,
+                .bytes = UINT64_C(5000000000),
+                .sync_us_last = 120,
+                .sync_us_max = 900,
+                .pending = 6,
+                .segment = 9,
+                .segments = 2,
+                .disk_bytes = 33554432,
+                .cut_bytes = 5},
+        .config = &config,
+        .now = CFS_SECONDS(100),
+        .started = CFS_SECONDS(40),
+    };
+    const char *members = "1@127.0.0.1:7001+2@[::1]:7002";
+    char why[256];
+
+    for (int i = 0; i < 98; i++)
+        cfs_histogram_add(&status.wal.sync, 80);
+    cfs_histogram_add(&status.wal.sync, 900);
+    cfs_histogram_add(&status.wal.sync, 900);
+    cfs_histogram_add(&status.commits, 300);
+    status.members[0].node = 1;
+    status.members[0].match = 120;
+    status.members[0].session = 12;
+    status.members[1].node = 2;
+    status.unsent[1] = 5;
+    status.requests[CFS_ROUTE_LOCK] = 17;
+    status.requests[CFS_ROUTE_UNKNOWN] = 1;
+    status.resident_bytes = 8192;
+    status.members[1].match = 110;
+    status.members[1].heard = CFS_SECONDS(100) - CFS_MS(30);
+    cfs_config_init(&config);
+    assert_int_equal(cfs_config_set(&config, "node", "1", why, sizeof(why)), 0);
+    assert_int_equal(cfs_config_set(&config, "member", members, why, sizeof(why)), 0);
+    return status;
+}
+
+json_t *page_as_json(const char *name, const struct cfs_status *status)
+{
+    char *text = cfs_page_make(name, true, status);
+    json_t *root;
+
+    assert_non_null(text);
+    assert_int_equal(text[strlen(text) - 1], '\n');
+    root = json_loads(text, 0, NULL);
+    assert_non_null(root);
+    free(text);
+    return root;
+}
+
+void assert_number(const json_t *object, const char *key, json_int_t expected)
+{
+    const json_t *value = json_object_get(object, key);
+
+    if (!json_is_integer(value))
+        fail_msg("%s is no number", key);
+    assert_int_equal(json_integer_value(value), expected);
+}
