@@ -71,10 +71,10 @@ static struct cfs_lock_table *load_both(struct world *w, const struct said *firs
     sim_store_checkpoint(&store, &checkpoint);
     for (size_t i = 0; i < store.states[0].count; i++) {
         const struct sim_item *item = &store.states[0].items[i];
-        assert_int_equal(cfs_lock_table_load(table, &(struct cfs_piece){true, item->key,
-                                                                        item->value, item->key_len,
-                                                                        item->value_len}),
-                         0);
+        assert_int_equal(
+            cfs_lock_table_load(table, &(struct cfs_piece){true, item->key, item->value,
+                                                           item->key_len, item->value_len}),
+            0);
     }
     assert_true(cfs_lock_table_loaded(table));
     cfs_lock_table_set_token(table, cfs_lock_table_token(w->table));

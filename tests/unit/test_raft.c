@@ -377,16 +377,14 @@ static void restore_head(void)
     restored = (struct raft_bench){0};
     bench_open(&restored.bench, 3);
     cfs_raft_init(&restored.raft, &restored.bench.env, 0, &restored.bench.config);
-    cfs_raft_restore_head(&restored.raft, &(struct cfs_group_head){.base = {100, 4, CFS_SECONDS(9)},
-                                                                   .term = 6,
-                                                                   .vote = 3,
-                                                                   .install = 55});
+    cfs_raft_restore_head(
+        &restored.raft, &(struct cfs_group_head){
+                            .base = {100, 4, CFS_SECONDS(9)}, .term = 6, .vote = 3, .install = 55});
 }
 
 static void restore_install(uint64_t name)
 {
-    cfs_raft_restore(&restored.raft,
-                     &(struct cfs_record){.type = CFS_RECORD_INSTALL, .term = name},
+    cfs_raft_restore(&restored.raft, &(struct cfs_record){.type = CFS_RECORD_INSTALL, .term = name},
                      ++restored.bench.env.lsn);
 }
 

@@ -65,8 +65,7 @@ static void fill(struct cfs_message *m, enum cfs_message_type type)
         fill_entries(&m->append, 3);
         break;
     case CFS_MSG_APPEND_REPLY:
-        m->append_reply =
-            (struct cfs_msg_append_reply){.match = 14, .sent = 15, .sound = true};
+        m->append_reply = (struct cfs_msg_append_reply){.match = 14, .sent = 15, .sound = true};
         break;
     case CFS_MSG_FORWARD:
         m->forward = (struct cfs_msg_forward){.len = 5, .command = cfs_alloc_copy("\n\0{\"}", 5)};
@@ -348,10 +347,9 @@ struct refusal {
          "]}")
 
 #define SNAPSHOT(rest)                                                                             \
-    HEAD("{\"type\":\"snapshot\",\"group\":0,\"term\":1,\"transfer\":1,\"offset\":0,\"last\":true" \
-         rest "}")
-#define REPLY(rest)                                                                                \
-    HEAD("{\"type\":\"snapshot_reply\",\"group\":0,\"term\":1" rest "}")
+    HEAD("{\"type\":\"snapshot\",\"group\":0,\"term\":1,\"transfer\":1,\"offset\":0,\"last\":"     \
+         "true" rest "}")
+#define REPLY(rest) HEAD("{\"type\":\"snapshot_reply\",\"group\":0,\"term\":1" rest "}")
 
 static const struct refusal refusals[] = {
     {"", "no end of the head"},
