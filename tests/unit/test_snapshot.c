@@ -427,6 +427,53 @@ static void a_snapshot_that_is_there_already_is_done_at_once(void **state)
     assert_int_equal(bench_effect_count(&fb.bench, CFS_FX_STAGE), 0);
 }
 
+/* Appends that were under way when the leader gave them up for lost: what they brought may have
+ * been counted towards a majority, so no snapshot may take it back (thesis 5.3). */
+static void entries_that_were_acknowledged_outlive_a_snapshot(void **state)
+{
+    (void)state;
+    send_all_but_the_last();
+    group_bench_receive(&fb, raft_entries(1, 1, 0, 0, 15, 1));
+    group_bench_durable(&fb);
+    assert_int_equal(bench_sent(&fb.bench, CFS_MSG_APPEND_REPLY, 1)->append_reply.match, 15);
+    hand_over(chunk());
+    assert_int_equal(bench_effect_count(&fb.bench, CFS_FX_PERSIST), 1 + 15); /* no record of it */
+    assert_true(reply()->done);
+    assert_null(fb.group.install);
+    assert_int_equal(cfs_log_last_index(&fb.group.raft.log), 15);
+    assert_int_equal(fb.group.raft.commit, 12); /* the leader had applied as much */
+    assert_int_equal(fb.group.raft.applied, 12);
+}
+
+/* Else the leader would look for its place behind them for ever, should they be lost. */
+static void a_snapshot_is_there_when_its_entries_are_durable(void **state)
+{
+    (void)state;
+    group_bench_fetch(&gb);
+    group_bench_receive(&fb, raft_entries(1, 1, 0, 0, 15, 1));
+    hand_over(chunk());
+    assert_null(reply());
+    group_bench_durable(&fb);
+    hand_over(chunk());
+    assert_true(reply()->done);
+}
+
+static void entries_of_another_term_do_not_outlive_a_snapshot(void **state)
+{
+    (void)state;
+    group_bench_close(&gb);
+    group_bench_open(&gb, 1);
+    gb.group.raft.term = 4;
+    group_bench_leave_behind(&gb); /* its entries are of term 5 */
+    group_bench_receive(&fb, raft_entries(3, 1, 0, 0, 15, 1));
+    send_all_but_the_last();
+    hand_over(chunk());
+    group_bench_durable(&fb);
+    group_bench_stage(&fb);
+    assert_int_equal(cfs_log_last_index(&fb.group.raft.log), 12);
+    assert_int_equal(cfs_machine_digest(fb.group.machine), cfs_machine_digest(gb.group.machine));
+}
+
 static void a_leader_of_an_older_term_is_refused(void **state)
 {
     (void)state;
@@ -553,6 +600,9 @@ int main(void)
         T(who_is_being_replaced_takes_no_entries),
         T(the_reports_of_other_stages_end_nothing),
         T(a_snapshot_that_is_there_already_is_done_at_once),
+        T(entries_that_were_acknowledged_outlive_a_snapshot),
+        T(a_snapshot_is_there_when_its_entries_are_durable),
+        T(entries_of_another_term_do_not_outlive_a_snapshot),
         T(a_leader_of_an_older_term_is_refused),
         T(a_chunk_keeps_the_follower_from_standing),
         T(another_leaders_snapshot_takes_the_place_of_the_one_under_way),
