@@ -386,7 +386,10 @@ void world_run(struct world *w, cfs_time duration)
 
 static bool cut_off(const struct world *w, cfs_node_id id)
 {
-    return w->cut[id][id == 1 ? 2 : 1] && w->cut[id][w->count];
+    for (cfs_node_id other = 1; other <= w->count; other++)
+        if (other != id && !w->cut[id][other])
+            return false;
+    return w->count > 1;
 }
 
 static bool settled(const struct world *w)
