@@ -564,6 +564,7 @@ static void malformed_appends_are_ignored(void **state)
     raft_bench_receive(&rb, raft_entries(2, 3, 0, 0, 2, 3));
     raft_bench_durable(&rb);
     assert_ignored(raft_entries(2, 3, 2, 3, 1, 0)); /* term 0 */
+    assert_ignored(raft_entries(2, 3, 0, 0, 1, 0)); /* at the beginning too */
     assert_ignored(raft_entries(2, 3, 2, 3, 1, 2)); /* below the one before it */
     assert_ignored(raft_entries(2, 3, 2, 3, 1, 4)); /* above the leader's own */
     assert_ignored(raft_entries(2, 9, 0, 7, 0, 0)); /* a term where there is no entry */
