@@ -234,6 +234,27 @@ static void a_checkpoint_with_a_piece_of_something_else_is_refused(void **state)
     assert_int_equal(cfs_group_restore_piece(&gb.group, &piece), -1);
 }
 
+static void a_checkpoint_that_lacks_pieces_is_none(void **state)
+{
+    struct sim_saved *saved = &gb.store.states[0];
+    struct group_bench again;
+
+    (void)state;
+    assert_true(cfs_group_restored(&gb.group)); /* nothing was ever saved */
+    group_bench_lead(&gb);
+    group_bench_checkpoint(&gb);
+    assert_int_equal(group_bench_restart(&again, 1, &gb.store), 0);
+    assert_true(cfs_group_restored(&again.group));
+    group_bench_close(&again);
+    while (saved->count) {
+        free(saved->items[--saved->count].key);
+        free(saved->items[saved->count].value);
+    }
+    assert_int_equal(group_bench_restart(&again, 1, &gb.store), 0);
+    assert_false(cfs_group_restored(&again.group));
+    group_bench_close(&again);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -252,6 +273,7 @@ int main(void)
         T(a_snapshot_under_way_keeps_what_comes_after_it),
         T(a_group_restarts_from_its_checkpoint),
         T(a_checkpoint_with_a_piece_of_something_else_is_refused),
+        T(a_checkpoint_that_lacks_pieces_is_none),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -354,6 +354,30 @@ static void what_an_old_leader_had_alone_does_not_come_back_behind_a_snapshot(vo
     assert_false(world_held(&w, old, "lost1"));
 }
 
+/* A log gives records up in segments: of those that could go the newest may still be there, and
+ * among them entries that were replaced since, far behind the checkpoint. */
+static void what_was_replaced_may_lie_half_in_a_segment_that_is_gone(void **state)
+{
+    cfs_node_id old = leader;
+
+    (void)state;
+    world_cut(&w, old);
+    for (uint32_t i = 0; i < 30; i++) {
+        struct cfs_request request = bench_lockfile("lost");
+        snprintf(request.name, sizeof request.name, "lost%u", i);
+        world_request(&w, old, request);
+    }
+    world_run(&w, CFS_SECONDS(7));
+    choose();
+    world_join(&w, old);
+    w.slack = 20;
+    world_settle(&w);
+    world_run(&w, CFS_MS(500));
+    world_crash(&w, old);
+    world_start(&w, old);
+    assert_replicas_agree();
+}
+
 static void a_new_leader_starts_a_snapshot_of_its_own(void **state)
 {
     cfs_node_id old = leader;
@@ -506,6 +530,7 @@ int main(void)
         T(a_crash_between_record_and_last_stage_leaves_the_old_state),
         T(a_crash_after_the_last_stage_finds_the_new_state),
         T(what_an_old_leader_had_alone_does_not_come_back_behind_a_snapshot),
+        EAGER(what_was_replaced_may_lie_half_in_a_segment_that_is_gone),
         T(a_new_leader_starts_a_snapshot_of_its_own),
         EAGER(what_was_counted_is_not_lost_to_a_late_snapshot),
         T(a_node_with_a_new_disk_catches_up_and_counts_again),

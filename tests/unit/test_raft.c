@@ -454,15 +454,34 @@ static void an_entry_in_a_compacted_place_still_replaces_what_followed(void **st
 
 static void a_log_with_a_gap_is_refused(void **state)
 {
-    struct cfs_entry *entry = cfs_entry_new(CFS_ENTRY_NOOP, 102, 4, NULL, 0);
-    struct cfs_record record = {.type = CFS_RECORD_ENTRY, .entry = entry};
-
     (void)state;
     restore_head();
-    assert_int_equal(cfs_raft_restore(&restored.raft, &record, 1), -1);
-    restore_entry(&restored.raft, 101, 4);
-    assert_int_equal(cfs_raft_restore(&restored.raft, &record, 2), 0);
-    cfs_entry_unref(entry);
+    assert_true(cfs_raft_restored(&restored.raft));
+    restore_entry(&restored.raft, 102, 4);
+    restore_entry(&restored.raft, 103, 4);
+    assert_false(cfs_raft_restored(&restored.raft));
+    assert_int_equal(cfs_log_last_index(&restored.raft.log), 100);
+    raft_bench_close(&restored);
+}
+
+/* Segments go as a whole: the one that is left begins amid entries of a leader that was replaced.
+ */
+static void a_gap_before_what_was_replaced_or_void_is_none(void **state)
+{
+    (void)state;
+    restore_head();
+    restore_entry(&restored.raft, 113, 3);
+    restore_entry(&restored.raft, 114, 3);
+    restore_entry(&restored.raft, 96, 4);
+    assert_true(cfs_raft_restored(&restored.raft));
+    restore_entry(&restored.raft, 113, 3);
+    restore_install(54);
+    assert_false(cfs_raft_restored(&restored.raft));
+    restore_install(55);
+    assert_true(cfs_raft_restored(&restored.raft));
+    restore_entry(&restored.raft, 101, 6);
+    assert_int_equal(cfs_log_last_index(&restored.raft.log), 101);
+    assert_true(cfs_raft_restored(&restored.raft));
     raft_bench_close(&restored);
 }
 
@@ -591,6 +610,7 @@ int main(void)
         T(entries_that_a_checkpoint_covers_are_passed_over),
         T(an_entry_in_a_compacted_place_still_replaces_what_followed),
         T(a_log_with_a_gap_is_refused),
+        T(a_gap_before_what_was_replaced_or_void_is_none),
         T(a_record_of_an_installation_voids_entries_only_if_it_was_done),
         T(a_checkpoint_says_where_the_applied_state_stands),
         T(what_is_not_applied_is_needed_beside_a_checkpoint),
