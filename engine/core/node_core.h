@@ -55,8 +55,11 @@ int cfs_core_restore_piece(struct cfs_core *core, cfs_group_id group, const uint
                            uint32_t key_len, const uint8_t *value, uint32_t value_len);
 
 /* Then every record that recovery found, in the order they were written: they are numbered from 1
- * on, and the core's own go on from there. 0, or -1: records are missing before this one. */
+ * on, and the core's own go on from there. 0, or -1: it is of no group here. */
 int cfs_core_restore(struct cfs_core *core, const struct cfs_record *record);
+
+/* At last: 0, or -1 when records or pieces are missing, and the node must not start. */
+int cfs_core_restored(const struct cfs_core *core);
 
 /* Lets one event happen; appends what is to be done to `effects`. */
 void cfs_core_step(struct cfs_core *core, const struct cfs_event *event,
