@@ -305,7 +305,7 @@ static int do_show(struct scene *scene, char **words, uint32_t count)
               "%u is %s in term %" PRIu64 ", leader %u, commit %" PRIu64 ", applied %" PRIu64
               "%s%s%s, session %" PRIu64 ", %u held, %u waiting",
               node->id, view.role, view.term, view.leader, view.commit, view.applied,
-              view.serving ? ", serving" : "", view.behind ? ", behind" : "",
+              view.serving ? ", serving" : "", view.amnesia ? ", behind" : "",
               view.installing ? ", installing" : "", view.session, view.held, view.waiting);
     say_log(scene, node, &view);
     return 0;
