@@ -289,6 +289,14 @@ static void say_log(struct scene *scene, const struct scene_node *node,
     scene_say(scene, "    terms of its log%s:%s", after, line);
 }
 
+static const char *amnesia_name(enum cfs_amnesia amnesia)
+{
+    static const char *const names[] = {
+        [CFS_REMEMBERS] = "", [CFS_TORN] = ", torn", [CFS_BLANK] = ", blank"};
+
+    return names[amnesia];
+}
+
 static int do_show(struct scene *scene, char **words, uint32_t count)
 {
     struct scene_node *node = count == 2 ? verb_node(scene, words[1]) : NULL;
@@ -305,7 +313,7 @@ static int do_show(struct scene *scene, char **words, uint32_t count)
               "%u is %s in term %" PRIu64 ", leader %u, commit %" PRIu64 ", applied %" PRIu64
               "%s%s%s, session %" PRIu64 ", %u held, %u waiting",
               node->id, view.role, view.term, view.leader, view.commit, view.applied,
-              view.serving ? ", serving" : "", view.amnesia ? ", behind" : "",
+              view.serving ? ", serving" : "", amnesia_name(view.amnesia),
               view.installing ? ", installing" : "", view.session, view.held, view.waiting);
     say_log(scene, node, &view);
     return 0;

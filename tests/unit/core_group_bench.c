@@ -116,8 +116,11 @@ static void propose(struct group_bench *gb, const struct cfs_command *command)
 
 void group_bench_open_session(struct group_bench *gb)
 {
-    propose(gb, &(struct cfs_command){
-                    .kind = CFS_CMD_OPEN_SESSION, .node = 3, .sequence = 500, .nonce = 500});
+    propose(gb, &(struct cfs_command){.kind = CFS_CMD_OPEN_SESSION,
+                                      .node = 3,
+                                      .sequence = 500,
+                                      .nonce = 500,
+                                      .session_term = gb->bench.config.session});
     group_bench_commit(gb);
 }
 

@@ -80,6 +80,7 @@ static inline const struct cfs_answer *try_open(struct replica *r, cfs_node_id n
                                    .sequence = nonce,
                                    .nonce = nonce,
                                    .target = replaces,
+                                   .session_term = CFS_SECONDS(5),
                                    .resume = resume});
     assert_true(r->count > before);
     return &r->heard[before].answer;

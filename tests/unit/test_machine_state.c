@@ -37,7 +37,7 @@ static void a_machine_saved_in_steps_comes_back_as_it_is(void **state)
     ask(r, s, 1, 2, bench_flock("y", 8, CFS_EXCLUSIVE, true));
     save_into(r, &store);
     ask(r, t, 2, 2, bench_unflock("y", 7));
-    apply(r, &(struct cfs_command){.kind = CFS_CMD_EXPIRE_SESSION, .target = t});
+    apply(r, &(struct cfs_command){.kind = CFS_CMD_EXPIRE_SESSION, .node = 1, .target = t});
     save_into(r, &store);
     set_up(&other);
     again = other;

@@ -381,8 +381,13 @@ static void restore_head(void)
     bench_open(&restored.bench, 3);
     cfs_raft_init(&restored.raft, &restored.bench.env, 0, &restored.bench.config);
     cfs_raft_restore_head(
-        &restored.raft, &(struct cfs_group_head){
-                            .base = {100, 4, CFS_SECONDS(9)}, .term = 6, .vote = 3, .install = 55});
+        &restored.raft,
+        &(struct cfs_group_head){
+            .base = {100, 4, CFS_SECONDS(9)},
+            .term = 6,
+            .vote = 3,
+            .members = {.voters = CFS_NODE_BIT(1) | CFS_NODE_BIT(2) | CFS_NODE_BIT(3)},
+            .install = 55});
 }
 
 static void restore_install(uint64_t name)
@@ -537,6 +542,13 @@ static void what_is_not_applied_is_needed_beside_a_checkpoint(void **state)
     raft_bench_close(&restored);
 }
 
+static void install(uint64_t term)
+{
+    cfs_raft_installed(&rb.raft, &(struct cfs_group_head){.base = {200, term, 9},
+                                                          .members = rb.raft.members,
+                                                          .install = 77});
+}
+
 /* What a write of the old log made durable is void, though the same entry may come again. */
 static void an_installed_snapshot_replaces_the_whole_log(void **state)
 {
@@ -545,7 +557,7 @@ static void an_installed_snapshot_replaces_the_whole_log(void **state)
     (void)state;
     raft_bench_receive(&rb, raft_entries(2, 3, 0, 0, 300, 3));
     old = rb.bench.env.lsn;
-    cfs_raft_installed(&rb.raft, (struct cfs_log_base){200, 3, 9}, 77);
+    install(3);
     assert_int_equal(cfs_log_last_index(&rb.raft.log), 200);
     assert_int_equal(cfs_log_last_term(&rb.raft.log), 3);
     assert_true(rb.raft.commit == 200 && rb.raft.applied == 200 && rb.raft.durable_index == 200);
@@ -574,7 +586,7 @@ static void who_is_being_replaced_takes_no_part(void **state)
     assert_int_equal(rb.raft.role, CFS_FOLLOWER);
     assert_int_equal(cfs_log_last_index(&rb.raft.log), 0);
     assert_int_equal(cfs_raft_deadline(&rb.raft), CFS_NEVER);
-    cfs_raft_installed(&rb.raft, (struct cfs_log_base){200, 1, 9}, 77);
+    install(1);
     raft_bench_tick(&rb, 0);
     assert_int_equal(rb.raft.role, CFS_PRE_CANDIDATE);
 }

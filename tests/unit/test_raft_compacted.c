@@ -39,10 +39,11 @@ static void propose(uint32_t count)
 static void reject(cfs_node_id peer, uint64_t hint)
 {
     raft_bench_receive(
-        &rb, (struct cfs_message){.type = CFS_MSG_APPEND_REPLY,
-                                  .from = peer,
-                                  .term = rb.raft.term,
-                                  .append_reply = {.match = hint, .sent = 1, .sound = true}});
+        &rb, (struct cfs_message){
+                 .type = CFS_MSG_APPEND_REPLY,
+                 .from = peer,
+                 .term = rb.raft.term,
+                 .append_reply = {.match = hint, .sent = rb.bench.env.now, .sound = true}});
 }
 
 /* A leader whose followers have everything up to its first entry and are not probed. */
@@ -64,7 +65,7 @@ static void follow_with_base(void)
     raft_bench_receive(&rb, message);
     raft_bench_durable(&rb);
     rb.raft.applied = 6;
-    cfs_log_compact(&rb.raft.log, 6);
+    cfs_raft_log_compact(&rb.raft, 6);
     bench_clear(&rb.bench);
 }
 
@@ -100,7 +101,8 @@ static void an_append_behind_the_base_must_agree_with_it(void **state)
 {
     (void)state;
     raft_bench_heartbeat(&rb, 2, 9);
-    cfs_raft_installed(&rb.raft, (struct cfs_log_base){50, 7, 1}, 1);
+    cfs_raft_installed(&rb.raft, &(struct cfs_group_head){
+                                     .base = {50, 7, 1}, .install = 1, .members = rb.raft.members});
     bench_clear(&rb.bench);
     raft_bench_receive(&rb, raft_entries(2, 9, 50, 8, 1, 9));
     assert_false(reply_to(2)->success);
@@ -119,8 +121,8 @@ static void lead_with_base(void)
     raft_bench_acknowledge(&rb, 3, 6, rb.bench.env.now);
     assert_int_equal(rb.raft.commit, 6);
     rb.raft.applied = 6;
-    cfs_log_compact(&rb.raft.log, 5);
-    rb.raft.progress[1].match = 0;
+    cfs_raft_log_compact(&rb.raft, 5);
+    rb.raft.progress[2].match = 0;
     cfs_raft_unreachable(&rb.raft, 2);
     bench_clear(&rb.bench);
 }
@@ -131,7 +133,7 @@ static void who_waits_for_a_snapshot_gets_heartbeats_and_no_entries(void **state
     (void)state;
     lead_with_base();
     cfs_raft_flush(&rb.raft);
-    assert_true(rb.raft.progress[1].snapshot);
+    assert_true(rb.raft.progress[2].snapshot);
     assert_null(sent_to(2));
     cfs_raft_broadcast_heartbeat(&rb.raft);
     assert_int_equal(sent_to(2)->prev_index, 0);
@@ -141,17 +143,17 @@ static void who_waits_for_a_snapshot_gets_heartbeats_and_no_entries(void **state
     propose(1);
     cfs_raft_flush(&rb.raft);
     assert_int_equal(bench_sent_count(&rb.bench, CFS_MSG_APPEND, 2), 1);
-    assert_int_equal(rb.raft.progress[1].acked, rb.bench.env.now);
+    assert_int_equal(rb.raft.progress[2].acked, rb.bench.env.now);
 }
 
 static void a_follower_at_the_base_needs_no_snapshot(void **state)
 {
     (void)state;
     lead_with_base();
-    rb.raft.progress[1].match = 5;
+    rb.raft.progress[2].match = 5;
     cfs_raft_unreachable(&rb.raft, 2);
     cfs_raft_flush(&rb.raft);
-    assert_false(rb.raft.progress[1].snapshot);
+    assert_false(rb.raft.progress[2].snapshot);
     assert_int_equal(sent_to(2)->prev_index, 5);
     assert_int_equal(sent_to(2)->prev_term, rb.raft.term);
     assert_int_equal(sent_to(2)->entries[0]->index, 6);
@@ -161,10 +163,10 @@ static void a_hint_before_the_base_calls_for_a_snapshot(void **state)
 {
     (void)state;
     lead_with_base();
-    rb.raft.progress[1].next = 7;
+    rb.raft.progress[2].next = 7;
     reject(2, 3);
     cfs_raft_broadcast_heartbeat(&rb.raft);
-    assert_true(rb.raft.progress[1].snapshot);
+    assert_true(rb.raft.progress[2].snapshot);
     assert_int_equal(sent_to(2)->prev_index, 0);
 }
 
@@ -174,12 +176,12 @@ static void entries_follow_where_the_snapshot_ended(void **state)
     lead_with_base();
     cfs_raft_flush(&rb.raft);
     cfs_raft_snapshot_done(&rb.raft, 2, 5);
-    assert_false(rb.raft.progress[1].snapshot);
+    assert_false(rb.raft.progress[2].snapshot);
     assert_true(rb.raft.dirty);
     cfs_raft_flush(&rb.raft);
     assert_int_equal(sent_to(2)->prev_index, 5);
     assert_int_equal(sent_to(2)->entry_count, 1);
-    assert_true(rb.raft.progress[1].probing);
+    assert_true(rb.raft.progress[2].probing);
 }
 
 /* It was compacted meanwhile beyond the snapshot: another one. */
@@ -190,7 +192,7 @@ static void a_snapshot_that_ended_before_the_base_is_followed_by_another(void **
     cfs_raft_flush(&rb.raft);
     cfs_raft_snapshot_done(&rb.raft, 2, 4);
     cfs_raft_flush(&rb.raft);
-    assert_true(rb.raft.progress[1].snapshot);
+    assert_true(rb.raft.progress[2].snapshot);
 }
 
 static void the_heartbeat_of_who_waits_for_a_snapshot_is_acknowledged(void **state)

@@ -394,23 +394,23 @@ static struct cfs_message forgetful_vote(cfs_node_id from, uint64_t term, bool p
 {
     struct cfs_message vote = raft_vote(from, term, pre, 0);
 
-    vote.vote_reply.sound = false;
+    vote.vote_reply.amnesia = CFS_TORN;
     return vote;
 }
 
 static void a_voter_that_may_have_forgotten_promises_says_so(void **state)
 {
     (void)state;
-    rb.raft.behind = true;
+    rb.raft.amnesia = CFS_TORN;
     raft_bench_receive(&rb, raft_vote_request(2, 1, true, 0, 0));
-    assert_true(reply_to(2)->granted && !reply_to(2)->sound);
+    assert_true(reply_to(2)->granted && reply_to(2)->amnesia == CFS_TORN);
     raft_bench_receive(&rb, raft_vote_request(2, 1, false, 0, 0));
     raft_bench_durable(&rb);
-    assert_true(!reply_to(2)->pre && reply_to(2)->granted && !reply_to(2)->sound);
-    rb.raft.behind = false;
+    assert_true(!reply_to(2)->pre && reply_to(2)->granted && reply_to(2)->amnesia == CFS_TORN);
+    rb.raft.amnesia = CFS_REMEMBERS;
     raft_bench_receive(&rb, raft_vote_request(3, 2, false, 0, 0));
     raft_bench_durable(&rb);
-    assert_true(reply_to(3)->granted && reply_to(3)->sound);
+    assert_true(reply_to(3)->granted && reply_to(3)->amnesia == CFS_REMEMBERS);
 }
 
 static void a_forgetful_vote_counts_only_when_all_members_vote(void **state)
@@ -454,7 +454,7 @@ static void a_forgetful_candidate_needs_a_majority_besides_itself(void **state)
 
     (void)state;
     raft_bench_open(&five, 5);
-    five.raft.behind = true;
+    five.raft.amnesia = CFS_TORN;
     raft_bench_time_out(&five);
     raft_bench_receive(&five, raft_vote(2, 1, true, 0));
     raft_bench_receive(&five, raft_vote(3, 1, true, 0));
@@ -490,7 +490,7 @@ static void a_new_cluster_of_forgetful_members_elects_once_all_are_there(void **
     struct raft_bench alone;
 
     (void)state;
-    rb.raft.behind = true;
+    rb.raft.amnesia = CFS_TORN;
     raft_bench_time_out(&rb);
     raft_bench_receive(&rb, forgetful_vote(2, 1, true));
     assert_int_equal(rb.raft.role, CFS_PRE_CANDIDATE);
@@ -500,7 +500,7 @@ static void a_new_cluster_of_forgetful_members_elects_once_all_are_there(void **
     raft_bench_receive(&rb, forgetful_vote(3, 1, false));
     assert_int_equal(rb.raft.role, CFS_LEADER);
     raft_bench_open(&alone, 1);
-    alone.raft.behind = true;
+    alone.raft.amnesia = CFS_TORN;
     raft_bench_tick(&alone, 0);
     raft_bench_durable(&alone);
     assert_int_equal(alone.raft.role, CFS_LEADER);

@@ -40,10 +40,11 @@ static void propose(uint32_t count)
 static void reject(cfs_node_id peer, uint64_t hint)
 {
     raft_bench_receive(
-        &rb, (struct cfs_message){.type = CFS_MSG_APPEND_REPLY,
-                                  .from = peer,
-                                  .term = rb.raft.term,
-                                  .append_reply = {.match = hint, .sent = 1, .sound = true}});
+        &rb, (struct cfs_message){
+                 .type = CFS_MSG_APPEND_REPLY,
+                 .from = peer,
+                 .term = rb.raft.term,
+                 .append_reply = {.match = hint, .sent = rb.bench.env.now, .sound = true}});
 }
 
 /* A leader whose followers have everything up to its first entry and are not probed. */

@@ -185,10 +185,12 @@ static void a_saved_session_comes_back_with_what_it_may_ask_for(void **state)
 
     (void)state;
     fill();
+    session->doomed = true;
     piece = save();
     assert_int_equal(cfs_sessions_load(&other, &piece), 0);
     again = cfs_sessions_find(&other, 10);
     assert_true(again->node == 2 && again->nonce == 1234 && again->oldest == 4);
+    assert_true(again->term == CFS_SECONDS(5) && again->doomed);
     assert_null(cfs_session_recall(again, 3));
     assert_int_equal(cfs_session_recall(again, 4)->token, 104);
     assert_int_equal(cfs_session_recall(again, 12)->error, CFS_ERR_INTERRUPTED);
@@ -228,7 +230,7 @@ static void a_session_that_ended_since_the_last_save_is_deleted(void **state)
     (void)state;
     save();
     cfs_sessions_remove(&sessions, session);
-    session = cfs_sessions_add(&sessions, 11, 2, 5);
+    session = cfs_sessions_add(&sessions, 11, 2, 5, CFS_SECONDS(5));
     piece = save();
     assert_false(piece.put);
     assert_int_equal(piece.key[8], 10);
@@ -243,7 +245,7 @@ static void a_session_that_was_never_saved_ends_without_a_word(void **state)
 
     (void)state;
     cfs_sessions_remove(&sessions, session);
-    cfs_sessions_add(&sessions, 11, 2, 5);
+    cfs_sessions_add(&sessions, 11, 2, 5, CFS_SECONDS(5));
     piece = save();
     assert_true(piece.put);
 }
@@ -287,7 +289,8 @@ static void a_piece_that_is_no_session_is_refused(void **state)
 {
     struct cfs_sessions other = {0};
     struct cfs_piece piece;
-    uint32_t first = 1 + 4 + 8 + 8 + 4; /* of the answers: sequence, state, error, ... */
+    uint32_t doomed = 1 + 4 + 8 + 8 + 8;
+    uint32_t first = doomed + 1 + 4; /* of the answers: sequence, state, error, ... */
 
     (void)state;
     fill();
@@ -296,6 +299,7 @@ static void a_piece_that_is_no_session_is_refused(void **state)
     for (uint32_t len = 0; len < piece.value_len; len++)
         assert_int_equal(load_changed(piece, len, UINT32_MAX, 0), -1);
     assert_int_equal(load_changed(piece, piece.value_len, 0, 2), -1); /* another version */
+    assert_int_equal(load_changed(piece, piece.value_len, doomed, 2), -1);
     assert_int_equal(load_changed(piece, piece.value_len, first + 8, 3), -1);
     assert_int_equal(load_changed(piece, piece.value_len, first + 9, CFS_ERROR_COUNT), -1);
     assert_int_equal(cfs_sessions_load(&other, &piece), 0);

@@ -156,7 +156,7 @@ static void entries_follow_a_snapshot_that_is_there(void **state)
     reply_from(2, transfer(), 0, true);
     assert_int_equal(bench_effect(&gb.bench, CFS_FX_END_FETCH)->id, transfer());
     assert_null(gb.group.transfers);
-    assert_int_equal(gb.group.raft.progress[1].match, 12);
+    assert_int_equal(gb.group.raft.progress[2].match, 12);
     cfs_group_flush(&gb.group);
     assert_int_equal(bench_sent(&gb.bench, CFS_MSG_APPEND, 2)->append.prev_index, 12);
     assert_int_equal(bench_sent(&gb.bench, CFS_MSG_APPEND, 2)->append.entry_count, 2);
@@ -194,7 +194,7 @@ static void replies_to_something_else_change_nothing(void **state)
     group_bench_receive(&gb, old);          /* an older term's */
     reply_from(2, transfer(), 7, false);    /* a chunk far ahead */
     assert_non_null(gb.group.transfers);
-    assert_true(gb.group.raft.progress[1].snapshot);
+    assert_true(gb.group.raft.progress[2].snapshot);
     assert_int_equal(fetches(), 1);
 }
 
@@ -519,21 +519,31 @@ static void another_leaders_snapshot_takes_the_place_of_the_one_under_way(void *
 
 /* What no leader sends. */
 
-static void strangers_and_heads_that_are_none_are_not_answered(void **state)
+static void heads_that_are_none_are_not_answered(void **state)
 {
     struct cfs_msg_snapshot headless;
-    struct cfs_message message;
 
     (void)state;
     group_bench_fetch(&gb);
     headless = *chunk();
     headless.head_len--;
     hand_over(&headless);
+    assert_int_equal(fb.bench.effects.count, 0);
+    assert_null(fb.group.install);
+}
+
+/* Who was away, or is new, does not know who the members are by now. */
+static void a_leader_that_is_no_member_as_far_as_is_known_here_is_followed(void **state)
+{
+    struct cfs_message message;
+
+    (void)state;
+    group_bench_fetch(&gb);
     message =
         (struct cfs_message){.type = CFS_MSG_SNAPSHOT, .from = 9, .term = 9, .snapshot = *chunk()};
     group_bench_receive(&fb, cfs_message_copy(&message));
-    assert_int_equal(fb.bench.effects.count, 0);
-    assert_null(fb.group.install);
+    assert_non_null(fb.group.install);
+    assert_int_equal(fb.group.raft.leader, 9);
 }
 
 static void assert_dropped(const struct cfs_msg_snapshot *snapshot)
@@ -606,7 +616,8 @@ int main(void)
         T(a_leader_of_an_older_term_is_refused),
         T(a_chunk_keeps_the_follower_from_standing),
         T(another_leaders_snapshot_takes_the_place_of_the_one_under_way),
-        T(strangers_and_heads_that_are_none_are_not_answered),
+        T(heads_that_are_none_are_not_answered),
+        T(a_leader_that_is_no_member_as_far_as_is_known_here_is_followed),
         T(a_chunk_that_is_no_state_is_dropped),
         T(a_state_that_is_not_whole_is_dropped),
     };

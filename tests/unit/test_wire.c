@@ -21,8 +21,8 @@ static void fill_entries(struct cfs_msg_append *append, uint32_t count)
 {
     append->entries = cfs_alloc(count * sizeof *append->entries);
     for (uint32_t i = 0; i < count; i++) {
-        struct cfs_entry *e = cfs_entry_new(i ? CFS_ENTRY_COMMAND : CFS_ENTRY_NOOP,
-                                            append->prev_index + 1 + i, 7 + i, "{\n\0\xff}", i * 2);
+        struct cfs_entry *e = cfs_entry_new(CFS_ENTRY_NOOP + i, append->prev_index + 1 + i, 7 + i,
+                                            "{\n\0\xff}", i * 2);
         e->time = 1000 + i;
         e->wall = 1712345678901234u + i;
         append->entries[append->entry_count++] = e;
@@ -49,10 +49,11 @@ static void fill(struct cfs_message *m, enum cfs_message_type type)
     m->term = 99;
     switch (type) {
     case CFS_MSG_VOTE:
-        m->vote = (struct cfs_msg_vote){.pre = true, .last_index = 4, .last_term = 5};
+        m->vote =
+            (struct cfs_msg_vote){.pre = true, .founding = true, .last_index = 4, .last_term = 5};
         break;
     case CFS_MSG_VOTE_REPLY:
-        m->vote_reply = (struct cfs_msg_vote_reply){.granted = true, .sound = true, .promise = 6};
+        m->vote_reply = (struct cfs_msg_vote_reply){.granted = true, .amnesia = 2, .promise = 6};
         break;
     case CFS_MSG_APPEND:
         m->append = (struct cfs_msg_append){.prev_index = 11,
@@ -104,6 +105,8 @@ static void fill(struct cfs_message *m, enum cfs_message_type type)
         m->snapshot_reply =
             (struct cfs_msg_snapshot_reply){.transfer = 30, .next = 31, .done = true};
         break;
+    case CFS_MSG_TIMEOUT_NOW:
+        break; /* its type says all */
     default:
         m->drain.id = 26;
     }
@@ -380,14 +383,14 @@ static const struct refusal refusals[] = {
      "'pre'"},
     {HEAD("{\"type\":\"forward\",\"group\":0,\"term\":1,\"len\":131073}"), "131073"},
     {HEAD("{\"type\":\"forward\",\"group\":0,\"term\":1,\"len\":1}"), "a body of 1"},
-    {HEAD("{\"type\":\"read\",\"group\":0,\"term\":1,\"id\":1,\"op\":6,\"len\":256}"), "'len'"},
+    {HEAD("{\"type\":\"read\",\"group\":0,\"term\":1,\"id\":1,\"op\":7,\"len\":256}"), "'len'"},
     {HEAD("{\"type\":\"read\",\"group\":0,\"term\":1,\"id\":1,\"op\":0,\"len\":0}"), "'op'"},
-    {HEAD("{\"type\":\"read\",\"group\":0,\"term\":1,\"id\":1,\"op\":8,\"len\":0}"), "'op'"},
+    {HEAD("{\"type\":\"read\",\"group\":0,\"term\":1,\"id\":1,\"op\":9,\"len\":0}"), "'op'"},
     {HEAD("{\"type\":\"answer\",\"group\":0,\"term\":1,\"to\":3,\"session\":1,\"id\":1,"
           "\"queued\":false,\"len\":0}"),
      "'to'"},
     {APPEND("7"), "'index'"},
-    {APPEND("{\"index\":5,\"term\":1,\"time\":1,\"wall\":1,\"kind\":3,\"len\":0}"), "'kind'"},
+    {APPEND("{\"index\":5,\"term\":1,\"time\":1,\"wall\":1,\"kind\":4,\"len\":0}"), "'kind'"},
     {APPEND("{\"index\":6,\"term\":1,\"time\":1,\"wall\":1,\"kind\":2,\"len\":0}"), "follow"},
     {APPEND("{\"index\":5,\"term\":1,\"time\":1,\"wall\":1,\"kind\":2,\"len\":9}"), "a body of 9"},
     {HEAD("{\"type\":\"collect_reply\",\"group\":0,\"term\":1,\"id\":1,\"session\":1,"
@@ -429,7 +432,7 @@ static void what_is_wrong_is_named(void **state)
 static void a_name_with_a_zero_byte_is_refused(void **state)
 {
     static const char head[] =
-        HEAD("{\"type\":\"read\",\"group\":0,\"term\":1,\"id\":1,\"op\":6,\"len\":3}") "a\0b";
+        HEAD("{\"type\":\"read\",\"group\":0,\"term\":1,\"id\":1,\"op\":7,\"len\":3}") "a\0b";
     struct cfs_batch batch;
     char why[256];
 
