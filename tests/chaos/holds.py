@@ -175,7 +175,9 @@ class Hold:
         return min(self.lo, self.relied_until)
 
     def conflicts(self, other):
-        return self.exclusive or other.exclusive
+        """Lockfile and flock of one process get along; here a client is a process."""
+        kin = self.take.who == other.take.who and {self.how, other.how} == {"lockfile", "flock"}
+        return (self.exclusive or other.exclusive) and not kin
 
     def __str__(self):
         return str(self.take)
@@ -220,7 +222,7 @@ def doubt(history, fates):
     yet whether the lock is held, and what it is granted meanwhile is given back."""
     for call in history.calls:
         if call.kind == "take" and call.words[0] == "http" and call.option("wait") and \
-                call.outcome == "no" and fates.in_storm(call.begin - CALM, call.end):
+                call.result == ["held"] and fates.in_storm(call.begin - CALM, call.end):
             call.outcome = "maybe"
 
 

@@ -132,13 +132,15 @@ class Name:
 
     def with_hold(self, state, hold, token, done=None):
         done = state.done if done is None else done
-        if state.holders and (self.holds[hold].exclusive or self.exclusive(state)):
+        if any(self.holds[hold].conflicts(self.holds[at]) for at, *_ in state.holders):
             return None
         if token and token <= state.last:
             return None
         before = tuple((at, known, above, below or token) for at, known, above, below in
                        state.holders) if token else state.holders
-        return State(before + ((hold, token, state.last, 0),), max(token, state.last), "-", done)
+        content = state.content if self.exclusive(state) else "-"
+        return State(before + ((hold, token, state.last, 0),), max(token, state.last), content,
+                     done)
 
     def do(self, op, state):
         held = bool(state.holders)
