@@ -60,9 +60,9 @@ teardown() {
 }
 
 @test "three nodes, 16 clients: kills, cuts and pauses" {
-    chaos --nodes 3 --kills 4 --cuts 3 --pauses 3
+    chaos --nodes 3 --kills 5 --cuts 4 --pauses 4
 }
 
 @test "five nodes, 16 clients: kills, cuts and pauses" {
-    chaos --nodes 5 --kills 3 --cuts 2 --pauses 2
+    chaos --nodes 5 --kills 3 --cuts 3 --pauses 3
 }
