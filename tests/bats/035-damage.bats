@@ -126,11 +126,11 @@ new_leader() {
     done
     at=$(grep -b -o '^format ' "$DATA/identity" | cut -d : -f 1)
     flip "$DATA/identity" $(( at + 7 )) 1
-    will_not_start 'of format 3'
+    will_not_start 'of format 0'
     flip "$DATA/identity" $(( at + 7 )) 1
     at=$(grep -b -o '^node ' "$DATA/identity" | cut -d : -f 1)
-    flip "$DATA/identity" $(( at + 5 )) 3 # another digit
-    will_not_start "this is node $VICTIM"
+    flip "$DATA/identity" $(( at + 5 )) 3 # another node's, by its digit
+    will_not_start "$DATA/identity is damaged"
     flip "$DATA/identity" $(( at + 5 )) 3
     cluster start "$VICTIM"
     kept 1 2 3
