@@ -74,6 +74,12 @@ void cfs_core_free(struct cfs_core *core)
     free(core);
 }
 
+void cfs_core_set_amnesia(struct cfs_core *core, enum cfs_amnesia amnesia)
+{
+    for (size_t i = 0; i < GROUPS; i++)
+        core->groups[i].raft.amnesia = amnesia;
+}
+
 int cfs_core_restore_head(struct cfs_core *core, cfs_group_id id, const uint8_t *head, size_t len)
 {
     struct cfs_group *group = find_group(core, id);

@@ -47,6 +47,9 @@ struct cfs_core_config {
 struct cfs_core *cfs_core_new(const struct cfs_core_config *config);
 void cfs_core_free(struct cfs_core *core);
 
+/* Before the first step: what the disk lost, as far as its keeper can tell. */
+void cfs_core_set_amnesia(struct cfs_core *core, enum cfs_amnesia amnesia);
+
 /* Before the first step: what the last checkpoint holds, for each group its head, then its pieces
  * in the order of their keys. 0, or -1: it is of another version, or makes no sense. */
 int cfs_core_restore_head(struct cfs_core *core, cfs_group_id group, const uint8_t *head,

@@ -136,6 +136,7 @@ void cfs_raft_start(struct cfs_raft *raft)
 {
     bool alone = cfs_raft_is_alone(raft);
 
+    raft->started = raft->env->now;
     raft->durable_index = cfs_log_last_index(&raft->log);
     /* What this node promised before it stopped is not known any more: assume the most. */
     if (!alone)

@@ -73,6 +73,7 @@ struct cfs_raft {
     bool transfer;               /* candidate: at the leader's request */
     bool unanimous;              /* leader: every member voted for it */
     enum cfs_amnesia amnesia;
+    cfs_time started;
     bool recovered;   /* it has caught up, and that was not said yet */
     bool replaced;    /* its log is about to be replaced: takes no part for the moment */
     uint64_t install; /* the last snapshot that was installed; 0: none */
