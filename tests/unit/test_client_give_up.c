@@ -652,18 +652,6 @@ static void answers_to_an_earlier_session_are_ignored(void **state)
     assert_null(client_bench_said(&cb, id));
 }
 
-static void only_who_waits_in_a_queue_is_stuck(void **state)
-{
-    uint64_t id = flock(7);
-
-    (void)state;
-    assert_int_equal(cfs_client_wait_sequence(&cb.client, id), 0);
-    client_bench_queued(&cb, 1);
-    assert_int_equal(cfs_client_wait_sequence(&cb.client, id), 1);
-    cfs_client_cancel(&cb.client, id); /* and who is being let go is not */
-    assert_int_equal(cfs_client_wait_sequence(&cb.client, id), 0);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -704,7 +692,6 @@ int main(void)
         T(a_release_over_http_is_not_called_done_because_the_session_ended),
         T(what_the_cluster_answers_to_a_lost_session_ends_it_here),
         T(answers_to_an_earlier_session_are_ignored),
-        T(only_who_waits_in_a_queue_is_stuck),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
