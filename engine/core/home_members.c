@@ -50,8 +50,8 @@ static cfs_node_set wanted_voters(const struct cfs_home *home)
     return voters;
 }
 
-/* A change that leaves the cluster without a majority is not begun: whoever is away, or has lost
- * his disk, has to be back first. */
+/* A change that leaves no majority is not begun: whoever is away, or has lost his disk, has to be
+ * back first. */
 static bool can_decide(const struct cfs_home *home, cfs_node_set voters)
 {
     struct cfs_membership alone = {.voters = voters};

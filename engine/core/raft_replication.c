@@ -246,8 +246,7 @@ bool cfs_raft_hear_leader(struct cfs_raft *raft, const struct cfs_message *messa
     return true;
 }
 
-/* Who followed a leader when this node forgot may have followed another one before that: a vote
- * that was forgotten shows within two election timeouts. */
+/* Whose vote it was that this node forgot, if any, shows within two election timeouts. */
 static void note_catching_up(struct cfs_raft *raft, const struct cfs_msg_append *append,
                              uint64_t last)
 {

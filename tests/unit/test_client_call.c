@@ -465,18 +465,6 @@ static void a_call_that_cannot_wait_is_not_believed_to_be_in_a_queue(void **stat
     assert_null(client_bench_said(&cb, try)); /* it is asked anew */
 }
 
-static void only_who_waits_in_a_queue_is_stuck(void **state)
-{
-    uint64_t id = flock(7);
-
-    (void)state;
-    assert_int_equal(cfs_client_wait_sequence(&cb.client, id), 0);
-    client_bench_queued(&cb, 1);
-    assert_int_equal(cfs_client_wait_sequence(&cb.client, id), 1);
-    cfs_client_cancel(&cb.client, id); /* and who is being let go is not */
-    assert_int_equal(cfs_client_wait_sequence(&cb.client, id), 0);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -508,7 +496,6 @@ int main(void)
         T(an_acquire_that_does_not_wait_carries_no_acknowledgements),
         T(many_acknowledgements_are_spread_over_commands),
         T(after_a_tick_the_deadline_lies_ahead_whatever_is_under_way),
-        T(only_who_waits_in_a_queue_is_stuck),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
