@@ -1,5 +1,6 @@
 /* Commands as bytes: what goes in comes out, and nothing else is let in. Damage is tried
- * exhaustively: every cut, every byte, and what decodes in spite of it must be encoded as it came. */
+ * exhaustively: every cut, every byte, and what decodes in spite of it must be encoded as it came.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
