@@ -372,6 +372,9 @@ static void dispatch(struct cfs_core *core, const struct cfs_event *event)
     case CFS_EV_UNREACHABLE:
         unreachable(core, event->peer, event->type == CFS_EV_REFUSED);
         break;
+    case CFS_EV_DISK:
+        core->env.disk_full = event->full;
+        break;
     case CFS_EV_REQUEST:
         cfs_client_request(&core->client, event->id, event->request);
         break;

@@ -84,6 +84,7 @@ struct cfs_engine {
     uint64_t raft_requests;          /* over HTTP, with the secret */
     uint64_t raft_refused;           /* and without */
     cfs_time started;
+    bool full;    /* the disk of the log, as the core was told last */
     bool stepped; /* since the last flush */
     bool failed;
     bool closed; /* by cfs_engine_leave */
@@ -284,6 +285,21 @@ static void on_tick(void *arg)
     step_type(arg, CFS_EV_TICK, 0);
 }
 
+static void tell_of_room(struct cfs_engine *engine)
+{
+    bool full = cfs_wal_is_full(engine->wal);
+
+    if (full == engine->full)
+        return;
+    engine->full = full;
+    if (full)
+        cfs_log(CFS_LOG_WARNING, "the disk of %s is full: the node takes nothing new until there is room",
+                engine->config->data);
+    else
+        cfs_log(CFS_LOG_INFO, "the disk of %s has room again", engine->config->data);
+    step(engine, &(struct cfs_event){.type = CFS_EV_DISK, .full = full});
+}
+
 static void on_durable(void *arg, uint32_t events)
 {
     struct cfs_engine *engine = arg;
@@ -292,6 +308,7 @@ static void on_durable(void *arg, uint32_t events)
     (void)events;
     if (cfs_wal_durable(engine->wal, &event.lsn) == 0) {
         step(engine, &event);
+        tell_of_room(engine);
         return;
     }
     cfs_log(CFS_LOG_ERROR, "the log in %s cannot be written: the node stops", engine->config->data);

@@ -66,7 +66,8 @@ static void fill(struct cfs_message *m, enum cfs_message_type type)
         fill_entries(&m->append, 3);
         break;
     case CFS_MSG_APPEND_REPLY:
-        m->append_reply = (struct cfs_msg_append_reply){.match = 14, .sent = 15, .sound = true};
+        m->append_reply = (struct cfs_msg_append_reply){
+            .match = 14, .sent = 15, .sound = true, .full = true};
         break;
     case CFS_MSG_FORWARD:
         m->forward = (struct cfs_msg_forward){.len = 5, .command = cfs_alloc_copy("\n\0{\"}", 5)};
