@@ -47,9 +47,7 @@ static void check_requests(struct sim *sim, const struct sim_node *node)
 
 void sim_live_stepped(struct sim *sim, struct sim_node *node)
 {
-    bool founded = sim->raft.committed_count > 0;
-
-    if (founded && node->view.available && !node->member_since)
+    if (node->view.session && !node->member_since)
         node->member_since = sim->world.now;
 }
 

@@ -41,7 +41,7 @@ struct sim_node {
     cfs_time lease_seen;   /* node time: sending of the newest keepalive seen to be answered */
     uint64_t opening;      /* nonce of the newest OPEN_SESSION that it sent */
     cfs_time opening_sent; /* node time of its first sending */
-    cfs_time member_since; /* true time: first asked a cluster that was founded; 0: not yet */
+    cfs_time member_since; /* true time of its first session: the cluster is founded; 0: none yet */
     bool leaving;
     bool outside; /* not in the cluster: DOWN until it is brought in */
     bool joined;  /* it came later: it knows of no first members */
