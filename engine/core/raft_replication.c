@@ -331,7 +331,7 @@ void cfs_raft_handle_append_reply(struct cfs_raft *raft, const struct cfs_messag
         return;
     if (reply->sent > progress->acked)
         progress->acked = reply->sent;
-    progress->full = reply->full;
+    progress->full = reply->full || (progress->full && CFS_PLANTED(BUG_STAYS_FULL));
     progress->forgetful = !reply->sound && !CFS_PLANTED(BUG_COUNT_FORGETFUL);
     if (progress->forgetful && reply->match < progress->match)
         progress->match = reply->match; /* what it had is not there any more */

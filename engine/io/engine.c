@@ -293,7 +293,8 @@ static void tell_of_room(struct cfs_engine *engine)
         return;
     engine->full = full;
     if (full)
-        cfs_log(CFS_LOG_WARNING, "the disk of %s is full: the node takes nothing new until there is room",
+        cfs_log(CFS_LOG_WARNING,
+                "the disk of %s is full: the node takes nothing new until there is room",
                 engine->config->data);
     else
         cfs_log(CFS_LOG_INFO, "the disk of %s has room again", engine->config->data);

@@ -32,6 +32,8 @@ struct sim_node {
     struct sim_disk disk;
     struct sim_jobs jobs; /* what the checkpoint store has to do */
     bool syncing;
+    cfs_time full_until; /* true time: its disk is; and from when on nothing more is written */
+    cfs_time used_up_at;
     cfs_time tick_at; /* true time of the timer that is set; CFS_NEVER: none */
     uint64_t tick_number;
     bool flush_coming;
@@ -55,6 +57,9 @@ void sim_node_close(struct sim_node *node);
 void sim_node_start(struct sim *sim, struct sim_node *node, bool reboot);
 void sim_node_crash(struct sim *sim, struct sim_node *node);
 void sim_node_pause(struct sim *sim, struct sim_node *node, cfs_time until);
+
+/* The disk is full until then; after a while what is left of the log is used up too. */
+void sim_node_fill(struct sim *sim, struct sim_node *node, cfs_time until);
 
 /* Closes its session, then stops; at `until` at the latest. */
 void sim_node_leave(struct sim *sim, struct sim_node *node, cfs_time until);
