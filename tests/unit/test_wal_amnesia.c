@@ -9,7 +9,7 @@
 /* In place of the C library's: what reaches the disk in which order, as "amnesia+ wal- ..."; '+' is
  * a write, '=' an fsync. From a write to the log on, a process may end or a disk fail. */
 static char trace[512];
-static bool traced, dies_at_segment, fails_amnesia;
+static bool traced, dies_at_segment, dies_at_amnesia, fails_amnesia;
 
 static void note(int fd, char what)
 {
@@ -23,7 +23,8 @@ static void note(int fd, char what)
     name = strrchr(target, '/') + 1;
     name = strncmp(name, "wal-", 4) == 0 ? "wal" : strcmp(name, "log") == 0 ? "dir" : name;
     snprintf(trace + strlen(trace), sizeof(trace) - strlen(trace), "%s%c ", name, what);
-    if (strcmp(name, "wal") == 0 && dies_at_segment)
+    if ((strcmp(name, "wal") == 0 && dies_at_segment) ||
+        (strncmp(name, "amnesia", 7) == 0 && dies_at_amnesia))
         _exit(0);
 }
 
@@ -67,7 +68,7 @@ static void begin_trace(void)
 
 static int set_up_trace(void **state)
 {
-    traced = dies_at_segment = fails_amnesia = false;
+    traced = dies_at_segment = dies_at_amnesia = fails_amnesia = false;
     return set_up(state);
 }
 
@@ -130,7 +131,7 @@ static void test_a_new_log_is_blank_before_it_has_an_identity(void **state)
 
     begin_trace();
     open_log(w);
-    told = strstr(trace, "amnesia+ amnesia= dir= ");
+    told = strstr(trace, "amnesia.new+ amnesia.new= dir= ");
     named = strstr(trace, "identity.new+ ");
     if (!told || !named || told > named)
         fail_msg("written in this order: %s", trace);
@@ -185,7 +186,7 @@ static void test_what_a_cut_hides_is_told_before(void **state)
     tear(w);
     begin_trace();
     open_log(w);
-    if (!strstr(trace, "amnesia+ amnesia= dir= wal+ wal= "))
+    if (!strstr(trace, "amnesia.new+ amnesia.new= dir= wal+ wal= "))
         fail_msg("written in this order: %s", trace);
 }
 
@@ -208,6 +209,27 @@ static void test_a_crash_before_the_cut_changes_nothing_about_it(void **state)
     assert_true(is_told(w));
     open_log(w);
     assert_true(stats_of(w).cut_bytes > 0); /* it is still there to be cut */
+    assert_int_equal(cfs_wal_amnesia(w->wal), CFS_TORN);
+}
+
+/* Half of it would count as blank, and a blank log is worth less than a torn one. */
+static void test_a_crash_while_it_is_told_leaves_it_untold(void **state)
+{
+    struct world *w = *state;
+    int status;
+    pid_t pid;
+
+    tear(w);
+    pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        traced = dies_at_amnesia = true;
+        try_open(w, NODE);
+        _exit(1);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    open_log(w);
     assert_int_equal(cfs_wal_amnesia(w->wal), CFS_TORN);
 }
 
@@ -247,9 +269,8 @@ static void test_blank_is_worse_than_torn(void **state)
 
 static void test_what_cannot_be_read_counts_as_blank(void **state)
 {
-    static const char *const texts[] = {"",         "nonsense\n", "blank\n",
-                                        "torn",     "TORN\n",     "torn\nor not\n",
-                                        "remembers"};
+    static const char *const texts[] = {"",       "nonsense\n",     "blank\n",  "torn",
+                                        "TORN\n", "torn\nor not\n", "remembers"};
     struct world *w = *state;
 
     open_log(w);
@@ -262,10 +283,11 @@ static void test_what_cannot_be_read_counts_as_blank(void **state)
     write_text(w, "amnesia", "torn\n");
     assert_int_equal(reopen(w), CFS_TORN);
     remember(w);
-    assert_int_equal(symlink("identity", path_of(w, 0, "amnesia")), 0);
+    write_text(w, "elsewhere", "torn\n");
+    assert_int_equal(symlink("elsewhere", path_of(w, 0, "amnesia")), 0);
     assert_int_equal(reopen(w), CFS_BLANK);
     remember(w);
-    assert_int_equal(access(path_of(w, 0, "identity"), F_OK), 0);
+    assert_int_equal(access(path_of(w, 0, "elsewhere"), F_OK), 0);
     assert_int_equal(mkdir(path_of(w, 0, "amnesia"), 0700), 0);
     assert_int_equal(reopen(w), CFS_BLANK);
 }
@@ -316,6 +338,7 @@ int main(void)
         TEST(a_clean_end_is_no_loss),
         TEST(what_a_cut_hides_is_told_before),
         TEST(a_crash_before_the_cut_changes_nothing_about_it),
+        TEST(a_crash_while_it_is_told_leaves_it_untold),
         TEST(nothing_is_cut_that_cannot_be_told),
         TEST(blank_is_worse_than_torn),
         TEST(what_cannot_be_read_counts_as_blank),
