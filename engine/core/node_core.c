@@ -522,6 +522,7 @@ void cfs_core_view(const struct cfs_core *core, struct cfs_core_view *view)
         .base_index = raft->log.base.index,
         .log_bytes = raft->log.bytes,
         .amnesia = raft->amnesia,
+        .doubted = raft->doubted,
         .changing = raft->members.outgoing || raft->members_index > raft->commit,
         .installing = core->groups[0].install != NULL,
         .elections = raft->elections,

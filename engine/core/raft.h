@@ -70,6 +70,7 @@ struct cfs_raft {
     cfs_time election_due;       /* follower and candidates */
     cfs_node_set granted, sound; /* votes of this round, and those of voters that have forgotten
                                     nothing */
+    cfs_node_set doubted; /* others whose votes did not count alone; empty under a leader */
     bool founding;               /* candidate: of a cluster that begins */
     bool transfer;               /* candidate: at the leader's request */
     bool unanimous;              /* leader: every member voted for it */
