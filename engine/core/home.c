@@ -416,6 +416,8 @@ void cfs_home_tick(struct cfs_home *home)
         check_sessions(home);
     check_leased(home);
     cfs_home_members_tick(home);
+    if (home->raft->role != CFS_LEADER)
+        return; /* it has handed on */
     cfs_home_collect_tick(home);
 }
 

@@ -31,23 +31,31 @@ static bool is_on_its_way_out(const struct cfs_home *home, cfs_node_id node)
     return heir && is_ready(home, heir);
 }
 
-/* Who stays, then who is ready, up to five. A node that replaces another one comes with the place
- * of that one. */
+static cfs_node_set with_ready(const struct cfs_home *home, cfs_node_set voters,
+                               cfs_node_set candidates)
+{
+    CFS_EACH_NODE (node, candidates)
+        if (cfs_node_set_count(voters) < CFS_MEMBERS_MAX && is_ready(home, node))
+            voters |= CFS_NODE_BIT(node);
+    return voters;
+}
+
+/* Who stays, then who is ready, up to five. A place that is given up is the heir's. */
 static cfs_node_set wanted_voters(const struct cfs_home *home)
 {
     const struct cfs_node_table *table = &home->machine->nodes;
-    cfs_node_set all = cfs_node_table_all(table), voters = 0;
+    cfs_node_set all = cfs_node_table_all(table), voters = 0, heirs = 0, others = 0;
 
     CFS_EACH_NODE (node, all & home->raft->members.voters)
         if (!is_on_its_way_out(home, node))
             voters |= CFS_NODE_BIT(node);
     CFS_EACH_NODE (node, all & ~home->raft->members.voters) {
-        bool waits =
-            table->nodes[node].replaces && !is_on_its_way_out(home, table->nodes[node].replaces);
-        if (cfs_node_set_count(voters) < CFS_MEMBERS_MAX && is_ready(home, node) && !waits)
-            voters |= CFS_NODE_BIT(node);
+        if (table->nodes[node].replaces)
+            heirs |= CFS_NODE_BIT(node);
+        else if (!cfs_node_table_heir(table, node))
+            others |= CFS_NODE_BIT(node);
     }
-    return voters;
+    return with_ready(home, with_ready(home, voters, heirs), others);
 }
 
 /* A change that leaves no majority is not begun: whoever is away, or has lost his disk, has to be

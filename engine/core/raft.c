@@ -140,7 +140,7 @@ void cfs_raft_start(struct cfs_raft *raft)
     raft->durable_index = cfs_log_last_index(&raft->log);
     /* What this node promised before it stopped is not known any more: assume the most. */
     if (!alone)
-        raft->promise = raft->env->now + raft->config->lease;
+        raft->promise = raft->start_promise = raft->env->now + raft->config->lease;
     cfs_raft_reset_election(raft);
     if (alone)
         raft->election_due = raft->env->now;

@@ -67,6 +67,7 @@ struct cfs_raft {
     bool leader_gone;            /* its process refused a connection */
     cfs_time heard;              /* from the leader, last */
     cfs_time promise;            /* the old leader's lease may run until then */
+    cfs_time start_promise;      /* and that of whoever led before the start: no transfer ends it */
     cfs_time election_due;       /* follower and candidates */
     cfs_node_set granted, sound; /* votes of this round, and those of voters that have forgotten
                                     nothing */

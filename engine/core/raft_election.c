@@ -205,7 +205,7 @@ void cfs_raft_handle_vote(struct cfs_raft *raft, const struct cfs_message *messa
     }
     /* The leader of the term before has given up its lease: what was promised to it is void. */
     if (message->vote.transfer && message->term == raft->term + 1)
-        raft->promise = 0;
+        raft->promise = raft->start_promise;
     if (message->term > raft->term)
         cfs_raft_become_follower(raft, message->term, 0);
     granted = message->term == raft->term &&
