@@ -134,7 +134,7 @@ bool cfs_raft_has_room(const struct cfs_raft *raft);
 /* Leader that serves: hands leadership to `to` and steps down; false when it is not up to date. */
 bool cfs_raft_transfer(struct cfs_raft *raft, cfs_node_id to);
 
-/* A leader speaks, in whatever kind of message. False: it is of an older term, or no member. */
+/* A leader speaks, in whatever kind of message. False: it is of an older term. */
 bool cfs_raft_hear_leader(struct cfs_raft *raft, const struct cfs_message *message);
 
 /* Leader: `peer` has everything up to `index` by a snapshot; the log goes on from there. */

@@ -470,6 +470,8 @@ static void a_node_that_was_replaced_is_dropped(void **state)
     assert_false(cfs_sessions_find(&r->machine.sessions, s)->doomed);
     apply(r, &(struct cfs_command){.kind = CFS_CMD_DROP_NODE, .node = 1, .target = 2});
     apply(r, &(struct cfs_command){.kind = CFS_CMD_DROP_NODE, .node = 1, .target = UINT64_MAX});
+    /* Nobody replaces it any more. */
+    apply(r, &(struct cfs_command){.kind = CFS_CMD_DROP_NODE, .node = 1, .target = 1});
     assert_int_equal(nodes_of(r), 2 | 8 | 16);
 }
 
