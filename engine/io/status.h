@@ -11,6 +11,9 @@
 struct cfs_status {
     struct cfs_core_view core;
     struct cfs_member_view members[CFS_NODE_MAX]; /* core.member_count of them */
+    uint64_t cluster;
+    struct cfs_node_info nodes[CFS_NODE_MAX]; /* by id: that are wanted */
+    uint32_t node_count;
     struct cfs_wal_stats wal;
     struct cfs_histogram commits; /* from proposal to commit, while this node led */
     const struct cfs_config *config;
