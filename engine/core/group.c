@@ -50,6 +50,14 @@ int cfs_group_restore_piece(struct cfs_group *group, const struct cfs_piece *pie
     return cfs_machine_load(group->machine, piece);
 }
 
+bool cfs_group_restored(const struct cfs_group *group)
+{
+    bool has_checkpoint = group->saved_index > 0;
+
+    return cfs_raft_restored(&group->raft) &&
+           (!has_checkpoint || cfs_machine_loaded(group->machine));
+}
+
 void cfs_group_receive(struct cfs_group *group, struct cfs_message *message)
 {
     switch (message->type) {

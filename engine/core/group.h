@@ -32,9 +32,11 @@ void cfs_group_init(struct cfs_group *group, struct cfs_env *env, cfs_group_id i
                     const struct cfs_core_config *config);
 void cfs_group_close(struct cfs_group *group);
 
-/* What a checkpoint holds, head first; then the records. 0, or -1 for what cannot be right. */
+/* What a checkpoint holds, head first; then the records. 0, or -1 for what cannot be right. Then
+ * whether all of it is there. */
 int cfs_group_restore_head(struct cfs_group *group, const uint8_t *head, size_t len);
 int cfs_group_restore_piece(struct cfs_group *group, const struct cfs_piece *piece);
+bool cfs_group_restored(const struct cfs_group *group);
 
 /* APPEND, VOTE, SNAPSHOT and their replies, and what is for the leader's service. */
 void cfs_group_receive(struct cfs_group *group, struct cfs_message *message);

@@ -50,6 +50,19 @@ static cfs_node_set wanted_voters(const struct cfs_home *home)
     return voters;
 }
 
+/* A change that leaves no majority is not begun: whoever is away, or has lost his disk, has to be
+ * back first. */
+static bool can_decide(const struct cfs_home *home, cfs_node_set voters)
+{
+    struct cfs_membership alone = {.voters = voters};
+    cfs_node_set ready = 0;
+
+    CFS_EACH_NODE (node, voters)
+        if (is_ready(home, node))
+            ready |= CFS_NODE_BIT(node);
+    return cfs_membership_is_quorum(&alone, ready);
+}
+
 /* A leader that will not vote hands on before it changes anything. */
 static bool hand_over(struct cfs_home *home, cfs_node_set wanted)
 {
@@ -78,7 +91,7 @@ static bool next_step(struct cfs_home *home, struct cfs_membership *next)
         next->learners = all & ~now->voters;
     } else if (now->learners != (all & ~now->voters)) {
         next->learners = all & ~now->voters;
-    } else if (voters && voters != now->voters) {
+    } else if (voters != now->voters && can_decide(home, voters)) {
         next->voters = voters;
         next->outgoing = now->voters;
         next->learners = all & ~voters & ~now->voters;

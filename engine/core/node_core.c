@@ -74,6 +74,12 @@ void cfs_core_free(struct cfs_core *core)
     free(core);
 }
 
+void cfs_core_set_amnesia(struct cfs_core *core, enum cfs_amnesia amnesia)
+{
+    for (size_t i = 0; i < GROUPS; i++)
+        core->groups[i].raft.amnesia = amnesia;
+}
+
 int cfs_core_restore_head(struct cfs_core *core, cfs_group_id id, const uint8_t *head, size_t len)
 {
     struct cfs_group *group = find_group(core, id);
@@ -99,7 +105,18 @@ int cfs_core_restore(struct cfs_core *core, const struct cfs_record *record)
     struct cfs_group *group = find_group(core, record->group);
 
     core->env.durable = ++core->env.lsn;
-    return group ? cfs_raft_restore(&group->raft, record, core->env.lsn) : -1;
+    if (!group)
+        return -1;
+    cfs_raft_restore(&group->raft, record, core->env.lsn);
+    return 0;
+}
+
+int cfs_core_restored(const struct cfs_core *core)
+{
+    for (size_t i = 0; i < GROUPS; i++)
+        if (!cfs_group_restored(&core->groups[i]))
+            return -1;
+    return 0;
 }
 
 static bool end_round(struct cfs_core *core, uint64_t id, struct cfs_message *reply)

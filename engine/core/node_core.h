@@ -47,6 +47,9 @@ struct cfs_core_config {
 struct cfs_core *cfs_core_new(const struct cfs_core_config *config);
 void cfs_core_free(struct cfs_core *core);
 
+/* Before the first step: what the disk lost, as far as its keeper can tell. */
+void cfs_core_set_amnesia(struct cfs_core *core, enum cfs_amnesia amnesia);
+
 /* Before the first step: what the last checkpoint holds, for each group its head, then its pieces
  * in the order of their keys. 0, or -1: it is of another version, or makes no sense. */
 int cfs_core_restore_head(struct cfs_core *core, cfs_group_id group, const uint8_t *head,
@@ -55,8 +58,11 @@ int cfs_core_restore_piece(struct cfs_core *core, cfs_group_id group, const uint
                            uint32_t key_len, const uint8_t *value, uint32_t value_len);
 
 /* Then every record that recovery found, in the order they were written: they are numbered from 1
- * on, and the core's own go on from there. 0, or -1: records are missing before this one. */
+ * on, and the core's own go on from there. 0, or -1: it is of no group here. */
 int cfs_core_restore(struct cfs_core *core, const struct cfs_record *record);
+
+/* At last: 0, or -1 when records or pieces are missing, and the node must not start. */
+int cfs_core_restored(const struct cfs_core *core);
 
 /* Lets one event happen; appends what is to be done to `effects`. */
 void cfs_core_step(struct cfs_core *core, const struct cfs_event *event,

@@ -50,33 +50,42 @@ static void restore_state(struct cfs_raft *raft, uint64_t term, cfs_node_id vote
         raft->term = term;
 }
 
-/* An entry takes the place of all from its index on, also where that place is compacted. */
-static int restore_entry(struct cfs_raft *raft, struct cfs_entry *entry, uint64_t lsn)
+/* An entry takes the place of all from its index on, also where that place is compacted. Segments
+ * go as a whole, so what is left may begin amid entries that were replaced since: far behind the
+ * checkpoint, and void if what replaced them follows. */
+static void restore_entry(struct cfs_raft *raft, struct cfs_entry *entry, uint64_t lsn)
 {
     uint64_t base = raft->log.base.index;
 
-    if (entry->index > cfs_log_last_index(&raft->log) + 1)
-        return -1;
+    raft->gap = entry->index > cfs_log_last_index(&raft->log) + 1;
+    if (raft->gap)
+        return;
     cfs_raft_log_truncate(raft, entry->index > base ? entry->index : base + 1);
     if (entry->index > base)
         cfs_raft_log_append(raft, cfs_entry_ref(entry), lsn);
-    return 0;
 }
 
-int cfs_raft_restore(struct cfs_raft *raft, const struct cfs_record *record, uint64_t lsn)
+void cfs_raft_restore(struct cfs_raft *raft, const struct cfs_record *record, uint64_t lsn)
 {
     switch (record->type) {
     case CFS_RECORD_HARD_STATE:
         restore_state(raft, record->term, record->vote);
         break;
     case CFS_RECORD_ENTRY:
-        return restore_entry(raft, record->entry, lsn);
+        restore_entry(raft, record->entry, lsn);
+        break;
     case CFS_RECORD_INSTALL:
-        if (record->term == raft->install && !CFS_PLANTED(BUG_KEEP_OLD_LOG))
-            cfs_raft_log_truncate(raft, raft->log.base.index + 1);
+        if (record->term != raft->install || CFS_PLANTED(BUG_KEEP_OLD_LOG))
+            break;
+        cfs_raft_log_truncate(raft, raft->log.base.index + 1);
+        raft->gap = false;
         break;
     }
-    return 0;
+}
+
+bool cfs_raft_restored(const struct cfs_raft *raft)
+{
+    return !raft->gap;
 }
 
 struct cfs_group_head cfs_raft_head(const struct cfs_raft *raft)
@@ -127,6 +136,7 @@ void cfs_raft_start(struct cfs_raft *raft)
 {
     bool alone = cfs_raft_is_alone(raft);
 
+    raft->started = raft->env->now;
     raft->durable_index = cfs_log_last_index(&raft->log);
     /* What this node promised before it stopped is not known any more: assume the most. */
     if (!alone)

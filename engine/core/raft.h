@@ -73,10 +73,12 @@ struct cfs_raft {
     bool transfer;               /* candidate: at the leader's request */
     bool unanimous;              /* leader: every member voted for it */
     enum cfs_amnesia amnesia;
+    cfs_time started;
     bool recovered;   /* it has caught up, and that was not said yet */
     bool replaced;    /* its log is about to be replaced: takes no part for the moment */
     uint64_t install; /* the last snapshot that was installed; 0: none */
     uint64_t elections, leaderships; /* begun and won since the start: for people */
+    bool gap;         /* being restored: entries are missing before the newest record */
 
     /* Leader. */
     struct cfs_progress progress[CFS_NODE_MAX + 1]; /* by node id; one's own is unused */
@@ -96,8 +98,10 @@ void cfs_raft_close(struct cfs_raft *raft);
 /* What a checkpoint says, before any record. */
 void cfs_raft_restore_head(struct cfs_raft *raft, const struct cfs_group_head *head);
 
-/* A record as recovered, in order. 0, or -1: records are missing before it. */
-int cfs_raft_restore(struct cfs_raft *raft, const struct cfs_record *record, uint64_t lsn);
+/* A record as recovered, in order. Then, after the last one: whether none is missing. */
+void cfs_raft_restore(struct cfs_raft *raft, const struct cfs_record *record, uint64_t lsn);
+bool cfs_raft_restored(const struct cfs_raft *raft);
+
 void cfs_raft_start(struct cfs_raft *raft); /* after restore, at the first event */
 
 void cfs_raft_tick(struct cfs_raft *raft);

@@ -246,10 +246,13 @@ bool cfs_raft_hear_leader(struct cfs_raft *raft, const struct cfs_message *messa
     return true;
 }
 
+/* Whose vote it was that this node forgot, if any, shows within two election timeouts. */
 static void note_catching_up(struct cfs_raft *raft, const struct cfs_msg_append *append,
                              uint64_t last)
 {
-    if (raft->amnesia && append->sound_at && last >= append->sound_at &&
+    bool up_long_enough = raft->env->now >= raft->started + 2 * raft->config->election;
+
+    if (raft->amnesia && up_long_enough && append->sound_at && last >= append->sound_at &&
         raft->durable_index >= append->sound_at)
         raft->recovered = true;
 }
@@ -260,7 +263,8 @@ void cfs_raft_handle_append(struct cfs_raft *raft, struct cfs_message *message)
     uint64_t last = append->prev_index + append->entry_count;
     uint64_t known_commit;
 
-    if (raft->replaced)
+    /* A heartbeat that claims nothing of the log is answered all the same. */
+    if (raft->replaced && (append->prev_index || append->entry_count))
         return;
     if (!well_formed(message)) {
         cfs_trace(raft->env, "ignores a malformed append from node %u", message->from);
@@ -320,6 +324,9 @@ void cfs_raft_handle_append_reply(struct cfs_raft *raft, const struct cfs_messag
     /* An answer to this leader, since that node is a replica, and not of the future: or the clocks
      * or the disk there and here are not those it was given by. */
     if (reply->sent < progress->since || reply->sent > raft->env->now)
+        return;
+    /* What was overtaken by news of a lost disk says what is not so any more. */
+    if (reply->sent < progress->acked && (progress->forgetful || !reply->sound))
         return;
     if (reply->sent > progress->acked)
         progress->acked = reply->sent;

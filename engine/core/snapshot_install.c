@@ -145,6 +145,19 @@ static void take_chunk(struct cfs_group *group, struct cfs_msg_snapshot *snapsho
     group->raft.replaced = true;
 }
 
+/* The snapshot's last entry stands in the log: so does all that led to it (3.5), and the leader had
+ * it committed. What comes behind it there may have been acknowledged and counted, so the log stays
+ * (5.3). True: there is nothing to install. */
+static bool has_already(struct cfs_group *group, const struct cfs_log_base *base)
+{
+    struct cfs_raft *raft = &group->raft;
+
+    if (base->index > raft->commit && base->term &&
+        cfs_log_term_at(&raft->log, base->index) == base->term)
+        raft->commit = base->index;
+    return base->index <= raft->commit;
+}
+
 void cfs_snapshot_receive(struct cfs_group *group, struct cfs_message *message)
 {
     struct cfs_msg_snapshot *snapshot = &message->snapshot;
@@ -157,8 +170,11 @@ void cfs_snapshot_receive(struct cfs_group *group, struct cfs_message *message)
         reply(group, message->from, snapshot->transfer, 0, false);
         return;
     }
-    if (head.base.index <= group->raft.commit) {
-        reply(group, message->from, snapshot->transfer, 0, true);
+    if (has_already(group, &head.base)) {
+        if (group->install && group->install->transfer == snapshot->transfer)
+            cfs_snapshot_drop(group);
+        if (head.base.index <= group->raft.durable_index) /* else the next copy is answered */
+            reply(group, message->from, snapshot->transfer, 0, true);
         return;
     }
     if (snapshot->offset == 0 &&

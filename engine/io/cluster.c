@@ -6,7 +6,9 @@
  *   the node table    in the replicated machine (core/node_table.h)
  *
  * The cluster's number is a hash of its first members, so that all of them have it without having
- * spoken. Each batch carries it.
+ * spoken. Each batch carries it. A cluster that one node begins has a random one: should that node
+ * come back with nothing, it begins another cluster, and must not be taken for a part of what the
+ * first has grown to.
  *
  * A node that catches up sees the tables of the past one after the other. It believes none before
  * it has applied what opened its own session: that was not there before this start. */
@@ -18,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/random.h>
 #include <time.h>
 #include <xxhash.h>
 
@@ -179,6 +182,9 @@ static void found(struct cfs_cluster *cluster)
     memcpy(cluster->origin.members, text, strlen(text) + 1);
     free(text);
     cluster->origin.cluster = number_of(cluster->origin.members);
+    if (cluster->first.count == 1 &&
+        getrandom(&cluster->origin.cluster, sizeof cluster->origin.cluster, 0) < 0)
+        abort();
 }
 
 /* Two nodes of one id would vote twice. */

@@ -22,6 +22,7 @@
 #include "coordfs/log.h"
 #include "core/alloc.h"
 #include "core/node_core.h"
+#include "io/checkpoints.h"
 #include "io/clock.h"
 #include "io/cluster.h"
 #include "io/commit_watch.h"
@@ -31,12 +32,15 @@
 #include "io/metrics.h"
 #include "io/page.h"
 #include "io/process.h"
+#include "io/restore.h"
 #include "io/transport.h"
 #include "io/wal.h"
 
 /* Turns that feed on their own output end after this many rounds; the rest waits for the next turn.
  */
 #define ROUNDS_MAX 8
+/* Of log between checkpoints: what a restart has to read, and what memory holds of it. */
+#define CHECKPOINT_BYTES 8388608u
 
 struct call {
     uint64_t id; /* key */
@@ -59,6 +63,8 @@ struct cfs_engine {
     struct cfs_loop *loop;
     struct cfs_core *core;
     struct cfs_wal *wal;
+    struct cfs_store *store;
+    struct cfs_checkpoints *checkpoints;
     struct cfs_http_server *server;
     struct cfs_transport *transport;
     struct cfs_http_api *api;
@@ -120,7 +126,10 @@ static void perform(struct cfs_engine *engine, struct cfs_effect *effect, cfs_ti
     case CFS_FX_STAGE:
     case CFS_FX_FETCH:
     case CFS_FX_END_FETCH:
+        cfs_checkpoints_perform(engine->checkpoints, effect);
+        break;
     case CFS_FX_CAUGHT_UP:
+        cfs_wal_remember(engine->wal);
         break;
     }
 }
@@ -298,6 +307,19 @@ static void on_durable(void *arg, uint32_t events)
     cfs_loop_stop(engine->loop);
 }
 
+static void on_stored(void *arg, struct cfs_event *event)
+{
+    step(arg, event);
+}
+
+static void on_store_failed(void *arg)
+{
+    struct cfs_engine *engine = arg;
+
+    engine->failed = true;
+    cfs_loop_stop(engine->loop);
+}
+
 static void on_message(void *arg, struct cfs_message *message)
 {
     step(arg, &(struct cfs_event){.type = CFS_EV_MESSAGE, .message = message});
@@ -334,11 +356,6 @@ static void on_trace(void *arg, const char *sentence)
     cfs_log(CFS_LOG_DEBUG, "%s", sentence);
 }
 
-static void on_record(void *arg, const struct cfs_record *record)
-{
-    cfs_core_restore(arg, record);
-}
-
 static struct cfs_core *new_core(const struct cfs_cluster *cluster)
 {
     const struct cfs_config *config = cluster->config;
@@ -348,21 +365,14 @@ static struct cfs_core *new_core(const struct cfs_cluster *cluster)
                                    .election = CFS_MS(config->election_ms),
                                    .session = CFS_MS(config->session_ms),
                                    .timeout = CFS_MS(config->timeout_ms),
+                                   .checkpoint_bytes = CHECKPOINT_BYTES,
+                                   .snapshot_bytes = CFS_SNAPSHOT_BYTES,
                                    .trace = cfs_log_wants(CFS_LOG_DEBUG) ? on_trace : NULL};
 
     cfs_cluster_found(cluster, &core);
     if (getrandom(&core.seed, sizeof core.seed, 0) != sizeof core.seed)
         return NULL;
     return cfs_core_new(&core);
-}
-
-static int open_wal(struct cfs_engine *engine)
-{
-    const struct cfs_config *config = engine->config;
-    struct cfs_wal_begin begin = {.segment = 1, .sequence = 1};
-
-    return cfs_wal_open(&engine->wal, config->data, config->node, begin, &engine->cluster.origin,
-                        on_record, engine->core);
 }
 
 static int cannot_start(void)
@@ -377,6 +387,9 @@ static int open_parts(struct cfs_engine *engine)
     struct cfs_transport_events events = {
         .arg = engine, .message = on_message, .refused = on_refused, .unreachable = on_unreachable};
 
+    struct cfs_checkpoints_events stored = {
+        .arg = engine, .event = on_stored, .failed = on_store_failed};
+
     engine->loop = cfs_loop_new();
     if (!engine->loop)
         return cannot_start();
@@ -387,12 +400,14 @@ static int open_parts(struct cfs_engine *engine)
     engine->core = new_core(&engine->cluster);
     if (!engine->core)
         return cannot_start();
-    if (open_wal(engine) != 0)
+    if (cfs_restore(engine->core, config, &engine->cluster.origin, &engine->store, &engine->wal) !=
+        0)
         return -1;
+    engine->checkpoints = cfs_checkpoints_new(engine->loop, engine->store, engine->wal, &stored);
     engine->transport = cfs_transport_new(engine->loop, config, cfs_cluster_id(&engine->cluster),
                                           &events);
     engine->api = cfs_http_api_new(engine, engine->loop, config);
-    if (!engine->transport || !engine->api)
+    if (!engine->checkpoints || !engine->transport || !engine->api)
         return -1;
     cfs_cluster_begin(&engine->cluster, engine->transport);
     return cfs_loop_watch(engine->loop, cfs_wal_fd(engine->wal), EPOLLIN, on_durable, engine);
@@ -551,6 +566,8 @@ void cfs_engine_close(struct cfs_engine *engine)
         cfs_transport_free(engine->transport);
     if (engine->server)
         cfs_http_server_free(engine->server);
+    cfs_checkpoints_free(engine->checkpoints);
+    cfs_store_close(engine->store);
     if (engine->wal)
         cfs_wal_close(engine->wal);
     cfs_cluster_close(&engine->cluster);

@@ -296,6 +296,16 @@ int cfs_wal_open(struct cfs_wal **out, const char *dir, cfs_node_id node,
     return 0;
 }
 
+enum cfs_amnesia cfs_wal_amnesia(const struct cfs_wal *wal)
+{
+    return cfs_wal_amnesia_read(&wal->dir);
+}
+
+void cfs_wal_remember(struct cfs_wal *wal)
+{
+    cfs_wal_supply_remember(wal->supply);
+}
+
 uint64_t cfs_wal_recovered(const struct cfs_wal *wal)
 {
     return wal->recovered;

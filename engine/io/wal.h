@@ -5,6 +5,7 @@
 #define CFS_IO_WAL_H
 
 #include "core/effect.h"
+#include "core/node_core.h"
 #include "io/histogram.h"
 
 struct cfs_wal;
@@ -42,6 +43,13 @@ int cfs_wal_peek(const char *dir, cfs_node_id node, struct cfs_wal_origin *origi
 int cfs_wal_open(struct cfs_wal **out, const char *dir, cfs_node_id node,
                  struct cfs_wal_begin begin, struct cfs_wal_origin *origin,
                  cfs_wal_record_fn record, void *arg);
+
+/* What the log lost, as far as it can tell: it was made anew, or its end was cut where something
+ * stood. That is said of every open until cfs_wal_remember. */
+enum cfs_amnesia cfs_wal_amnesia(const struct cfs_wal *wal);
+
+/* The node has again what was lost; forgets about it soon, on another thread. */
+void cfs_wal_remember(struct cfs_wal *wal);
 
 /* How many records the open handed over: they are lsn 1 to this. */
 uint64_t cfs_wal_recovered(const struct cfs_wal *wal);

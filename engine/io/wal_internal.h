@@ -2,6 +2,7 @@
  *
  *   wal_dir.c      the directory: lock, new or known
  *   wal_identity.c whose log it is
+ *   wal_amnesia.c  what the log has lost, until it is there again
  *   wal_format.c   batches and records as bytes
  *   wal_segment.c  one segment file: make, open, load
  *   wal_supply.c   the next segment, made ahead of time; old ones, removed
@@ -48,6 +49,12 @@ int cfs_wal_identity_read(struct cfs_wal_dir *dir, cfs_node_id node, struct cfs_
 /* Draws the mark. 0, or -1 after a log line. */
 int cfs_wal_identity_write(struct cfs_wal_dir *dir, cfs_node_id node,
                            const struct cfs_wal_origin *origin);
+
+/* wal_amnesia.c: a file that stays until the node remembers again. Write and clear are durable when
+ * they return: 0, or -errno. */
+enum cfs_amnesia cfs_wal_amnesia_read(const struct cfs_wal_dir *dir);
+int cfs_wal_amnesia_write(const struct cfs_wal_dir *dir, enum cfs_amnesia amnesia);
+int cfs_wal_amnesia_clear(const struct cfs_wal_dir *dir);
 
 /* Where a batch lies. */
 struct cfs_wal_place {
@@ -146,6 +153,9 @@ struct cfs_wal_supply;
 struct cfs_wal_supply *cfs_wal_supply_new(const struct cfs_wal_dir *dir, uint64_t first,
                                           uint64_t last); /* NULL and errno */
 void cfs_wal_supply_free(struct cfs_wal_supply *supply);  /* NULL is allowed */
+
+/* Clears the amnesia. */
+void cfs_wal_supply_remember(struct cfs_wal_supply *supply);
 
 /* Begins to make segment `number`; tries again each second if that fails. For the writer. */
 void cfs_wal_supply_order(struct cfs_wal_supply *supply, uint64_t number);

@@ -27,6 +27,7 @@ struct cfs_wal_supply {
     int error;        /* -errno of the last attempt; 0: none since the order */
     bool urgent;      /* the writer waits: one more attempt, then say no */
     bool refused;     /* that attempt failed too */
+    bool remembers;   /* the amnesia is to be cleared */
     bool closing;
     uint64_t first, last; /* the segments that exist */
     uint64_t keep;        /* those before it are to be removed */
@@ -112,13 +113,28 @@ static void remove_oldest(struct cfs_wal_supply *supply)
     supply->first = number + 1;
 }
 
+/* Under the mutex, as above. What cannot be cleared is said again at the next open. */
+static void clear_amnesia(struct cfs_wal_supply *supply)
+{
+    int rv;
+
+    supply->remembers = false;
+    pthread_mutex_unlock(&supply->mutex);
+    rv = cfs_wal_amnesia_clear(supply->dir);
+    if (rv != 0)
+        cfs_log(CFS_LOG_WARNING, "cannot remove %s/amnesia: %s", supply->dir->path, strerror(-rv));
+    pthread_mutex_lock(&supply->mutex);
+}
+
 static void *run(void *arg)
 {
     struct cfs_wal_supply *supply = arg;
 
     pthread_mutex_lock(&supply->mutex);
     while (!supply->closing) {
-        if (supply->first < supply->keep)
+        if (supply->remembers)
+            clear_amnesia(supply);
+        else if (supply->first < supply->keep)
             remove_oldest(supply);
         else if (supply->ordered == 0 || supply->fd >= 0 || supply->refused)
             pthread_cond_wait(&supply->changed, &supply->mutex);
@@ -169,6 +185,14 @@ void cfs_wal_supply_free(struct cfs_wal_supply *supply)
     pthread_cond_destroy(&supply->changed);
     pthread_mutex_destroy(&supply->mutex);
     free(supply);
+}
+
+void cfs_wal_supply_remember(struct cfs_wal_supply *supply)
+{
+    pthread_mutex_lock(&supply->mutex);
+    supply->remembers = true;
+    pthread_cond_broadcast(&supply->changed);
+    pthread_mutex_unlock(&supply->mutex);
 }
 
 void cfs_wal_supply_order(struct cfs_wal_supply *supply, uint64_t number)

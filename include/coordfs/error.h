@@ -26,8 +26,8 @@
     X(CFS_ERR_TOO_BIG, EFBIG, 413, "too_big", "a lock's content has at most 64 KiB")               \
     X(CFS_ERR_TOO_MANY, EAGAIN, 503, "too_many", "too many requests wait for an answer")           \
     X(CFS_ERR_NOT_MEMBER, ENOENT, 404, "not_member",                                               \
-      "there is no such node in the cluster, or it is the last one")                                \
-    X(CFS_ERR_REMOVED, ESTALE, 410, "removed", "the node was removed from the cluster")             \
+      "there is no such node in the cluster, or it is the last one")                               \
+    X(CFS_ERR_REMOVED, ESTALE, 410, "removed", "the node was removed from the cluster")            \
     X(CFS_ERR_IO, EIO, 500, "io", "the node could not store the change")                           \
     X(CFS_ERR_DIFFERS, EINVAL, 422, "differs",                                                     \
       "that token or key belongs to a request with another mode or another owner")

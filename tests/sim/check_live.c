@@ -45,14 +45,25 @@ static void check_requests(struct sim *sim, const struct sim_node *node)
     }
 }
 
-/* What became of a change that was under way when its node stood still and its session lapsed
+void sim_live_stepped(struct sim *sim, struct sim_node *node)
+{
+    bool founded = sim->raft.committed_count > 0;
+
+    if (founded && node->view.available && !node->member_since)
+        node->member_since = sim->world.now;
+}
+
+/* A cluster is founded by all its members together, and one of them may stand still. Then: what
+ * became of a change that was under way when its node stood still and its session lapsed
  * cannot be told; everything else can be asked again. */
 static bool may_time_out(const struct sim *sim, const struct sim_op *op)
 {
     enum cfs_op kind = op->request.op;
     bool change = kind != CFS_OP_GET && kind != CFS_OP_LIST && kind != CFS_OP_ACQUIRE;
 
-    return !sim->swarm.healthy || (change && op->submitted < op->node->resumed);
+    if (!sim->swarm.healthy || !op->node->member_since || op->submitted < op->node->member_since)
+        return true;
+    return change && op->submitted < op->node->resumed;
 }
 
 void sim_live_judge(struct sim *sim, const struct sim_op *op, enum cfs_error error)

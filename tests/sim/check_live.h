@@ -8,6 +8,7 @@
 #include "kernel.h"
 
 struct sim;
+struct sim_node;
 
 enum sim_stage {
     SIM_STAGE_RUN,    /* faults and work */
@@ -31,6 +32,9 @@ struct sim_live_check {
 
 /* Begins to watch. */
 void sim_live_start(struct sim *sim);
+
+/* Looks at a node after a step. */
+void sim_live_stepped(struct sim *sim, struct sim_node *node);
 
 /* A request was answered with `error`. */
 void sim_live_judge(struct sim *sim, const struct sim_op *op, enum cfs_error error);

@@ -79,5 +79,5 @@ bool sim_disk_restore(struct sim_disk *disk, struct cfs_core *core)
     for (size_t i = 0; i < disk->count; i++)
         if (cfs_core_restore(core, &disk->records[i]) != 0)
             return false;
-    return true;
+    return cfs_core_restored(core) == 0;
 }

@@ -53,6 +53,8 @@ static void ask(struct sim *sim, struct sim_node *via, bool removes, cfs_node_id
     struct cfs_event event = {
         .type = CFS_EV_REQUEST, .id = SIM_ADMIN_ID + ++sim->admin_requests, .request = &request};
 
+    if (removes)
+        sim->removal_asked = sim->world.now;
     snprintf(request.member.info.host, sizeof request.member.info.host, "node%u", id);
     sim_say(sim, "through n%u: %s node %u%s%u", via->id, removes ? "remove" : "add", id,
             replaces ? " for " : ", ", replaces);
@@ -124,6 +126,29 @@ void sim_members_change(struct sim *sim)
         ask(sim, best, true, any_of(sim, all), 0);
 }
 
+static bool decides(const struct sim_node *best, cfs_node_id id)
+{
+    struct cfs_member_view views[CFS_NODE_MAX];
+
+    for (uint32_t i = cfs_core_members(best->core, views); i-- > 0;)
+        if (views[i].node == id && views[i].role[0] != 'l')
+            return true;
+    return false;
+}
+
+/* A node that went because it had been removed, and was added again in the same moment. */
+static void bring_back(struct sim *sim, const struct sim_node *best, struct sim_node *node)
+{
+    if (!node->outside || !(wanted(best) & CFS_NODE_BIT(node->id)))
+        return;
+    if (!decides(best, node->id)) {
+        prepare(sim, node);
+        return;
+    }
+    node->outside = false;
+    sim_node_start(sim, node, false);
+}
+
 /* Nobody is to be replaced any more. */
 static void forgive(struct sim *sim, struct sim_node *best)
 {
@@ -143,6 +168,8 @@ static void gather(struct sim *sim, void *arg, uint64_t value)
     if (best && wanted(best)) {
         add(sim, best, 0);
         forgive(sim, best);
+        for (uint32_t i = 0; i < sim->swarm.node_count; i++)
+            bring_back(sim, best, &sim->nodes[i]);
         /* Who waits to be added and was forgotten is asked for again. */
         for (uint32_t i = 0; i < sim->swarm.node_count; i++)
             if (sim->nodes[i].state == SIM_UP && !sim->nodes[i].outside &&
@@ -187,6 +214,12 @@ static bool is_replacing(const struct sim_node *node)
 
 bool sim_members_complete(const struct sim *sim)
 {
+    const struct sim_swarm *swarm = &sim->swarm;
+
+    /* A removal that is still under way would spoil what follows. */
+    if (sim->removal_asked &&
+        sim->world.now < sim->removal_asked + swarm->timeout + 2 * swarm->slow_max + CFS_SECONDS(1))
+        return false;
     for (uint32_t i = 0; i < sim->swarm.node_count; i++) {
         const struct sim_node *node = &sim->nodes[i];
         if (node->state != SIM_UP || is_replacing(node) ||

@@ -253,6 +253,7 @@ void sim_node_event(struct sim *sim, struct sim_node *node, uint64_t life, struc
     cfs_core_view(node->core, &node->view);
     sim_mix(sim, node->effects.count);
     sim_raft_check(sim, node);
+    sim_live_stepped(sim, node);
     for (size_t i = 0; i < node->effects.count; i++)
         perform(sim, node, &node->effects.items[i]);
     cfs_effects_clear(&node->effects);

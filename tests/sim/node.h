@@ -35,12 +35,13 @@ struct sim_node {
     cfs_time tick_at; /* true time of the timer that is set; CFS_NEVER: none */
     uint64_t tick_number;
     bool flush_coming;
-    cfs_time resume_at;  /* PAUSED: true time */
-    cfs_time resumed;    /* true time of the last start or continuation */
-    bool session;        /* the core said OPENED, and not LOST or CLOSED since */
-    cfs_time lease_seen; /* node time: sending of the newest keepalive seen to be answered */
-    uint64_t opening;    /* nonce of the newest OPEN_SESSION that it sent */
+    cfs_time resume_at;    /* PAUSED: true time */
+    cfs_time resumed;      /* true time of the last start or continuation */
+    bool session;          /* the core said OPENED, and not LOST or CLOSED since */
+    cfs_time lease_seen;   /* node time: sending of the newest keepalive seen to be answered */
+    uint64_t opening;      /* nonce of the newest OPEN_SESSION that it sent */
     cfs_time opening_sent; /* node time of its first sending */
+    cfs_time member_since; /* true time: first asked a cluster that was founded; 0: not yet */
     bool leaving;
     bool outside; /* not in the cluster: DOWN until it is brought in */
     bool joined;  /* it came later: it knows of no first members */

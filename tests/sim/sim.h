@@ -27,6 +27,7 @@ struct sim {
     bool winding_down;
     uint64_t operations; /* requests submitted */
     uint64_t checkpoints, installs, admin_requests;
+    cfs_time removal_asked; /* the last one */
     struct sim_raft_check raft;
     struct sim_lock_check locks;
     struct sim_live_check live;

@@ -43,15 +43,14 @@ static int do_cluster(struct scene *scene, char **words, uint32_t count)
 
     if (size < 1 || size > CFS_MEMBERS_MAX || scene->node_count)
         return -1;
-    scene->config =
-        (struct cfs_core_config){.heartbeat = CFS_MS(verb_option(words, count, "heartbeat", 50)),
-                                 .lease = CFS_MS(verb_option(words, count, "lease", 150)),
-                                 .election = CFS_MS(verb_option(words, count, "election", 200)),
-                                 .session = CFS_MS(verb_option(words, count, "session", 2000)),
-                                 .timeout = CFS_MS(verb_option(words, count, "timeout", 1000)),
-                                 .checkpoint_bytes = verb_option(words, count, "checkpoint", 0),
-                                 .snapshot_bytes =
-                                     (uint32_t)verb_option(words, count, "chunk", 4096)};
+    scene->config = (struct cfs_core_config){
+        .heartbeat = CFS_MS(verb_option(words, count, "heartbeat", 50)),
+        .lease = CFS_MS(verb_option(words, count, "lease", 150)),
+        .election = CFS_MS(verb_option(words, count, "election", 200)),
+        .session = CFS_MS(verb_option(words, count, "session", 2000)),
+        .timeout = CFS_MS(verb_option(words, count, "timeout", 1000)),
+        .checkpoint_bytes = verb_option(words, count, "checkpoint", 0),
+        .snapshot_bytes = (uint32_t)verb_option(words, count, "chunk", 4096)};
     scene_cluster(scene, (uint32_t)size);
     return 0;
 }
@@ -209,6 +208,16 @@ static int do_restart(struct scene *scene, char **words, uint32_t count)
     return 0;
 }
 
+static int do_lose_disk(struct scene *scene, char **words, uint32_t count)
+{
+    struct scene_node *node = count == 2 ? verb_node(scene, words[1]) : NULL;
+
+    if (!node || node->core)
+        return -1;
+    sim_disk_replace(&node->disk);
+    return 0;
+}
+
 static int do_disk(struct scene *scene, char **words, uint32_t count)
 {
     struct scene_node *node = count == 3 ? verb_node(scene, words[1]) : NULL;
@@ -266,15 +275,26 @@ static int do_stuck(struct scene *scene, char **words, uint32_t count)
     return 0;
 }
 
-static void say_log(struct scene *scene, const struct scene_node *node, uint64_t last)
+static void say_log(struct scene *scene, const struct scene_node *node,
+                    const struct cfs_core_view *view)
 {
-    char line[512] = "";
+    char line[512] = "", after[48] = "";
     size_t used = 0;
 
-    for (uint64_t i = 1; i <= last && used < sizeof line - 24; i++)
+    if (view->base_index)
+        snprintf(after, sizeof after, " after index %" PRIu64, view->base_index);
+    for (uint64_t i = view->base_index + 1; i <= view->last_index && used < sizeof line - 24; i++)
         used += (size_t)snprintf(line + used, sizeof line - used, " %" PRIu64,
                                  cfs_core_entry(node->core, i)->term);
-    scene_say(scene, "    terms of its log:%s", line);
+    scene_say(scene, "    terms of its log%s:%s", after, line);
+}
+
+static const char *amnesia_name(enum cfs_amnesia amnesia)
+{
+    static const char *const names[] = {
+        [CFS_REMEMBERS] = "", [CFS_TORN] = ", torn", [CFS_BLANK] = ", blank"};
+
+    return names[amnesia];
 }
 
 static int do_show(struct scene *scene, char **words, uint32_t count)
@@ -291,10 +311,11 @@ static int do_show(struct scene *scene, char **words, uint32_t count)
     cfs_core_view(node->core, &view);
     scene_say(scene,
               "%u is %s in term %" PRIu64 ", leader %u, commit %" PRIu64 ", applied %" PRIu64
-              "%s, session %" PRIu64 ", %u held, %u waiting",
+              "%s%s%s, session %" PRIu64 ", %u held, %u waiting",
               node->id, view.role, view.term, view.leader, view.commit, view.applied,
-              view.serving ? ", serving" : "", view.session, view.held, view.waiting);
-    say_log(scene, node, view.last_index);
+              view.serving ? ", serving" : "", amnesia_name(view.amnesia),
+              view.installing ? ", installing" : "", view.session, view.held, view.waiting);
+    say_log(scene, node, &view);
     return 0;
 }
 
@@ -304,7 +325,8 @@ static const struct verb {
     const char *help;
 } verbs[] = {
     {"cluster", do_cluster,
-     "cluster N [heartbeat=MS] [lease=MS] [election=MS] [session=MS] [timeout=MS]"},
+     "cluster N [heartbeat=MS] [lease=MS] [election=MS] [session=MS] [timeout=MS] "
+     "[checkpoint=BYTES] [chunk=BYTES]"},
     {"run", do_run, "run MS: time passes as in a perfect world"},
     {"advance", do_advance, "advance MS: the clocks move, and nothing else"},
     {"tick", do_tick, "tick N: the node looks at its clock"},
@@ -321,6 +343,8 @@ static const struct verb {
     {"refuse", do_refuse, "refuse N PEER: N's connection to PEER is refused"},
     {"crash", do_crash, "crash N [keep=COUNT]: loses what is not durable, but for COUNT records"},
     {"restart", do_restart, "restart N"},
+    {"lose-disk", do_lose_disk,
+     "lose-disk N: its disk is a new one, which it knows; after a crash"},
     {"disk", do_disk, "disk N slow|fast: records become durable by `persist` only, or at once"},
     {"persist", do_persist, "persist N [COUNT]"},
     {"ask", verb_ask,

@@ -8,6 +8,7 @@
 
 #define MESSAGE_TAKES CFS_MS(1)
 #define DISK_TAKES ((cfs_time)200)
+#define STORE_TAKES CFS_MS(1)
 
 void world_open(struct world *w, uint32_t count)
 {
@@ -64,14 +65,33 @@ static void persist(struct world *w, cfs_node_id id, struct cfs_effect *effect)
 {
     struct world_node *node = &w->nodes[id];
 
-    node->records = cfs_array_room(node->records, node->record_count, &node->record_capacity,
-                                   sizeof *node->records);
-    node->records[node->record_count++] = effect->record;
+    sim_disk_append(&node->disk, &effect->record, effect->lsn);
     effect->record.entry = NULL;
-    assert_int_equal(effect->lsn, node->record_count); /* across restarts too */
-    node->ordered = effect->lsn;
+    assert_int_equal(sim_disk_lsn(&node->disk), effect->lsn);
     arrange(w, (struct world_event){
                    .at = w->now + DISK_TAKES, .node = id, .life = node->life, .lsn = effect->lsn});
+}
+
+/* One job after the other: they take the same time. */
+static void begin_job(struct world *w, cfs_node_id id, struct cfs_effect *effect)
+{
+    struct cfs_effect *job = cfs_alloc_copy(effect, sizeof *effect);
+
+    if (effect->type == CFS_FX_CHECKPOINT)
+        effect->checkpoint = (struct cfs_checkpoint){0};
+    else if (effect->type == CFS_FX_STAGE)
+        effect->stage = (struct cfs_stage){0};
+    arrange(w, (struct world_event){
+                   .at = w->now + STORE_TAKES, .node = id, .life = w->nodes[id].life, .job = job});
+}
+
+static void free_job(struct cfs_effect *job)
+{
+    if (job && job->type == CFS_FX_CHECKPOINT)
+        cfs_checkpoint_clear(&job->checkpoint);
+    else if (job && job->type == CFS_FX_STAGE)
+        cfs_part_clear(&job->stage.part);
+    free(job);
 }
 
 static void note_answer(struct world *w, cfs_node_id id, const struct cfs_effect *effect)
@@ -135,13 +155,13 @@ static void perform(struct world *w, cfs_node_id id, struct cfs_effect *effect)
     case CFS_FX_REMOVED:
         break;
     case CFS_FX_CAUGHT_UP:
-        node->config.amnesia = CFS_REMEMBERS;
+        node->disk.amnesia = CFS_REMEMBERS;
         break;
     case CFS_FX_CHECKPOINT:
     case CFS_FX_STAGE:
     case CFS_FX_FETCH:
     case CFS_FX_END_FETCH:
-        fail_msg("these nodes make no checkpoints");
+        begin_job(w, id, effect);
         break;
     }
 }
@@ -167,10 +187,9 @@ void world_start(struct world *w, cfs_node_id id)
     assert_null(node->core);
     node->life++;
     node->config.seed = 1000 * id + node->life;
+    node->config.amnesia = node->disk.amnesia;
     node->core = cfs_core_new(&node->config);
-    for (size_t i = 0; i < node->record_count; i++)
-        assert_int_equal(cfs_core_restore(node->core, &node->records[i]), 0);
-    node->ordered = node->durable = node->record_count;
+    assert_true(sim_disk_restore(&node->disk, node->core));
     node->round_count = 0;
     world_step(w, id, (struct cfs_event){.type = CFS_EV_TICK});
 }
@@ -187,8 +206,21 @@ void world_crash(struct world *w, cfs_node_id id)
 
     cfs_core_free(node->core);
     node->core = NULL;
-    while (node->record_count > node->durable)
-        cfs_entry_unref(node->records[--node->record_count].entry);
+    sim_disk_crash(&node->disk, 0);
+}
+
+void world_replace_disk(struct world *w, cfs_node_id id)
+{
+    assert_null(w->nodes[id].core);
+    sim_disk_replace(&w->nodes[id].disk);
+}
+
+void world_checkpoints(struct world *w, uint64_t bytes, uint32_t chunk)
+{
+    for (cfs_node_id id = 1; id <= w->count; id++) {
+        w->nodes[id].config.checkpoint_bytes = bytes;
+        w->nodes[id].config.snapshot_bytes = chunk;
+    }
 }
 
 void world_close(struct world *w)
@@ -196,14 +228,14 @@ void world_close(struct world *w)
     for (cfs_node_id id = 1; id <= w->count; id++) {
         struct world_node *node = &w->nodes[id];
         cfs_core_free(node->core);
-        for (size_t i = 0; i < node->record_count; i++)
-            cfs_entry_unref(node->records[i].entry);
-        free(node->records);
+        sim_disk_close(&node->disk);
         free(node->answers);
         free(node->rounds);
     }
-    for (size_t i = 0; i < w->event_count; i++)
+    for (size_t i = 0; i < w->event_count; i++) {
         cfs_message_clear(&w->events[i].message);
+        free_job(w->events[i].job);
+    }
     free(w->events);
     world_drop_held(w);
     free(w->held);
@@ -220,8 +252,69 @@ static void deliver_disk(struct world *w, struct world_event *event)
         arrange(w, *event);
         return;
     }
-    node->durable = event->lsn;
+    sim_disk_sync(&node->disk, event->lsn);
     world_step(w, event->node, (struct cfs_event){.type = CFS_EV_PERSISTED, .lsn = event->lsn});
+}
+
+static void do_job(struct world *w, struct world_node *node, const struct cfs_effect *job)
+{
+    uint64_t keep;
+
+    if (job->type == CFS_FX_CHECKPOINT) {
+        sim_store_checkpoint(&node->disk.store, &job->checkpoint);
+        keep = job->checkpoint.keep_lsn;
+        sim_disk_trim(&node->disk, keep > w->slack ? keep - w->slack : 0);
+        node->checkpoints++;
+    } else if (job->type == CFS_FX_STAGE) {
+        sim_store_stage(&node->disk.store, &job->stage);
+        node->stages++;
+        node->installs += job->stage.last;
+    } else if (job->type == CFS_FX_END_FETCH) {
+        sim_store_end_fetch(&node->disk.store, job->id);
+    }
+}
+
+static void report_job(struct world *w, cfs_node_id id, const struct cfs_effect *job)
+{
+    struct cfs_event event = {.id = job->id};
+    struct cfs_fetched fetched;
+
+    switch (job->type) {
+    case CFS_FX_CHECKPOINT:
+        event.type = CFS_EV_CHECKPOINTED;
+        break;
+    case CFS_FX_STAGE:
+        event.type = CFS_EV_STAGED;
+        break;
+    case CFS_FX_FETCH:
+        sim_store_fetch(&w->nodes[id].disk.store, job->id, &job->fetch, &fetched);
+        event = (struct cfs_event){.type = CFS_EV_FETCHED, .fetched = &fetched};
+        break;
+    default:
+        return;
+    }
+    world_step(w, id, event);
+}
+
+static void deliver_job(struct world *w, struct world_event *event)
+{
+    struct world_node *node = &w->nodes[event->node];
+    struct cfs_effect *job = event->job;
+    bool last = job->type == CFS_FX_STAGE && job->stage.last;
+
+    if (event->life == node->life && node->core &&
+        (node->paused || node->store == STORE_STALLS ||
+         (node->store == STORE_STALLS_AT_LAST && last))) {
+        event->at = w->now + CFS_MS(1);
+        arrange(w, *event);
+        return;
+    }
+    if (event->life == node->life && node->core) {
+        do_job(w, node, job);
+        if (!last || node->store != STORE_SILENT_AFTER_LAST)
+            report_job(w, event->node, job);
+    }
+    free_job(job);
 }
 
 static void deliver(struct world *w, struct world_event event)
@@ -230,6 +323,8 @@ static void deliver(struct world *w, struct world_event event)
 
     if (event.lsn) {
         deliver_disk(w, &event);
+    } else if (event.job) {
+        deliver_job(w, &event);
     } else if (node->core && node->paused) {
         event.at = w->now + CFS_MS(1);
         arrange(w, event);
@@ -294,7 +389,10 @@ void world_run(struct world *w, cfs_time duration)
 
 static bool cut_off(const struct world *w, cfs_node_id id)
 {
-    return w->cut[id][id == 1 ? 2 : 1] && w->cut[id][w->count];
+    for (cfs_node_id other = 1; other <= w->count; other++)
+        if (other != id && !w->cut[id][other])
+            return false;
+    return w->count > 1;
 }
 
 static bool settled(const struct world *w)

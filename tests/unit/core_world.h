@@ -1,12 +1,13 @@
-/* A cluster of whole nodes in virtual time. Messages take 1 ms and a disk 0.2 ms, unless the test
- * holds, cuts, or stalls them; nothing happens by chance but the election timeouts, which follow
- * from each node's seed. A node that does not run refuses connections; one that is cut off says
- * nothing. */
+/* A cluster of whole nodes in virtual time. Messages take 1 ms, a disk 0.2 ms and a job of the
+ * checkpoint store 1 ms, unless the test holds, cuts, or stalls them; nothing happens by chance but
+ * the election timeouts, which follow from each node's seed. A node that does not run refuses
+ * connections; one that is cut off says nothing. */
 #ifndef TEST_CORE_WORLD_H
 #define TEST_CORE_WORLD_H
 
 #include "core_bench.h"
 
+#include "../sim/disk.h"
 #include "core/node_core.h"
 
 #define WORLD_NODES (CFS_MEMBERS_MAX + 1) /* nodes are found by id */
@@ -22,16 +23,23 @@ struct world_session {
     uint32_t opened, lost, closed;
 };
 
+enum world_store {
+    STORE_WORKS,
+    STORE_STALLS,           /* does nothing for the moment */
+    STORE_STALLS_AT_LAST,   /* the same, from the last stage of a snapshot on */
+    STORE_SILENT_AFTER_LAST /* does that stage and does not say so */
+};
+
 struct world_node {
     struct cfs_core_config config;
     struct cfs_core *core; /* NULL: not running */
     uint32_t life;         /* counts starts */
     bool paused;           /* gets no event */
     bool disk_stalls;
-    bool files_busy;            /* leaves DRAIN and COLLECT unanswered */
-    uint64_t ordered, durable;  /* lsn */
-    struct cfs_record *records; /* all ordered ones */
-    size_t record_count, record_capacity;
+    bool files_busy;                        /* leaves DRAIN and COLLECT unanswered */
+    struct sim_disk disk;                   /* what survives it */
+    enum world_store store;                 /* how its checkpoint store works */
+    uint32_t checkpoints, stages, installs; /* done so far */
     struct world_answer *answers;
     size_t answer_count, answer_capacity;
     struct world_session session;
@@ -47,6 +55,7 @@ struct world_event {
     cfs_node_id node;
     uint32_t life;
     uint64_t lsn;               /* the disk's report, if not 0 */
+    struct cfs_effect *job;     /* of the store, if not NULL; owned */
     struct cfs_message message; /* else this one arrives */
 };
 
@@ -60,6 +69,7 @@ struct world {
     struct world_node nodes[WORLD_NODES];
     bool cut[WORLD_NODES][WORLD_NODES]; /* from, to */
     bool twice;                         /* every message arrives twice */
+    uint64_t slack;                     /* records that a log keeps though they could go */
     struct world_event *events;         /* in order of time */
     size_t event_count, event_capacity;
     world_hold_fn hold;
@@ -77,6 +87,12 @@ void world_start_all(struct world *w);
 
 /* Ends a node; what was not durable is lost. */
 void world_crash(struct world *w, cfs_node_id node);
+
+/* A node that has ended gets a new disk; it knows that it does. */
+void world_replace_disk(struct world *w, cfs_node_id node);
+
+/* Checkpoints after so many bytes of log, snapshots in chunks of so many; before the start. */
+void world_checkpoints(struct world *w, uint64_t bytes, uint32_t chunk);
 
 void world_run(struct world *w, cfs_time duration);
 

@@ -44,6 +44,17 @@ static void clearing_frees_what_the_effects_own(void **state)
     effect = cfs_effects_add(&effects, CFS_FX_ANSWER);
     effect->buffer = cfs_alloc(10);
     effect->holders = cfs_alloc_zeroed(2, sizeof *effect->holders);
+    effect = cfs_effects_add(&effects, CFS_FX_CHECKPOINT);
+    effect->checkpoint.parts = cfs_alloc_zeroed(2, sizeof *effect->checkpoint.parts);
+    effect->checkpoint.part_count = 2;
+    cfs_put_u64(&effect->checkpoint.parts[0].head, 1);
+    cfs_put_u64(&effect->checkpoint.parts[1].pieces, 1);
+    effect = cfs_effects_add(&effects, CFS_FX_STAGE);
+    cfs_put_u64(&effect->stage.part.head, 1);
+    cfs_put_u64(&effect->stage.part.pieces, 1);
+    cfs_effects_add(&effects, CFS_FX_FETCH)->fetch.bytes = 9; /* these own nothing */
+    cfs_effects_add(&effects, CFS_FX_END_FETCH);
+    cfs_effects_add(&effects, CFS_FX_CAUGHT_UP);
     cfs_effects_clear(&effects);
     assert_int_equal(effects.count, 0);
     cfs_effects_close(&effects);
@@ -63,6 +74,27 @@ static void what_a_performer_took_is_not_freed(void **state)
     cfs_effects_close(&effects);
     assert_int_equal(taken.forward.command[9], 0);
     cfs_message_clear(&taken);
+}
+
+/* As a store does that is slower than the step: it keeps the checkpoint and leaves zeros. */
+static void a_checkpoint_that_was_taken_outlives_its_effect(void **state)
+{
+    struct cfs_effects effects = {0};
+    struct cfs_effect *effect = cfs_effects_add(&effects, CFS_FX_CHECKPOINT);
+    struct cfs_checkpoint taken;
+
+    (void)state;
+    effect->checkpoint.parts = cfs_alloc_zeroed(1, sizeof *effect->checkpoint.parts);
+    effect->checkpoint.part_count = 1;
+    cfs_put_u64(&effect->checkpoint.parts[0].pieces, 77);
+    taken = effect->checkpoint;
+    effect->checkpoint = (struct cfs_checkpoint){0};
+    cfs_effects_close(&effects);
+    assert_int_equal(taken.parts[0].pieces.data[0], 77);
+    cfs_checkpoint_clear(&taken);
+    assert_null(taken.parts);
+    assert_int_equal(taken.part_count, 0);
+    cfs_checkpoint_clear(&taken); /* nothing more to free */
 }
 
 static void a_cleared_list_is_used_again_without_growing(void **state)
@@ -87,6 +119,7 @@ int main(void)
         cmocka_unit_test(an_added_effect_is_zeroed_but_for_its_type),
         cmocka_unit_test(clearing_frees_what_the_effects_own),
         cmocka_unit_test(what_a_performer_took_is_not_freed),
+        cmocka_unit_test(a_checkpoint_that_was_taken_outlives_its_effect),
         cmocka_unit_test(a_cleared_list_is_used_again_without_growing),
     };
 

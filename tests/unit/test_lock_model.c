@@ -1,5 +1,7 @@
 /* Random commands against the model of lock_model.h: after every step the table must have answered,
  * woken and look as the model says, and a twin fed the same commands must have the same digest.
+ * The twin is saved now and then, what changed since the last time, and in some runs a table loaded
+ * from all that was saved takes its place.
  * Apart from the model the promises themselves are checked: nobody shares with whom he conflicts,
  * nobody waits without reason or is overtaken, tokens grow. A failure prints seed and step. */
 #include <assert.h>
@@ -11,6 +13,7 @@
 #include <cmocka.h>
 #include <stdio.h>
 
+#include "../sim/store.h"
 #include "lock_model.h"
 
 #define SEEDS 50
@@ -22,6 +25,8 @@ struct run {
     uint64_t seed, step, random;
     struct model model;
     struct cfs_lock_table *table, *twin;
+    struct sim_store store; /* what the twin has saved */
+    bool reload;            /* the twin is replaced by what it saved */
     struct model_end ends[MODEL_ENDS], twin_ends[MODEL_ENDS];
     size_t end_count, twin_count;
     struct cfs_moment now;
@@ -530,6 +535,66 @@ static void check_ends(struct run *run)
     }
 }
 
+/* ---- saving and loading ---- */
+
+static void save(struct cfs_lock_table *table, struct sim_store *store)
+{
+    struct cfs_part part = {0};
+    struct cfs_checkpoint checkpoint = {.parts = &part, .part_count = 1};
+
+    cfs_lock_table_save(table, &part.pieces);
+    sim_store_checkpoint(store, &checkpoint);
+    cfs_part_clear(&part);
+}
+
+static struct cfs_lock_table *load(struct run *run)
+{
+    const struct sim_saved *saved = &run->store.states[0];
+    struct cfs_lock_table *table = cfs_lock_table_new(note_twin_end, run);
+
+    for (size_t i = 0; i < saved->count; i++) {
+        const struct sim_item *item = &saved->items[i];
+        struct cfs_piece piece = {true, item->key, item->value, item->key_len, item->value_len};
+        CHECK(run, cfs_lock_table_load(table, &piece) == 0);
+    }
+    CHECK(run, cfs_lock_table_loaded(table));
+    cfs_lock_table_set_token(table, cfs_lock_table_token(run->twin));
+    return table;
+}
+
+static void save_twin(struct run *run)
+{
+    struct cfs_lock_table *loaded;
+
+    save(run->twin, &run->store);
+    loaded = load(run);
+    CHECK(run, cfs_lock_table_digest(loaded) == cfs_lock_table_digest(run->twin));
+    if (run->reload) {
+        cfs_lock_table_free(run->twin);
+        run->twin = loaded;
+    } else {
+        cfs_lock_table_free(loaded);
+    }
+}
+
+/* What was saved bit by bit is what a table that was never saved says of itself at once. */
+static void check_whole_save(struct run *run)
+{
+    const struct sim_saved *bits = &run->store.states[0], *whole;
+    struct sim_store store = {0};
+
+    save(run->twin, &run->store);
+    save(run->table, &store);
+    whole = &store.states[0];
+    CHECK(run, whole->count == bits->count);
+    for (size_t i = 0; i < whole->count; i++) {
+        const struct sim_item *a = &whole->items[i], *b = &bits->items[i];
+        CHECK(run, a->key_len == b->key_len && !memcmp(a->key, b->key, a->key_len));
+        CHECK(run, a->value_len == b->value_len && !memcmp(a->value, b->value, a->value_len));
+    }
+    sim_store_close(&store);
+}
+
 static void step(struct run *run)
 {
     run->step++;
@@ -544,6 +609,8 @@ static void step(struct run *run)
         check_lock(run, name);
     check_totals(run);
     check_promises(run);
+    if (chance(run, 3))
+        save_twin(run);
 }
 
 static void run_seed(uint64_t seed)
@@ -552,6 +619,7 @@ static void run_seed(uint64_t seed)
 
     assert_non_null(run);
     run->seed = run->random = seed;
+    run->reload = seed % 2;
     run->table = cfs_lock_table_new(note_end, run);
     run->twin = cfs_lock_table_new(note_twin_end, run);
     run->now = (struct cfs_moment){.index = 100, .time = 1000, .wall = 1000000};
@@ -559,8 +627,11 @@ static void run_seed(uint64_t seed)
         run->sessions[node] = node + 1;
     while (run->step < STEPS)
         step(run);
+    if (!run->reload) /* a loaded table counts its claims anew */
+        check_whole_save(run);
     cfs_lock_table_free(run->table);
     cfs_lock_table_free(run->twin);
+    sim_store_close(&run->store);
     free(run);
 }
 

@@ -85,6 +85,23 @@ static void a_copied_collection_has_waits_of_its_own(void **state)
     cfs_message_clear(&copy);
 }
 
+static void a_copied_snapshot_has_head_and_pieces_of_its_own(void **state)
+{
+    struct cfs_message chunk = {.type = CFS_MSG_SNAPSHOT,
+                                .snapshot = {.transfer = 9, .head_len = 3, .len = 2}};
+    struct cfs_message copy;
+
+    (void)state;
+    chunk.snapshot.head = cfs_alloc_copy("abc", 3);
+    chunk.snapshot.pieces = cfs_alloc_copy("xy", 2);
+    copy = cfs_message_copy(&chunk);
+    cfs_message_clear(&chunk);
+    assert_int_equal(copy.snapshot.transfer, 9);
+    assert_memory_equal(copy.snapshot.head, "abc", 3);
+    assert_memory_equal(copy.snapshot.pieces, "xy", 2);
+    cfs_message_clear(&copy);
+}
+
 static void a_message_without_parts_is_copied_as_a_value(void **state)
 {
     struct cfs_message message = {.type = CFS_MSG_VOTE,
@@ -117,6 +134,7 @@ int main(void)
         cmocka_unit_test(a_copied_append_shares_its_entries_by_reference),
         cmocka_unit_test(a_copied_command_or_answer_has_bytes_of_its_own),
         cmocka_unit_test(a_copied_collection_has_waits_of_its_own),
+        cmocka_unit_test(a_copied_snapshot_has_head_and_pieces_of_its_own),
         cmocka_unit_test(a_message_without_parts_is_copied_as_a_value),
         cmocka_unit_test(every_type_has_a_word_of_its_own),
     };

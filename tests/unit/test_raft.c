@@ -369,6 +369,228 @@ static void a_leader_that_is_heard_again_is_not_gone(void **state)
     assert_int_equal(rb.raft.role, CFS_FOLLOWER);
 }
 
+/* Restoring: the checkpoint's head first, then the records that are still there. */
+
+static struct raft_bench restored;
+
+/* A checkpoint up to index 100 of term 4, made in term 6, in which it had voted for node 3; it had
+ * installed the snapshot 55. */
+static void restore_head(void)
+{
+    restored = (struct raft_bench){0};
+    bench_open(&restored.bench, 3);
+    cfs_raft_init(&restored.raft, &restored.bench.env, 0, &restored.bench.config);
+    cfs_raft_restore_head(
+        &restored.raft,
+        &(struct cfs_group_head){
+            .base = {100, 4, CFS_SECONDS(9)},
+            .term = 6,
+            .vote = 3,
+            .members = {.voters = CFS_NODE_BIT(1) | CFS_NODE_BIT(2) | CFS_NODE_BIT(3)},
+            .install = 55});
+}
+
+static void restore_install(uint64_t name)
+{
+    cfs_raft_restore(&restored.raft, &(struct cfs_record){.type = CFS_RECORD_INSTALL, .term = name},
+                     ++restored.bench.env.lsn);
+}
+
+static void what_a_checkpoint_says_is_what_a_node_starts_with(void **state)
+{
+    const struct cfs_raft *raft = &restored.raft;
+
+    (void)state;
+    restore_head();
+    cfs_raft_start(&restored.raft);
+    assert_true(raft->term == 6 && raft->vote == 3);
+    assert_int_equal(cfs_log_last_index(&raft->log), 100);
+    assert_int_equal(cfs_log_last_term(&raft->log), 4);
+    assert_int_equal(raft->applied, 100);
+    assert_int_equal(raft->commit, 100);
+    assert_int_equal(raft->durable_index, 100);
+    raft_bench_lead(&restored); /* group time goes on where the checkpoint stood */
+    assert_int_equal(raft->noop_index, 101);
+    assert_int_equal(cfs_log_get(&raft->log, 101)->time, CFS_SECONDS(9));
+    raft_bench_close(&restored);
+}
+
+/* Segments go as a whole, so records from before the checkpoint may still be there. */
+static void older_states_in_the_log_take_nothing_back_from_a_checkpoint(void **state)
+{
+    (void)state;
+    restore_head();
+    restore_state(&restored.raft, 5, 2);
+    assert_true(restored.raft.term == 6 && restored.raft.vote == 3);
+    restore_state(&restored.raft, 6, 0);
+    assert_true(restored.raft.term == 6 && restored.raft.vote == 3);
+    restore_state(&restored.raft, 7, 0);
+    assert_true(restored.raft.term == 7 && restored.raft.vote == 0);
+    restore_state(&restored.raft, 7, 2);
+    assert_true(restored.raft.term == 7 && restored.raft.vote == 2);
+    raft_bench_close(&restored);
+}
+
+static void entries_that_a_checkpoint_covers_are_passed_over(void **state)
+{
+    (void)state;
+    restore_head();
+    for (uint64_t index = 95; index <= 103; index++)
+        restore_entry(&restored.raft, index, 4);
+    assert_int_equal(restored.raft.log.base.index, 100);
+    assert_int_equal(cfs_log_last_index(&restored.raft.log), 103);
+    assert_int_equal(cfs_log_get(&restored.raft.log, 101)->index, 101);
+    assert_int_equal(cfs_log_lsn(&restored.raft.log, 103), restored.bench.env.lsn);
+    raft_bench_close(&restored);
+}
+
+/* 98 of a later term replaced all that came after it, though its own place is compacted. */
+static void an_entry_in_a_compacted_place_still_replaces_what_followed(void **state)
+{
+    (void)state;
+    restore_head();
+    for (uint64_t index = 97; index <= 105; index++)
+        restore_entry(&restored.raft, index, 3);
+    restore_entry(&restored.raft, 98, 4);
+    assert_int_equal(cfs_log_last_index(&restored.raft.log), 100);
+    for (uint64_t index = 99; index <= 101; index++)
+        restore_entry(&restored.raft, index, 4);
+    assert_int_equal(cfs_log_last_index(&restored.raft.log), 101);
+    assert_int_equal(cfs_log_last_term(&restored.raft.log), 4);
+    raft_bench_close(&restored);
+}
+
+static void a_log_with_a_gap_is_refused(void **state)
+{
+    (void)state;
+    restore_head();
+    assert_true(cfs_raft_restored(&restored.raft));
+    restore_entry(&restored.raft, 102, 4);
+    restore_entry(&restored.raft, 103, 4);
+    assert_false(cfs_raft_restored(&restored.raft));
+    assert_int_equal(cfs_log_last_index(&restored.raft.log), 100);
+    raft_bench_close(&restored);
+}
+
+/* Segments go as a whole: the one that is left begins amid entries of a leader that was replaced.
+ */
+static void a_gap_before_what_was_replaced_or_void_is_none(void **state)
+{
+    (void)state;
+    restore_head();
+    restore_entry(&restored.raft, 113, 3);
+    restore_entry(&restored.raft, 114, 3);
+    restore_entry(&restored.raft, 96, 4);
+    assert_true(cfs_raft_restored(&restored.raft));
+    restore_entry(&restored.raft, 113, 3);
+    restore_install(54);
+    assert_false(cfs_raft_restored(&restored.raft));
+    restore_install(55);
+    assert_true(cfs_raft_restored(&restored.raft));
+    restore_entry(&restored.raft, 101, 6);
+    assert_int_equal(cfs_log_last_index(&restored.raft.log), 101);
+    assert_true(cfs_raft_restored(&restored.raft));
+    raft_bench_close(&restored);
+}
+
+/* One that was begun and never done left the old log as it was. */
+static void a_record_of_an_installation_voids_entries_only_if_it_was_done(void **state)
+{
+    (void)state;
+    restore_head();
+    for (uint64_t index = 101; index <= 105; index++)
+        restore_entry(&restored.raft, index, 4);
+    restore_install(54);
+    restore_install(56);
+    assert_int_equal(cfs_log_last_index(&restored.raft.log), 105);
+    restore_install(55);
+    assert_int_equal(cfs_log_last_index(&restored.raft.log), 100);
+    restore_entry(&restored.raft, 101, 6);
+    assert_int_equal(cfs_log_last_term(&restored.raft.log), 6);
+    raft_bench_close(&restored);
+}
+
+static void a_checkpoint_says_where_the_applied_state_stands(void **state)
+{
+    struct cfs_group_head head;
+
+    (void)state;
+    restore_head();
+    for (uint64_t index = 101; index <= 105; index++)
+        restore_entry(&restored.raft, index, 5);
+    head = cfs_raft_head(&restored.raft);
+    assert_true(head.base.index == 100 && head.base.term == 4 && head.base.time == CFS_SECONDS(9));
+    assert_true(head.term == 6 && head.vote == 3 && head.install == 55);
+    restored.raft.applied = 103;
+    head = cfs_raft_head(&restored.raft);
+    assert_true(head.base.index == 103 && head.base.term == 5);
+    raft_bench_close(&restored);
+}
+
+static void what_is_not_applied_is_needed_beside_a_checkpoint(void **state)
+{
+    (void)state;
+    restore_head();
+    assert_int_equal(cfs_raft_keep_lsn(&restored.raft), 1); /* the next one */
+    for (uint64_t index = 101; index <= 105; index++)
+        restore_entry(&restored.raft, index, 5);
+    assert_int_equal(cfs_raft_keep_lsn(&restored.raft), 1); /* of entry 101 */
+    restored.raft.applied = 103;
+    assert_int_equal(cfs_raft_keep_lsn(&restored.raft), 4);
+    restored.raft.applied = 105;
+    assert_int_equal(cfs_raft_keep_lsn(&restored.raft), 6);
+    raft_bench_close(&restored);
+}
+
+static void install(uint64_t term)
+{
+    cfs_raft_installed(&rb.raft, &(struct cfs_group_head){.base = {200, term, 9},
+                                                          .members = rb.raft.members,
+                                                          .install = 77});
+}
+
+/* What a write of the old log made durable is void, though the same entry may come again. */
+static void an_installed_snapshot_replaces_the_whole_log(void **state)
+{
+    uint64_t old;
+
+    (void)state;
+    raft_bench_receive(&rb, raft_entries(2, 3, 0, 0, 300, 3));
+    old = rb.bench.env.lsn;
+    install(3);
+    assert_int_equal(cfs_log_last_index(&rb.raft.log), 200);
+    assert_int_equal(cfs_log_last_term(&rb.raft.log), 3);
+    assert_true(rb.raft.commit == 200 && rb.raft.applied == 200 && rb.raft.durable_index == 200);
+    assert_int_equal(cfs_raft_head(&rb.raft).install, 77);
+    raft_bench_receive(&rb, raft_entries(2, 3, 200, 3, 1, 3));
+    cfs_env_persisted(&rb.bench.env, old);
+    cfs_raft_persisted(&rb.raft);
+    assert_int_equal(rb.raft.durable_index, 200);
+    raft_bench_durable(&rb);
+    assert_int_equal(rb.raft.durable_index, 201);
+}
+
+/* It would answer by a log that is about to go. */
+static void who_is_being_replaced_takes_no_part(void **state)
+{
+    (void)state;
+    raft_bench_heartbeat(&rb, 2, 1);
+    raft_bench_durable(&rb);
+    bench_clear(&rb.bench);
+    rb.raft.replaced = true;
+    raft_bench_receive(&rb, raft_entries(2, 1, 0, 0, 1, 1));
+    raft_bench_receive(&rb, raft_vote_request(3, 2, false, 9, 9));
+    raft_bench_receive(&rb, raft_vote_request(3, 2, true, 9, 9));
+    raft_bench_tick(&rb, CFS_SECONDS(10));
+    assert_int_equal(rb.bench.effects.count, 0);
+    assert_int_equal(rb.raft.role, CFS_FOLLOWER);
+    assert_int_equal(cfs_log_last_index(&rb.raft.log), 0);
+    assert_int_equal(cfs_raft_deadline(&rb.raft), CFS_NEVER);
+    install(1);
+    raft_bench_tick(&rb, 0);
+    assert_int_equal(rb.raft.role, CFS_PRE_CANDIDATE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -398,6 +620,17 @@ int main(void)
         T(a_write_of_entries_that_were_replaced_since_makes_nothing_durable),
         T(a_refused_connection_to_the_leader_lets_a_follower_stand_at_once),
         T(a_leader_that_is_heard_again_is_not_gone),
+        T(what_a_checkpoint_says_is_what_a_node_starts_with),
+        T(older_states_in_the_log_take_nothing_back_from_a_checkpoint),
+        T(entries_that_a_checkpoint_covers_are_passed_over),
+        T(an_entry_in_a_compacted_place_still_replaces_what_followed),
+        T(a_log_with_a_gap_is_refused),
+        T(a_gap_before_what_was_replaced_or_void_is_none),
+        T(a_record_of_an_installation_voids_entries_only_if_it_was_done),
+        T(a_checkpoint_says_where_the_applied_state_stands),
+        T(what_is_not_applied_is_needed_beside_a_checkpoint),
+        T(an_installed_snapshot_replaces_the_whole_log),
+        T(who_is_being_replaced_takes_no_part),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -388,6 +388,141 @@ static void a_candidate_waits_for_its_disk_rather_than_stand_again(void **state)
     raft_bench_close(&alone);
 }
 
+/* Who may have forgotten promises. */
+
+static struct cfs_message forgetful_vote(cfs_node_id from, uint64_t term, bool pre)
+{
+    struct cfs_message vote = raft_vote(from, term, pre, 0);
+
+    vote.vote_reply.amnesia = CFS_TORN;
+    return vote;
+}
+
+static void a_voter_that_may_have_forgotten_promises_says_so(void **state)
+{
+    (void)state;
+    rb.raft.amnesia = CFS_TORN;
+    raft_bench_receive(&rb, raft_vote_request(2, 1, true, 0, 0));
+    assert_true(reply_to(2)->granted && reply_to(2)->amnesia == CFS_TORN);
+    raft_bench_receive(&rb, raft_vote_request(2, 1, false, 0, 0));
+    raft_bench_durable(&rb);
+    assert_true(!reply_to(2)->pre && reply_to(2)->granted && reply_to(2)->amnesia == CFS_TORN);
+    rb.raft.amnesia = CFS_REMEMBERS;
+    raft_bench_receive(&rb, raft_vote_request(3, 2, false, 0, 0));
+    raft_bench_durable(&rb);
+    assert_true(reply_to(3)->granted && reply_to(3)->amnesia == CFS_REMEMBERS);
+}
+
+static void a_forgetful_vote_counts_only_when_all_members_vote(void **state)
+{
+    (void)state;
+    raft_bench_time_out(&rb);
+    raft_bench_receive(&rb, raft_vote(3, 1, true, 0));
+    raft_bench_durable(&rb);
+    raft_bench_receive(&rb, forgetful_vote(2, 1, false));
+    assert_int_equal(rb.raft.role, CFS_CANDIDATE);
+    raft_bench_receive(&rb, forgetful_vote(3, 1, false)); /* now there are all of them */
+    assert_int_equal(rb.raft.role, CFS_LEADER);
+    assert_true(rb.raft.unanimous);
+}
+
+static void a_majority_of_the_others_needs_no_forgetful_vote(void **state)
+{
+    (void)state;
+    raft_bench_time_out(&rb);
+    raft_bench_receive(&rb, raft_vote(3, 1, true, 0));
+    raft_bench_durable(&rb);
+    raft_bench_receive(&rb, raft_vote(3, 1, false, 0));
+    assert_int_equal(rb.raft.role, CFS_LEADER);
+    assert_false(rb.raft.unanimous);
+}
+
+static void a_forgetful_pre_vote_counts_only_when_all_members_vote(void **state)
+{
+    (void)state;
+    raft_bench_time_out(&rb);
+    raft_bench_receive(&rb, forgetful_vote(2, 1, true));
+    assert_int_equal(rb.raft.role, CFS_PRE_CANDIDATE);
+    raft_bench_receive(&rb, forgetful_vote(3, 1, true));
+    assert_int_equal(rb.raft.role, CFS_CANDIDATE);
+}
+
+/* Its own vote is no better than that of another in its place. */
+static void a_forgetful_candidate_needs_a_majority_besides_itself(void **state)
+{
+    struct raft_bench five;
+
+    (void)state;
+    raft_bench_open(&five, 5);
+    five.raft.amnesia = CFS_TORN;
+    raft_bench_time_out(&five);
+    raft_bench_receive(&five, raft_vote(2, 1, true, 0));
+    raft_bench_receive(&five, raft_vote(3, 1, true, 0));
+    assert_int_equal(five.raft.role, CFS_PRE_CANDIDATE);
+    raft_bench_receive(&five, raft_vote(4, 1, true, 0));
+    assert_int_equal(five.raft.role, CFS_CANDIDATE);
+    raft_bench_durable(&five);
+    raft_bench_receive(&five, raft_vote(2, 1, false, 0));
+    raft_bench_receive(&five, raft_vote(3, 1, false, 0));
+    assert_int_equal(five.raft.role, CFS_CANDIDATE);
+    raft_bench_receive(&five, raft_vote(4, 1, false, 0));
+    assert_int_equal(five.raft.role, CFS_LEADER);
+    assert_false(five.raft.unanimous);
+    raft_bench_close(&five);
+}
+
+/* A vote that is not on the disk yet is one that may be forgotten. */
+static void all_members_have_voted_only_when_its_own_vote_is_durable(void **state)
+{
+    (void)state;
+    raft_bench_time_out(&rb);
+    raft_bench_receive(&rb, raft_vote(3, 1, true, 0));
+    raft_bench_receive(&rb, forgetful_vote(2, 1, false));
+    raft_bench_receive(&rb, forgetful_vote(3, 1, false));
+    assert_int_equal(rb.raft.role, CFS_CANDIDATE);
+    raft_bench_durable(&rb);
+    assert_int_equal(rb.raft.role, CFS_LEADER);
+}
+
+/* A cluster that was made anew has forgetful members alone: it starts when all are there. */
+static void a_new_cluster_of_forgetful_members_elects_once_all_are_there(void **state)
+{
+    struct raft_bench alone;
+
+    (void)state;
+    rb.raft.amnesia = CFS_TORN;
+    raft_bench_time_out(&rb);
+    raft_bench_receive(&rb, forgetful_vote(2, 1, true));
+    assert_int_equal(rb.raft.role, CFS_PRE_CANDIDATE);
+    raft_bench_receive(&rb, forgetful_vote(3, 1, true));
+    raft_bench_durable(&rb);
+    raft_bench_receive(&rb, forgetful_vote(2, 1, false));
+    raft_bench_receive(&rb, forgetful_vote(3, 1, false));
+    assert_int_equal(rb.raft.role, CFS_LEADER);
+    raft_bench_open(&alone, 1);
+    alone.raft.amnesia = CFS_TORN;
+    raft_bench_tick(&alone, 0);
+    raft_bench_durable(&alone);
+    assert_int_equal(alone.raft.role, CFS_LEADER);
+    raft_bench_close(&alone);
+}
+
+/* Or it could ask for votes, crash, and ask in the same term again with another log. */
+static void votes_are_asked_for_when_the_log_they_stand_on_is_durable(void **state)
+{
+    (void)state;
+    raft_bench_receive(&rb, raft_entries(2, 1, 0, 0, 3, 1));
+    raft_bench_time_out(&rb);
+    assert_int_equal(bench_sent(&rb.bench, CFS_MSG_VOTE, 3)->vote.last_index, 3);
+    raft_bench_receive(&rb, raft_vote(3, 2, true, 0));
+    assert_int_equal(rb.raft.role, CFS_CANDIDATE);
+    cfs_env_persisted(&rb.bench.env, rb.bench.env.lsn - 1);
+    assert_true(bench_sent(&rb.bench, CFS_MSG_VOTE, 3)->vote.pre);
+    raft_bench_durable(&rb);
+    assert_false(bench_sent(&rb.bench, CFS_MSG_VOTE, 3)->vote.pre);
+    assert_int_equal(bench_sent(&rb.bench, CFS_MSG_VOTE, 3)->vote.last_index, 3);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -419,6 +554,14 @@ int main(void)
         T(a_new_leader_honours_its_own_promise_too),
         T(a_node_that_crashes_after_its_first_heartbeat_still_owes_the_lease),
         T(a_candidate_waits_for_its_disk_rather_than_stand_again),
+        T(a_voter_that_may_have_forgotten_promises_says_so),
+        T(a_forgetful_vote_counts_only_when_all_members_vote),
+        T(a_majority_of_the_others_needs_no_forgetful_vote),
+        T(a_forgetful_pre_vote_counts_only_when_all_members_vote),
+        T(a_forgetful_candidate_needs_a_majority_besides_itself),
+        T(all_members_have_voted_only_when_its_own_vote_is_durable),
+        T(a_new_cluster_of_forgetful_members_elects_once_all_are_there),
+        T(votes_are_asked_for_when_the_log_they_stand_on_is_durable),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

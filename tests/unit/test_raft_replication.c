@@ -40,10 +40,11 @@ static void propose(uint32_t count)
 static void reject(cfs_node_id peer, uint64_t hint)
 {
     raft_bench_receive(
-        &rb, (struct cfs_message){.type = CFS_MSG_APPEND_REPLY,
-                                  .from = peer,
-                                  .term = rb.raft.term,
-                                  .append_reply = {.match = hint, .sent = 1, .sound = true}});
+        &rb, (struct cfs_message){
+                 .type = CFS_MSG_APPEND_REPLY,
+                 .from = peer,
+                 .term = rb.raft.term,
+                 .append_reply = {.match = hint, .sent = rb.bench.env.now, .sound = true}});
 }
 
 /* A leader whose followers have everything up to its first entry and are not probed. */
@@ -497,6 +498,101 @@ static void entries_whose_indices_do_not_follow_each_other_are_dropped(void **st
             assert_true(rb.bench.effects.items[i].message.append_reply.match <= 1);
 }
 
+/* Leases. */
+
+static void hear_leader_with_lease(cfs_time lease)
+{
+    struct cfs_message heartbeat = raft_entries(2, 1, 0, 0, 0, 0);
+
+    heartbeat.append.lease = lease;
+    raft_bench_receive(&rb, heartbeat);
+}
+
+static void a_leader_that_relies_on_a_longer_lease_is_promised_it(void **state)
+{
+    (void)state;
+    hear_leader_with_lease(CFS_MS(700));
+    assert_int_equal(rb.raft.promise, rb.bench.env.now + CFS_MS(700));
+    hear_leader_with_lease(CFS_MS(1)); /* it may have had another setting before */
+    assert_int_equal(rb.raft.promise, rb.bench.env.now + CFS_MS(200));
+    bench_clear(&rb.bench);
+    lead();
+    cfs_raft_broadcast_heartbeat(&rb.raft);
+    assert_int_equal(sent_to(2)->lease, CFS_MS(200));
+}
+
+static void what_an_older_leader_sent_is_acknowledged_to_nobody(void **state)
+{
+    (void)state;
+    raft_bench_heartbeat(&rb, 2, 5);
+    assert_int_equal(reply_to(2)->sent, 77);
+    raft_bench_receive(&rb, raft_entries(3, 4, 0, 0, 0, 0));
+    assert_int_equal(reply_to(3)->sent, 0);
+}
+
+/* Clocks of this leadership alone: neither before it, nor what is still to come. */
+static void times_that_this_leader_has_not_sent_renew_no_lease(void **state)
+{
+    (void)state;
+    raft_bench_lead(&rb);
+    bench_pass(&rb.bench, CFS_MS(20));
+    raft_bench_acknowledge(&rb, 2, 0, rb.raft.leader_since - 1);
+    assert_int_equal(cfs_raft_lease_until(&rb.raft), 0);
+    raft_bench_acknowledge(&rb, 2, 0, rb.bench.env.now + 1);
+    assert_int_equal(cfs_raft_lease_until(&rb.raft), 0);
+    raft_bench_acknowledge(&rb, 2, 0, UINT64_MAX);
+    assert_int_equal(cfs_raft_lease_until(&rb.raft), 0);
+    raft_bench_acknowledge(&rb, 2, 0, rb.raft.leader_since);
+    assert_int_equal(cfs_raft_lease_until(&rb.raft), rb.raft.leader_since + CFS_MS(196));
+}
+
+/* What no leader of this program sends. None of it ends a process. */
+
+static void assert_ignored(struct cfs_message message)
+{
+    bench_clear(&rb.bench);
+    raft_bench_receive(&rb, message);
+    assert_int_equal(rb.bench.effects.count, 0);
+    assert_int_equal(cfs_log_last_index(&rb.raft.log), 2);
+    assert_int_equal(rb.raft.term, 3);
+}
+
+static void malformed_appends_are_ignored(void **state)
+{
+    struct cfs_message message;
+
+    (void)state;
+    raft_bench_receive(&rb, raft_entries(2, 3, 0, 0, 2, 3));
+    raft_bench_durable(&rb);
+    assert_ignored(raft_entries(2, 3, 2, 3, 1, 0)); /* term 0 */
+    assert_ignored(raft_entries(2, 3, 0, 0, 1, 0)); /* at the beginning too */
+    assert_ignored(raft_entries(2, 3, 2, 3, 1, 2)); /* below the one before it */
+    assert_ignored(raft_entries(2, 3, 2, 3, 1, 4)); /* above the leader's own */
+    assert_ignored(raft_entries(2, 9, 0, 7, 0, 0)); /* a term where there is no entry */
+    message = raft_entries(2, 9, 2, 3, 3, 9);
+    message.append.entries[1]->term = 8; /* they fall */
+    assert_ignored(message);
+    message = raft_entries(2, 9, 2, 3, 2, 9);
+    message.append.entries[1]->index = 7; /* one is missing */
+    assert_ignored(message);
+    message = raft_entries(2, 9, 2, 3, 1, 9);
+    message.append.entries[0]->kind = 7;
+    assert_ignored(message);
+}
+
+/* An entry that no replica understands would end each of them when it is applied. */
+static void commands_that_cannot_be_decoded_are_ignored(void **state)
+{
+    struct cfs_message message = raft_entries(2, 9, 2, 3, 1, 9);
+
+    (void)state;
+    raft_bench_receive(&rb, raft_entries(2, 3, 0, 0, 2, 3));
+    raft_bench_durable(&rb);
+    cfs_entry_unref(message.append.entries[0]);
+    message.append.entries[0] = cfs_entry_new(CFS_ENTRY_COMMAND, 3, 9, "nonsense", 8);
+    assert_ignored(message);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -532,6 +628,11 @@ int main(void)
         T(a_late_rejection_takes_back_nothing_that_is_durable_there),
         T(a_rejection_renews_the_lease_all_the_same),
         T(entries_whose_indices_do_not_follow_each_other_are_dropped),
+        T(a_leader_that_relies_on_a_longer_lease_is_promised_it),
+        T(what_an_older_leader_sent_is_acknowledged_to_nobody),
+        T(times_that_this_leader_has_not_sent_renew_no_lease),
+        T(malformed_appends_are_ignored),
+        T(commands_that_cannot_be_decoded_are_ignored),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,6 +6,9 @@
 
 #include <cmocka.h>
 
+#include <stdlib.h>
+
+#include "core/alloc.h"
 #include "core/session.h"
 
 static struct cfs_sessions sessions;
@@ -136,6 +139,177 @@ static void an_acknowledgement_does_not_touch_what_was_answered_at_once(void **s
     assert_non_null(cfs_session_recall(session, 5));
 }
 
+/* As pieces. */
+
+static struct cfs_writer saved;
+
+/* Saves, and reads the first piece. */
+static struct cfs_piece save(void)
+{
+    struct cfs_reader reader;
+    struct cfs_piece piece;
+
+    free(saved.data);
+    saved = (struct cfs_writer){0};
+    cfs_sessions_save(&sessions, &saved);
+    reader = (struct cfs_reader){.data = saved.data, .len = saved.len};
+    assert_true(cfs_piece_next(&reader, &piece));
+    return piece;
+}
+
+static int tear_down_saved(void **state)
+{
+    free(saved.data);
+    saved = (struct cfs_writer){0};
+    return tear_down(state);
+}
+
+/* One answer of each sort, some forgotten. */
+static void fill(void)
+{
+    for (uint64_t i = 1; i <= 9; i++)
+        done(i, 100 + i);
+    cfs_session_remember(session, 12, CFS_ANSWER_DONE,
+                         &(struct cfs_answer){.error = CFS_ERR_INTERRUPTED, .ticket = 8});
+    waits(5000);
+    waits(5001);
+    done(5001, 77);
+    cfs_session_forget(session, 4);
+}
+
+static void a_saved_session_comes_back_with_what_it_may_ask_for(void **state)
+{
+    struct cfs_sessions other = {0};
+    struct cfs_piece piece;
+    struct cfs_session *again;
+
+    (void)state;
+    fill();
+    session->doomed = true;
+    piece = save();
+    assert_int_equal(cfs_sessions_load(&other, &piece), 0);
+    again = cfs_sessions_find(&other, 10);
+    assert_true(again->node == 2 && again->nonce == 1234 && again->oldest == 4);
+    assert_true(again->term == CFS_SECONDS(5) && again->doomed);
+    assert_null(cfs_session_recall(again, 3));
+    assert_int_equal(cfs_session_recall(again, 4)->token, 104);
+    assert_int_equal(cfs_session_recall(again, 12)->error, CFS_ERR_INTERRUPTED);
+    assert_int_equal(cfs_session_recall(again, 12)->ticket, 8);
+    assert_int_equal(cfs_session_recall(again, 5000)->state, CFS_ANSWER_WAITING);
+    assert_int_equal(cfs_session_recall(again, 5001)->token, 77);
+    cfs_sessions_close(&other);
+}
+
+/* What was answered at once goes with `oldest`, what waited by name: loaded or not. */
+static void a_loaded_session_forgets_as_any_other(void **state)
+{
+    struct cfs_sessions other = {0};
+    struct cfs_piece piece;
+    struct cfs_session *again;
+
+    (void)state;
+    fill();
+    piece = save();
+    assert_int_equal(cfs_sessions_load(&other, &piece), 0);
+    again = cfs_sessions_find(&other, 10);
+    cfs_session_forget(again, 10);
+    assert_int_equal(HASH_COUNT(again->answers), 1);
+    cfs_session_forget(again, 9000);
+    assert_int_equal(HASH_COUNT(again->answers), 0);
+    assert_int_equal(HASH_COUNT(again->waits), 2);
+    cfs_session_acknowledge(again, 5001);
+    cfs_session_acknowledge(again, 5000); /* it waits */
+    assert_int_equal(HASH_COUNT(again->waits), 1);
+    cfs_sessions_close(&other);
+}
+
+static void a_session_that_ended_since_the_last_save_is_deleted(void **state)
+{
+    struct cfs_piece piece;
+
+    (void)state;
+    save();
+    cfs_sessions_remove(&sessions, session);
+    session = cfs_sessions_add(&sessions, 11, 2, 5, CFS_SECONDS(5));
+    piece = save();
+    assert_false(piece.put);
+    assert_int_equal(piece.key[8], 10);
+    piece = save(); /* said once */
+    assert_true(piece.put);
+    assert_int_equal(piece.key[8], 11);
+}
+
+static void a_session_that_was_never_saved_ends_without_a_word(void **state)
+{
+    struct cfs_piece piece;
+
+    (void)state;
+    cfs_sessions_remove(&sessions, session);
+    cfs_sessions_add(&sessions, 11, 2, 5, CFS_SECONDS(5));
+    piece = save();
+    assert_true(piece.put);
+}
+
+static void a_session_that_was_loaded_is_deleted_when_it_ends(void **state)
+{
+    struct cfs_piece piece = save(), gone;
+    struct cfs_sessions other = {0};
+    struct cfs_writer said = {0};
+    struct cfs_reader reader;
+
+    (void)state;
+    assert_int_equal(cfs_sessions_load(&other, &piece), 0);
+    cfs_sessions_remove(&other, cfs_sessions_find(&other, 10));
+    cfs_sessions_save(&other, &said);
+    reader = (struct cfs_reader){.data = said.data, .len = said.len};
+    assert_true(cfs_piece_next(&reader, &gone));
+    assert_false(gone.put);
+    free(said.data);
+    cfs_sessions_close(&other);
+}
+
+/* A copy of the first `len` bytes of a session's piece, one of them changed. */
+static int load_changed(struct cfs_piece piece, uint32_t len, uint32_t at, uint8_t byte)
+{
+    struct cfs_sessions other = {0};
+    uint8_t *value = cfs_alloc_copy(piece.value, len);
+    int result;
+
+    if (at < len)
+        value[at] = byte;
+    piece.value = value;
+    piece.value_len = len;
+    result = cfs_sessions_load(&other, &piece);
+    cfs_sessions_close(&other);
+    free(value);
+    return result;
+}
+
+static void a_piece_that_is_no_session_is_refused(void **state)
+{
+    struct cfs_sessions other = {0};
+    struct cfs_piece piece;
+    uint32_t doomed = 1 + 4 + 8 + 8 + 8;
+    uint32_t first = doomed + 1 + 4; /* of the answers: sequence, state, error, ... */
+
+    (void)state;
+    fill();
+    piece = save();
+    assert_int_equal(load_changed(piece, piece.value_len, UINT32_MAX, 0), 0);
+    for (uint32_t len = 0; len < piece.value_len; len++)
+        assert_int_equal(load_changed(piece, len, UINT32_MAX, 0), -1);
+    assert_int_equal(load_changed(piece, piece.value_len, 0, 2), -1); /* another version */
+    assert_int_equal(load_changed(piece, piece.value_len, doomed, 2), -1);
+    assert_int_equal(load_changed(piece, piece.value_len, first + 8, 3), -1);
+    assert_int_equal(load_changed(piece, piece.value_len, first + 9, CFS_ERROR_COUNT), -1);
+    assert_int_equal(cfs_sessions_load(&other, &piece), 0);
+    assert_int_equal(cfs_sessions_load(&other, &piece), -1); /* it is there already */
+    piece.put = false;
+    piece.key = (const uint8_t[9]){CFS_PIECE_SESSION, [8] = 99};
+    assert_int_equal(cfs_sessions_load(&other, &piece), -1);
+    cfs_sessions_close(&other);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -148,6 +322,14 @@ int main(void)
         T(a_wait_outlives_the_oldest_unanswered),
         T(the_end_of_a_wait_is_forgotten_when_it_is_acknowledged_by_name),
         T(an_acknowledgement_does_not_touch_what_was_answered_at_once),
+#undef T
+#define T(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down_saved)
+        T(a_saved_session_comes_back_with_what_it_may_ask_for),
+        T(a_loaded_session_forgets_as_any_other),
+        T(a_session_that_ended_since_the_last_save_is_deleted),
+        T(a_session_that_was_never_saved_ends_without_a_word),
+        T(a_session_that_was_loaded_is_deleted_when_it_ends),
+        T(a_piece_that_is_no_session_is_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

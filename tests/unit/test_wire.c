@@ -26,8 +26,8 @@ static void fill_entries(struct cfs_msg_append *append, uint32_t count)
 {
     append->entries = cfs_alloc(count * sizeof *append->entries);
     for (uint32_t i = 0; i < count; i++) {
-        struct cfs_entry *e = cfs_entry_new(i ? CFS_ENTRY_COMMAND : CFS_ENTRY_NOOP,
-                                            append->prev_index + 1 + i, 7 + i, "{\n\0\xff}", i * 2);
+        struct cfs_entry *e = cfs_entry_new(CFS_ENTRY_NOOP + i, append->prev_index + 1 + i, 7 + i,
+                                            "{\n\0\xff}", i * 2);
         e->time = 1000 + i;
         e->wall = 1712345678901234u + i;
         append->entries[append->entry_count++] = e;
@@ -54,18 +54,24 @@ static void fill(struct cfs_message *m, enum cfs_message_type type)
     m->term = 99;
     switch (type) {
     case CFS_MSG_VOTE:
-        m->vote = (struct cfs_msg_vote){.pre = true, .last_index = 4, .last_term = 5};
+        m->vote =
+            (struct cfs_msg_vote){.pre = true, .founding = true, .last_index = 4, .last_term = 5};
         break;
     case CFS_MSG_VOTE_REPLY:
-        m->vote_reply = (struct cfs_msg_vote_reply){.granted = true, .promise = 6};
+        m->vote_reply = (struct cfs_msg_vote_reply){.granted = true, .amnesia = 2, .promise = 6};
         break;
     case CFS_MSG_APPEND:
-        m->append = (struct cfs_msg_append){
-            .prev_index = 11, .prev_term = 12, .commit = 13, .sent = BIG, .serving = true};
+        m->append = (struct cfs_msg_append){.prev_index = 11,
+                                            .prev_term = 12,
+                                            .commit = 13,
+                                            .sent = BIG,
+                                            .lease = 27,
+                                            .sound_at = 28,
+                                            .serving = true};
         fill_entries(&m->append, 3);
         break;
     case CFS_MSG_APPEND_REPLY:
-        m->append_reply = (struct cfs_msg_append_reply){.success = true, .match = 14, .sent = 15};
+        m->append_reply = (struct cfs_msg_append_reply){.match = 14, .sent = 15, .sound = true};
         break;
     case CFS_MSG_FORWARD:
         m->forward = (struct cfs_msg_forward){.len = 5, .command = cfs_alloc_copy("\n\0{\"}", 5)};
@@ -91,6 +97,21 @@ static void fill(struct cfs_message *m, enum cfs_message_type type)
         m->collect_reply = (struct cfs_msg_collect_reply){.id = 24, .session = 25};
         fill_stuck(&m->collect_reply);
         break;
+    case CFS_MSG_SNAPSHOT:
+        m->snapshot = (struct cfs_msg_snapshot){.transfer = BIG,
+                                                .offset = 29,
+                                                .last = true,
+                                                .head_len = 4,
+                                                .len = 6,
+                                                .head = cfs_alloc_copy("he\n\0", 4),
+                                                .pieces = cfs_alloc_copy("pieces", 6)};
+        break;
+    case CFS_MSG_SNAPSHOT_REPLY:
+        m->snapshot_reply =
+            (struct cfs_msg_snapshot_reply){.transfer = 30, .next = 31, .done = true};
+        break;
+    case CFS_MSG_TIMEOUT_NOW:
+        break; /* its type says all */
     default:
         m->drain.id = 26;
     }
@@ -108,6 +129,15 @@ static void assert_same_entries(const struct cfs_msg_append *a, const struct cfs
     }
     assert_true(a->prev_index == b->prev_index && a->prev_term == b->prev_term);
     assert_true(a->commit == b->commit && a->sent == b->sent && a->serving == b->serving);
+    assert_true(a->lease == b->lease && a->sound_at == b->sound_at);
+}
+
+static void assert_same_snapshot(const struct cfs_msg_snapshot *a, const struct cfs_msg_snapshot *b)
+{
+    assert_true(a->transfer == b->transfer && a->offset == b->offset && a->last == b->last);
+    assert_true(a->head_len == b->head_len && a->len == b->len);
+    assert_memory_equal(a->head, b->head, a->head_len);
+    assert_memory_equal(a->pieces, b->pieces, a->len);
 }
 
 static void assert_same_stuck(const struct cfs_msg_collect_reply *a,
@@ -142,6 +172,9 @@ static void assert_same(const struct cfs_message *a, const struct cfs_message *b
         break;
     case CFS_MSG_COLLECT_REPLY:
         assert_same_stuck(&a->collect_reply, &b->collect_reply);
+        break;
+    case CFS_MSG_SNAPSHOT:
+        assert_same_snapshot(&a->snapshot, &b->snapshot);
         break;
     default: /* plain values */
         assert_memory_equal(&a->vote, &b->vote, sizeof *a - offsetof(struct cfs_message, vote));
@@ -322,6 +355,11 @@ struct refusal {
          "\"commit\":1,\"sent\":1,\"lease\":1,\"sound_at\":0,\"serving\":true,\"entries\":[" rest  \
          "]}")
 
+#define SNAPSHOT(rest)                                                                             \
+    HEAD("{\"type\":\"snapshot\",\"group\":0,\"term\":1,\"transfer\":1,\"offset\":0,\"last\":"     \
+         "true" rest "}")
+#define REPLY(rest) HEAD("{\"type\":\"snapshot_reply\",\"group\":0,\"term\":1" rest "}")
+
 static const struct refusal refusals[] = {
     {"", "no end of the head"},
     {"\n", "no JSON"},
@@ -355,14 +393,14 @@ static const struct refusal refusals[] = {
      "'pre'"},
     {HEAD("{\"type\":\"forward\",\"group\":0,\"term\":1,\"len\":131073}"), "131073"},
     {HEAD("{\"type\":\"forward\",\"group\":0,\"term\":1,\"len\":1}"), "a body of 1"},
-    {HEAD("{\"type\":\"read\",\"group\":0,\"term\":1,\"id\":1,\"op\":6,\"len\":256}"), "'len'"},
+    {HEAD("{\"type\":\"read\",\"group\":0,\"term\":1,\"id\":1,\"op\":7,\"len\":256}"), "'len'"},
     {HEAD("{\"type\":\"read\",\"group\":0,\"term\":1,\"id\":1,\"op\":0,\"len\":0}"), "'op'"},
-    {HEAD("{\"type\":\"read\",\"group\":0,\"term\":1,\"id\":1,\"op\":8,\"len\":0}"), "'op'"},
+    {HEAD("{\"type\":\"read\",\"group\":0,\"term\":1,\"id\":1,\"op\":9,\"len\":0}"), "'op'"},
     {HEAD("{\"type\":\"answer\",\"group\":0,\"term\":1,\"to\":3,\"session\":1,\"id\":1,"
           "\"queued\":false,\"len\":0}"),
      "'to'"},
     {APPEND("7"), "'index'"},
-    {APPEND("{\"index\":5,\"term\":1,\"time\":1,\"wall\":1,\"kind\":3,\"len\":0}"), "'kind'"},
+    {APPEND("{\"index\":5,\"term\":1,\"time\":1,\"wall\":1,\"kind\":4,\"len\":0}"), "'kind'"},
     {APPEND("{\"index\":6,\"term\":1,\"time\":1,\"wall\":1,\"kind\":2,\"len\":0}"), "follow"},
     {APPEND("{\"index\":5,\"term\":1,\"time\":1,\"wall\":1,\"kind\":2,\"len\":9}"), "a body of 9"},
     {HEAD("{\"type\":\"collect_reply\",\"group\":0,\"term\":1,\"id\":1,\"session\":1,"
@@ -371,6 +409,20 @@ static const struct refusal refusals[] = {
     {HEAD("{\"type\":\"collect_reply\",\"group\":0,\"term\":1,\"id\":1,\"session\":1,"
           "\"stuck\":[{\"waits\":[]}]}"),
      "'handle'"},
+    {SNAPSHOT(",\"len\":0"), "'head_len'"},
+    {SNAPSHOT(",\"head_len\":0"), "'len'"},
+    {SNAPSHOT(",\"head_len\":4097,\"len\":0"), "4097"},
+    {SNAPSHOT(",\"head_len\":0,\"len\":2097153"), "2097153"},
+    {SNAPSHOT(",\"head_len\":1,\"len\":0"), "a body of 1"},
+    {SNAPSHOT(",\"head_len\":1,\"len\":1") "h", "a body of 1"}, /* no pieces behind the head */
+    {SNAPSHOT(",\"head_len\":1,\"len\":1") "hpx", "1 bytes too many"},
+    {SNAPSHOT(",\"head_len\":-1,\"len\":1"), "'head_len'"},
+    {HEAD("{\"type\":\"snapshot\",\"group\":0,\"term\":1,\"transfer\":1,\"offset\":0,\"last\":0,"
+          "\"head_len\":0,\"len\":0}"),
+     "'last'"},
+    {REPLY(",\"next\":1,\"done\":true"), "'transfer'"},
+    {REPLY(",\"transfer\":1,\"done\":true"), "'next'"},
+    {REPLY(",\"transfer\":1,\"next\":1,\"done\":1"), "'done'"},
 };
 
 static void what_is_wrong_is_named(void **state)
@@ -390,7 +442,7 @@ static void what_is_wrong_is_named(void **state)
 static void a_name_with_a_zero_byte_is_refused(void **state)
 {
     static const char head[] =
-        HEAD("{\"type\":\"read\",\"group\":0,\"term\":1,\"id\":1,\"op\":6,\"len\":3}") "a\0b";
+        HEAD("{\"type\":\"read\",\"group\":0,\"term\":1,\"id\":1,\"op\":7,\"len\":3}") "a\0b";
     struct cfs_batch batch;
     char why[256];
 

@@ -1,0 +1,70 @@
+/* The checkpoint first, then the records behind it. Store and log vouch for their bytes; what the
+ * core cannot make sense of is of another version, or not all there. */
+#include "io/restore.h"
+
+#include "coordfs/log.h"
+
+struct restore {
+    struct cfs_core *core;
+    bool misfit; /* the core would not have something */
+};
+
+static void on_head(void *arg, cfs_group_id group, const uint8_t *head, uint32_t len)
+{
+    struct restore *restore = arg;
+
+    if (cfs_core_restore_head(restore->core, group, head, len) != 0)
+        restore->misfit = true;
+}
+
+static void on_piece(void *arg, cfs_group_id group, const uint8_t *key, uint32_t key_len,
+                     const uint8_t *value, uint32_t value_len)
+{
+    struct restore *restore = arg;
+
+    if (!restore->misfit &&
+        cfs_core_restore_piece(restore->core, group, key, key_len, value, value_len) != 0)
+        restore->misfit = true;
+}
+
+static void on_record(void *arg, const struct cfs_record *record)
+{
+    struct restore *restore = arg;
+
+    if (cfs_core_restore(restore->core, record) != 0)
+        restore->misfit = true;
+}
+
+static int refuse(const struct cfs_config *config, const char *what)
+{
+    cfs_log(
+        CFS_LOG_ERROR,
+        "%s: %s. Nothing was changed. Start the version of coordfs that wrote it; or, while all "
+        "other members run under one leader, move the directory away and start again",
+        config->data, what);
+    return -1;
+}
+
+int cfs_restore(struct cfs_core *core, const struct cfs_config *config,
+                struct cfs_wal_origin *origin, struct cfs_store **store, struct cfs_wal **wal)
+{
+    struct restore restore = {.core = core};
+
+    if (cfs_store_open(store, config->data) != 0 ||
+        cfs_store_load(*store, on_head, on_piece, &restore) != 0)
+        return -1;
+    if (restore.misfit)
+        return refuse(config, "the checkpoint is none that this coordfs understands");
+    if (cfs_wal_open(wal, config->data, config->node, cfs_store_wal_begin(*store), origin,
+                     on_record, &restore) != 0)
+        return -1;
+    if (restore.misfit || cfs_core_restored(core) != 0)
+        return refuse(config, "checkpoint and log do not fit together: something is missing");
+    cfs_core_set_amnesia(core, cfs_wal_amnesia(*wal));
+    if (cfs_wal_amnesia(*wal) == CFS_TORN)
+        cfs_log(CFS_LOG_WARNING,
+                "%s: the log's end was cut: the node's vote counts again when it "
+                "has caught up, or all members are there",
+                config->data);
+    return 0;
+}

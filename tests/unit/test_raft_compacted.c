@@ -1,0 +1,228 @@
+/* Replication with logs that begin after a base: what is compacted, on either side. */
+#include "core_bench.h"
+
+static struct raft_bench rb;
+
+static int set_up(void **state)
+{
+    raft_bench_open(&rb, 3);
+    *state = &rb;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    raft_bench_close(*state);
+    return 0;
+}
+
+static const struct cfs_msg_append_reply *reply_to(cfs_node_id leader)
+{
+    const struct cfs_message *message = bench_sent(&rb.bench, CFS_MSG_APPEND_REPLY, leader);
+
+    return message ? &message->append_reply : NULL;
+}
+
+static const struct cfs_msg_append *sent_to(cfs_node_id follower)
+{
+    const struct cfs_message *message = bench_sent(&rb.bench, CFS_MSG_APPEND, follower);
+
+    return message ? &message->append : NULL;
+}
+
+static void propose(uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        cfs_raft_propose(&rb.raft, CFS_ENTRY_COMMAND, "x", 1);
+}
+
+static void reject(cfs_node_id peer, uint64_t hint)
+{
+    raft_bench_receive(
+        &rb, (struct cfs_message){
+                 .type = CFS_MSG_APPEND_REPLY,
+                 .from = peer,
+                 .term = rb.raft.term,
+                 .append_reply = {.match = hint, .sent = rb.bench.env.now, .sound = true}});
+}
+
+/* A leader whose followers have everything up to its first entry and are not probed. */
+static void lead(void)
+{
+    raft_bench_lead(&rb);
+    cfs_raft_flush(&rb.raft);
+    raft_bench_acknowledge(&rb, 2, rb.raft.noop_index, rb.bench.env.now);
+    raft_bench_acknowledge(&rb, 3, rb.raft.noop_index, rb.bench.env.now);
+    bench_clear(&rb.bench);
+}
+
+/* A follower's log of 10 entries of term 1, of which the first 6 are compacted. */
+static void follow_with_base(void)
+{
+    struct cfs_message message = raft_entries(2, 1, 0, 0, 10, 1);
+
+    message.append.commit = 6;
+    raft_bench_receive(&rb, message);
+    raft_bench_durable(&rb);
+    rb.raft.applied = 6;
+    cfs_raft_log_compact(&rb.raft, 6);
+    bench_clear(&rb.bench);
+}
+
+static void an_append_that_begins_before_the_base_adds_what_is_behind_it(void **state)
+{
+    uint32_t written = 0;
+
+    (void)state;
+    follow_with_base();
+    raft_bench_receive(&rb, raft_entries(2, 1, 3, 1, 9, 1)); /* 4 to 12 */
+    raft_bench_durable(&rb);
+    assert_true(reply_to(2)->success);
+    assert_int_equal(reply_to(2)->match, 12);
+    assert_int_equal(cfs_log_last_index(&rb.raft.log), 12);
+    assert_int_equal(rb.raft.log.base.index, 6);
+    written = bench_effect_count(&rb.bench, CFS_FX_PERSIST);
+    assert_int_equal(written, 2); /* 11 and 12 */
+}
+
+static void an_append_that_ends_before_the_base_is_acknowledged_and_changes_nothing(void **state)
+{
+    (void)state;
+    follow_with_base();
+    raft_bench_receive(&rb, raft_entries(2, 1, 1, 1, 3, 1));
+    assert_true(reply_to(2)->success);
+    assert_int_equal(reply_to(2)->match, 4);
+    assert_int_equal(cfs_log_last_index(&rb.raft.log), 10);
+    assert_int_equal(bench_effect_count(&rb.bench, CFS_FX_PERSIST), 0);
+}
+
+/* The base's own term is compared: it says whether the logs agree. */
+static void an_append_behind_the_base_must_agree_with_it(void **state)
+{
+    (void)state;
+    raft_bench_heartbeat(&rb, 2, 9);
+    cfs_raft_installed(&rb.raft, &(struct cfs_group_head){
+                                     .base = {50, 7, 1}, .install = 1, .members = rb.raft.members});
+    bench_clear(&rb.bench);
+    raft_bench_receive(&rb, raft_entries(2, 9, 50, 8, 1, 9));
+    assert_false(reply_to(2)->success);
+    raft_bench_receive(&rb, raft_entries(2, 9, 50, 7, 1, 9));
+    raft_bench_durable(&rb);
+    assert_true(reply_to(2)->success);
+    assert_int_equal(reply_to(2)->match, 51);
+}
+
+/* A leader whose log begins at its fifth entry; node 2 has nothing of it. */
+static void lead_with_base(void)
+{
+    lead();
+    propose(5);
+    raft_bench_durable(&rb);
+    raft_bench_acknowledge(&rb, 3, 6, rb.bench.env.now);
+    assert_int_equal(rb.raft.commit, 6);
+    rb.raft.applied = 6;
+    cfs_raft_log_compact(&rb.raft, 5);
+    rb.raft.progress[2].match = 0;
+    cfs_raft_unreachable(&rb.raft, 2);
+    bench_clear(&rb.bench);
+}
+
+/* Index 0 is the one place where any two logs agree. */
+static void who_waits_for_a_snapshot_gets_heartbeats_and_no_entries(void **state)
+{
+    (void)state;
+    lead_with_base();
+    cfs_raft_flush(&rb.raft);
+    assert_true(rb.raft.progress[2].snapshot);
+    assert_null(sent_to(2));
+    cfs_raft_broadcast_heartbeat(&rb.raft);
+    assert_int_equal(sent_to(2)->prev_index, 0);
+    assert_int_equal(sent_to(2)->prev_term, 0);
+    assert_int_equal(sent_to(2)->entry_count, 0);
+    raft_bench_acknowledge(&rb, 2, 0, rb.bench.env.now); /* and its answer renews the lease */
+    propose(1);
+    cfs_raft_flush(&rb.raft);
+    assert_int_equal(bench_sent_count(&rb.bench, CFS_MSG_APPEND, 2), 1);
+    assert_int_equal(rb.raft.progress[2].acked, rb.bench.env.now);
+}
+
+static void a_follower_at_the_base_needs_no_snapshot(void **state)
+{
+    (void)state;
+    lead_with_base();
+    rb.raft.progress[2].match = 5;
+    cfs_raft_unreachable(&rb.raft, 2);
+    cfs_raft_flush(&rb.raft);
+    assert_false(rb.raft.progress[2].snapshot);
+    assert_int_equal(sent_to(2)->prev_index, 5);
+    assert_int_equal(sent_to(2)->prev_term, rb.raft.term);
+    assert_int_equal(sent_to(2)->entries[0]->index, 6);
+}
+
+static void a_hint_before_the_base_calls_for_a_snapshot(void **state)
+{
+    (void)state;
+    lead_with_base();
+    rb.raft.progress[2].next = 7;
+    reject(2, 3);
+    cfs_raft_broadcast_heartbeat(&rb.raft);
+    assert_true(rb.raft.progress[2].snapshot);
+    assert_int_equal(sent_to(2)->prev_index, 0);
+}
+
+static void entries_follow_where_the_snapshot_ended(void **state)
+{
+    (void)state;
+    lead_with_base();
+    cfs_raft_flush(&rb.raft);
+    cfs_raft_snapshot_done(&rb.raft, 2, 5);
+    assert_false(rb.raft.progress[2].snapshot);
+    assert_true(rb.raft.dirty);
+    cfs_raft_flush(&rb.raft);
+    assert_int_equal(sent_to(2)->prev_index, 5);
+    assert_int_equal(sent_to(2)->entry_count, 1);
+    assert_true(rb.raft.progress[2].probing);
+}
+
+/* It was compacted meanwhile beyond the snapshot: another one. */
+static void a_snapshot_that_ended_before_the_base_is_followed_by_another(void **state)
+{
+    (void)state;
+    lead_with_base();
+    cfs_raft_flush(&rb.raft);
+    cfs_raft_snapshot_done(&rb.raft, 2, 4);
+    cfs_raft_flush(&rb.raft);
+    assert_true(rb.raft.progress[2].snapshot);
+}
+
+static void the_heartbeat_of_who_waits_for_a_snapshot_is_acknowledged(void **state)
+{
+    struct cfs_message heartbeat = raft_entries(2, 1, 0, 0, 0, 0);
+
+    (void)state;
+    follow_with_base();
+    heartbeat.append.commit = 99;
+    raft_bench_receive(&rb, heartbeat);
+    assert_true(reply_to(2)->success);
+    assert_int_equal(reply_to(2)->match, 0);
+    assert_int_equal(reply_to(2)->sent, 77);
+    assert_int_equal(rb.raft.commit, 6);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define T(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
+        T(an_append_that_begins_before_the_base_adds_what_is_behind_it),
+        T(an_append_that_ends_before_the_base_is_acknowledged_and_changes_nothing),
+        T(an_append_behind_the_base_must_agree_with_it),
+        T(who_waits_for_a_snapshot_gets_heartbeats_and_no_entries),
+        T(a_follower_at_the_base_needs_no_snapshot),
+        T(a_hint_before_the_base_calls_for_a_snapshot),
+        T(entries_follow_where_the_snapshot_ended),
+        T(a_snapshot_that_ended_before_the_base_is_followed_by_another),
+        T(the_heartbeat_of_who_waits_for_a_snapshot_is_acknowledged),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
