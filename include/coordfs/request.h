@@ -105,7 +105,8 @@ struct cfs_member_change {
 
 struct cfs_request {
     enum cfs_op op;
-    char name[CFS_NAME_MAX + 1]; /* of the lock; LIST: behind which to go on, "" for all; MEMBER: "" */
+    /* Of the lock; LIST: the one behind which to go on, "" for all; MEMBER: "". */
+    char name[CFS_NAME_MAX + 1];
     union {
         struct cfs_acquire acquire;
         struct cfs_release release;
