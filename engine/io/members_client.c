@@ -201,10 +201,20 @@ static void follow_leader(struct cfs_members_client *client, struct cfs_members_
 enum cfs_members_result cfs_members_ask(struct cfs_members_client *client,
                                         struct cfs_members_view *view)
 {
+    struct cfs_members_view found;
     enum cfs_members_result result = CFS_MEMBERS_LATER;
 
-    for (uint32_t i = 0; i < client->url_count && result == CFS_MEMBERS_LATER; i++)
-        result = ask_one(client, client->urls[i], view);
+    /* Who has no leader may have been removed, or be cut off. */
+    view->leader = 0;
+    for (uint32_t i = 0; i < client->url_count && !view->leader; i++) {
+        enum cfs_members_result one = ask_one(client, client->urls[i], &found);
+        if (one == CFS_MEMBERS_NEVER && result != CFS_MEMBERS_OK)
+            return one;
+        if (one == CFS_MEMBERS_OK && (result != CFS_MEMBERS_OK || found.leader)) {
+            result = one;
+            *view = found;
+        }
+    }
     if (result != CFS_MEMBERS_OK)
         return result;
     follow_leader(client, view);

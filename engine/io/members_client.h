@@ -45,7 +45,7 @@ enum cfs_members_result {
 /* "HOST:PORT", "http://HOST:PORT" or that with a slash behind it. 0 or -1. */
 int cfs_members_url(char url[CFS_URL_BYTES], const char *text);
 
-/* What the leader says of the cluster, or some node when the leader cannot be reached; remembers
+/* What the leader says of the cluster, or else a node that knows a leader, or else any; remembers
  * all nodes as those to ask. */
 enum cfs_members_result cfs_members_ask(struct cfs_members_client *client,
                                         struct cfs_members_view *view);
