@@ -180,8 +180,9 @@ static int parse_umount(struct cfs_options *options, int argc, char **argv, char
         else if (take_directory(options, argv[i], why, size) != 0)
             return -1;
     }
-    return options->directory ? 0
-                              : cfs_options_wrong(why, size, "which directory is to be unmounted?", "");
+    return options->directory
+               ? 0
+               : cfs_options_wrong(why, size, "which directory is to be unmounted?", "");
 }
 
 /* Like -o join=URL. */

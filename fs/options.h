@@ -15,11 +15,11 @@ enum cfs_command {
 
 struct cfs_options {
     enum cfs_command command;
-    char *directory;          /* as given; MOUNT and UMOUNT */
-    bool lazy;                /* UMOUNT */
-    struct cfs_config config; /* MOUNT: complete and checked; MEMBER: at least the secret */
+    char *directory;                  /* as given; MOUNT and UMOUNT */
+    bool lazy;                        /* UMOUNT */
+    struct cfs_config config;         /* MOUNT: complete and checked; MEMBER: at least the secret */
     struct cfs_member_command member; /* MEMBER; its words are those of the command line */
-    char *mount_options;      /* MOUNT: what is not ours, for mount(8); "" if none */
+    char *mount_options;              /* MOUNT: what is not ours, for mount(8); "" if none */
 };
 
 /* Reads the command line: the file that config= names first, then the other options in their order.

@@ -77,6 +77,8 @@ static int take_word(struct cfs_options *options, struct words *words, char **li
         return take_secret_file(options, argv, at, why, size);
     else if (strcmp(word, "-o") == 0)
         return take_list(argv, at, lists, why, size);
+    else if (strncmp(word, "-o", 2) == 0)
+        cfs_options_add_list(lists, word + 2);
     else if (word[0] == '-' || words->count == 2)
         return cfs_options_wrong(why, size, "coordfs member does not know what to do with ", word);
     else

@@ -101,8 +101,8 @@ static uint32_t in_common(const struct cfs_peers *a, const struct cfs_peers *b, 
     uint32_t count = 0;
 
     for (uint32_t i = 0; i < a->count; i++)
-        count += a->nodes[i].id != self &&
-                 same_place(&a->nodes[i], cfs_peers_find(b, a->nodes[i].id));
+        count +=
+            a->nodes[i].id != self && same_place(&a->nodes[i], cfs_peers_find(b, a->nodes[i].id));
     return count;
 }
 

@@ -101,8 +101,7 @@ int cfs_parse_member(const char *text, size_t len, struct cfs_member *member)
     return cfs_parse_address(at + 1, len - id_len - 1, member->host, &member->port);
 }
 
-void cfs_format_member(char text[CFS_MEMBER_BYTES], cfs_node_id id, const char *host,
-                       uint16_t port)
+void cfs_format_member(char text[CFS_MEMBER_BYTES], cfs_node_id id, const char *host, uint16_t port)
 {
     bool six = strchr(host, ':');
 

@@ -404,8 +404,8 @@ static int open_parts(struct cfs_engine *engine)
         0)
         return -1;
     engine->checkpoints = cfs_checkpoints_new(engine->loop, engine->store, engine->wal, &stored);
-    engine->transport = cfs_transport_new(engine->loop, config, cfs_cluster_id(&engine->cluster),
-                                          &events);
+    engine->transport =
+        cfs_transport_new(engine->loop, config, cfs_cluster_id(&engine->cluster), &events);
     engine->api = cfs_http_api_new(engine, engine->loop, config);
     if (!engine->checkpoints || !engine->transport || !engine->api)
         return -1;

@@ -293,10 +293,10 @@ static int remove_node(struct job *job)
 
 int cfs_member_run(const struct cfs_member_command *command, const struct cfs_config *config)
 {
-    static int (*const verbs[])(struct job *job) = {[CFS_MEMBER_LIST] = list,
-                                                    [CFS_MEMBER_ADD] = add,
-                                                    [CFS_MEMBER_REMOVE] = remove_node,
-                                                    [CFS_MEMBER_REPLACE] = replace};
+    static int (*const verbs[])(struct job * job) = {[CFS_MEMBER_LIST] = list,
+                                                     [CFS_MEMBER_ADD] = add,
+                                                     [CFS_MEMBER_REMOVE] = remove_node,
+                                                     [CFS_MEMBER_REPLACE] = replace};
     struct job *job = cfs_alloc_zeroed(1, sizeof *job);
     int status = 1;
 

@@ -19,8 +19,7 @@ enum {
     HOPS_MAX = 3,      /* from node to leader, while leaders change */
 };
 
-const struct cfs_members_node *cfs_members_find(const struct cfs_members_view *view,
-                                                cfs_node_id id)
+const struct cfs_members_node *cfs_members_find(const struct cfs_members_view *view, cfs_node_id id)
 {
     for (uint32_t i = 0; i < view->count; i++)
         if (view->nodes[i].info.id == id)

@@ -18,8 +18,7 @@ static json_t *url_of(const struct cfs_node_info *info)
 
     if (!info->id)
         return json_null();
-    return json_sprintf("http://%s%s%s:%u", six ? "[" : "", info->host, six ? "]" : "",
-                        info->port);
+    return json_sprintf("http://%s%s%s:%u", six ? "[" : "", info->host, six ? "]" : "", info->port);
 }
 
 /* Longer than the shortest election timeout: a follower would look for another leader by then. */
@@ -54,8 +53,8 @@ static json_t *heard_ms(const struct cfs_status *status, const struct cfs_member
 {
     if (!member->heard || member->node == status->config->node)
         return json_null();
-    return cfs_json_number(
-        status->now > member->heard ? (status->now - member->heard) / CFS_MS(1) : 0);
+    return cfs_json_number(status->now > member->heard ? (status->now - member->heard) / CFS_MS(1)
+                                                       : 0);
 }
 
 /* `member` without a role has no replica yet; `info` without an id is not wanted any more. */

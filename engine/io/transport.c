@@ -64,7 +64,7 @@ struct post {
 struct peer {
     struct cfs_transport *transport;
     cfs_node_id id;
-    char name[320]; /* host:port; "" of a guest */
+    char name[320];   /* host:port; "" of a guest */
     unsigned address; /* grows with each other name */
     char append_url[352], vote_url[352];
 
@@ -307,7 +307,9 @@ static bool take_response(struct peer *peer, const struct cfs_http_result *resul
 
     if (result->status != 200 && result->status != 204) {
         snprintf(why, size, "status %d%s%.*s", result->status,
-                 result->status == 401 ? ": the secrets differ" : result->authentic ? ": " : "",
+                 result->status == 401 ? ": the secrets differ"
+                 : result->authentic   ? ": "
+                                       : "",
                  result->authentic ? (int)result->len : 0,
                  result->body ? (const char *)result->body : "");
         return false;
@@ -414,8 +416,8 @@ static void post_batch(struct peer *peer, bool vote, uint8_t *batch, size_t len)
     struct post *post = free_post(peer);
 
     assert(post);
-    *post = (struct post){
-        .peer = peer, .busy = true, .address = peer->address, .since = now_of(peer)};
+    *post =
+        (struct post){.peer = peer, .busy = true, .address = peer->address, .since = now_of(peer)};
     peer->post_count++;
     cfs_http_client_post(peer->transport->client, vote ? peer->vote_url : peer->append_url, batch,
                          len, on_post_done, post);
@@ -577,8 +579,7 @@ static void init_peer(struct cfs_transport *transport, cfs_node_id id)
 }
 
 struct cfs_transport *cfs_transport_new(struct cfs_loop *loop, const struct cfs_config *config,
-                                        uint64_t cluster,
-                                        const struct cfs_transport_events *events)
+                                        uint64_t cluster, const struct cfs_transport_events *events)
 {
     struct cfs_transport *transport = cfs_alloc_zeroed(1, sizeof *transport);
 

@@ -278,10 +278,13 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
 #define T(fn) cmocka_unit_test_setup_teardown(fn, peers_set_up, peers_tear_down)
-        T(the_fifth_post_frees_the_first),    T(only_members_are_heard),
+        T(the_fifth_post_frees_the_first),
+        T(only_members_are_heard),
         T(another_cluster_is_refused_by_name),
-        T(who_has_another_secret_is_refused), T(garbage_is_refused),
-        T(one_that_hangs_up_is_not_stormed),  T(answers_that_are_no_batch_are_failures),
+        T(who_has_another_secret_is_refused),
+        T(garbage_is_refused),
+        T(one_that_hangs_up_is_not_stormed),
+        T(answers_that_are_no_batch_are_failures),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -453,8 +453,9 @@ static void a_name_with_a_zero_byte_is_refused(void **state)
 
 static void unknown_fields_are_passed_over(void **state)
 {
-    static const char head[] = "{\"v\":1," OURS "\"from\":2,\"to\":1,\"since\":3,\"messages\":[{\"type\":"
-                               "\"drain\",\"group\":0,\"term\":1,\"id\":4,\"mood\":\"good\"}]}\n";
+    static const char head[] =
+        "{\"v\":1," OURS "\"from\":2,\"to\":1,\"since\":3,\"messages\":[{\"type\":"
+        "\"drain\",\"group\":0,\"term\":1,\"id\":4,\"mood\":\"good\"}]}\n";
     struct cfs_batch batch;
     char why[256];
 
