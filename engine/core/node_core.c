@@ -497,13 +497,12 @@ uint32_t cfs_core_members(const struct cfs_core *core, struct cfs_member_view ou
         const struct cfs_session *session =
             cfs_sessions_of_node(&core->groups[0].machine->sessions, node);
         bool self = node == core->config.node, leads = raft->role == CFS_LEADER;
-        out[count++] = (struct cfs_member_view){.node = node,
-                                                .role = membership_role(&raft->members, node),
-                                                .match = !leads ? 0
-                                                         : self ? raft->durable_index
-                                                                : progress->match,
-                                                .heard = heard_from(core, node),
-                                                .session = session ? session->id : 0};
+        out[count++] = (struct cfs_member_view){
+            .node = node,
+            .role = membership_role(&raft->members, node),
+            .match = !leads ? 0 : self ? raft->durable_index : progress->match,
+            .heard = heard_from(core, node),
+            .session = session ? session->id : 0};
     }
     return count;
 }

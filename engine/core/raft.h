@@ -78,7 +78,7 @@ struct cfs_raft {
     bool replaced;    /* its log is about to be replaced: takes no part for the moment */
     uint64_t install; /* the last snapshot that was installed; 0: none */
     uint64_t elections, leaderships; /* begun and won since the start: for people */
-    bool gap; /* being restored: entries are missing before the newest record */
+    bool gap;         /* being restored: entries are missing before the newest record */
 
     /* Leader. */
     struct cfs_progress progress[CFS_NODE_MAX + 1]; /* by node id; one's own is unused */

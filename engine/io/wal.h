@@ -74,10 +74,10 @@ struct cfs_wal_stats {
     uint64_t sync_us_last, sync_us_max;
     struct cfs_histogram sync; /* a batch: pwrite and fdatasync */
     uint64_t pending;          /* records that are not durable yet */
-    uint64_t segment;          /* the one being written */
-    uint32_t segments;         /* files there are, with one made ahead */
-    uint64_t disk_bytes;       /* of them */
-    uint64_t cut_bytes; /* cut at open: a torn batch, or damage to the last one that was durable */
+    uint64_t segment;    /* the one being written */
+    uint32_t segments;   /* files there are, with one made ahead */
+    uint64_t disk_bytes; /* of them */
+    uint64_t cut_bytes;  /* cut at open: a torn batch, or damage to the last one that was durable */
 };
 void cfs_wal_stats(struct cfs_wal *wal, struct cfs_wal_stats *stats);
 

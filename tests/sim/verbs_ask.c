@@ -13,9 +13,7 @@ static void fill_acquire(struct cfs_acquire *acquire, uint32_t node, char **word
 
     *acquire = (struct cfs_acquire){
         .mode = verb_has(words, count, "shared") ? CFS_SHARED : CFS_EXCLUSIVE,
-        .kind = lockfile ? CFS_LOCKFILE
-                : leased ? CFS_LEASED
-                         : CFS_FLOCK,
+        .kind = lockfile ? CFS_LOCKFILE : leased ? CFS_LEASED : CFS_FLOCK,
         .form = directory ? CFS_FORM_DIRECTORY : CFS_FORM_FILE,
         .wait = verb_has(words, count, "wait"),
         .handle = lockfile || leased ? 0 : verb_option(words, count, "handle", 1),
