@@ -69,7 +69,7 @@ static bool take_node(struct cfs_peers *peers, const char *line, size_t len)
     if (peers->count == CFS_NODE_MAX || cfs_parse_member(line, len, &member) != 0)
         return false;
     *node = (struct cfs_node_info){.id = member.id, .port = member.port};
-    memcpy(node->host, member.host, sizeof member.host);
+    memcpy(node->host, member.host, strlen(member.host) + 1);
     peers->count++;
     return true;
 }

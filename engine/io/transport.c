@@ -22,7 +22,7 @@
  *
  * Nodes come, move and go while all this runs. One that is not known, because it joins or because
  * it was removed, is a guest: it is not asked, but what there is to say to it rides on the POSTs it
- * leaves here. POSTs to an address that is given up end by themselves, and count for nothing.
+ * leaves here. POSTs to an address that is given up end by themselves, and say nothing of the node.
  *
  * Messages may be lost, repeated or overtake each other; the core bears with all three. */
 #include "io/transport.h"
@@ -367,6 +367,16 @@ static void on_failure(struct peer *peer, const struct post *post,
     tell_unreachable(peer);
 }
 
+/* Of a POST to an address of before. What was said on it is true all the same; that it failed says
+ * nothing of the node, but what it carried is lost. */
+static void on_late_end(struct peer *peer, const struct cfs_http_result *result)
+{
+    char why[400];
+
+    if (result->outcome != CFS_HTTP_RESPONDED || !take_response(peer, result, why, sizeof why))
+        tell_unreachable(peer);
+}
+
 static void on_post_done(void *arg, const struct cfs_http_result *result)
 {
     struct post *post = arg;
@@ -375,7 +385,7 @@ static void on_post_done(void *arg, const struct cfs_http_result *result)
     post->busy = false;
     want_flush(peer);
     if (post->address != peer->address) {
-        tell_unreachable(peer);
+        on_late_end(peer, result);
         return;
     }
     peer->post_count--;

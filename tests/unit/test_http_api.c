@@ -6,7 +6,6 @@
 #include <sys/socket.h>
 #include <xxhash.h>
 
-
 static bool first_cancelled(struct http_world *w)
 {
     (void)w;
@@ -232,8 +231,8 @@ static void a_half_closed_client_waits_no_longer_than_that(void **state)
         shutdown(w->client, SHUT_WR);
         http_turn_until(w, first_cancelled);
         http_answer(1, &(struct cfs_answer){.error = granted ? CFS_OK : CFS_ERR_INTERRUPTED,
-                                       .queued = !granted,
-                                       .token = granted ? 5 : 0});
+                                            .queued = !granted,
+                                            .token = granted ? 5 : 0});
         http_turn_until(w, http_replied);
         http_assert_status(w, "423");
         assert_int_equal(http_engine.count, 1 + granted);
