@@ -264,6 +264,17 @@ static bool has_to_wait(struct cfs_home *home, const struct cfs_command *open)
     return true;
 }
 
+/* What takes room for long. Releases, removals, sessions and changes of members go on while there
+ * is some left: they are what frees it. */
+static bool adds(const struct cfs_command *command)
+{
+    const struct cfs_request *request = &command->request;
+
+    return command->kind == CFS_CMD_REQUEST &&
+           (request->op == CFS_OP_WRITE ||
+            (request->op == CFS_OP_ACQUIRE && !request->acquire.renew));
+}
+
 static void receive_forward(struct cfs_home *home, struct cfs_message *message)
 {
     struct cfs_msg_forward *forward = &message->forward;
@@ -283,7 +294,9 @@ static void receive_forward(struct cfs_home *home, struct cfs_message *message)
     asker = (struct cfs_asker){command.session, command.sequence, command.node};
     if (command.session && answered_before(home, asker, command.oldest))
         return;
-    if (command.kind == CFS_CMD_REQUEST && command.request.op == CFS_OP_ACQUIRE &&
+    if (adds(&command) && !cfs_raft_has_room(home->raft))
+        cfs_home_refuse(home, asker, CFS_ERR_NO_SPACE);
+    else if (command.kind == CFS_CMD_REQUEST && command.request.op == CFS_OP_ACQUIRE &&
         !command.request.acquire.wait && !command.request.acquire.renew)
         cfs_home_ask(home, message, &command);
     else

@@ -78,6 +78,20 @@ static bool hand_over(struct cfs_home *home, cfs_node_set wanted)
     return true; /* or it is tried again */
 }
 
+/* A leader whose disk is full hands on to a voter that has room. */
+static bool leave_full_disk(struct cfs_home *home)
+{
+    const struct cfs_raft *raft = home->raft;
+
+    if (!home->env->disk_full)
+        return false;
+    CFS_EACH_NODE (node, raft->members.voters & ~CFS_NODE_BIT(home->env->self))
+        if (!raft->progress[node].full && cfs_home_node_alive(home, node) &&
+            cfs_raft_transfer(home->raft, node))
+            return true;
+    return false;
+}
+
 /* The step from the members that are to those that are wanted; false: none. */
 static bool next_step(struct cfs_home *home, struct cfs_membership *next)
 {
@@ -134,6 +148,8 @@ void cfs_home_members_tick(struct cfs_home *home)
     if (home->env->now < home->members_due)
         return;
     home->members_due = home->env->now + home->config->heartbeat;
+    if (leave_full_disk(home))
+        return;
     if (!all && home->config->addresses && home->config->member_count)
         fill(home);
     if (!all || home->raft->members_index > home->raft->commit)

@@ -375,6 +375,9 @@ static void dispatch(struct cfs_core *core, const struct cfs_event *event)
     case CFS_EV_UNREACHABLE:
         unreachable(core, event->peer, event->type == CFS_EV_REFUSED);
         break;
+    case CFS_EV_DISK:
+        core->env.disk_full = event->full;
+        break;
     case CFS_EV_REQUEST:
         cfs_client_request(&core->client, event->id, event->request);
         break;
@@ -522,6 +525,7 @@ void cfs_core_view(const struct cfs_core *core, struct cfs_core_view *view)
         .base_index = raft->log.base.index,
         .log_bytes = raft->log.bytes,
         .amnesia = raft->amnesia,
+        .doubted = raft->doubted,
         .changing = raft->members.outgoing || raft->members_index > raft->commit,
         .installing = core->groups[0].install != NULL,
         .elections = raft->elections,

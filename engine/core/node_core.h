@@ -6,6 +6,7 @@
 
 #include "core/effect.h"
 #include "core/event.h"
+#include "core/membership.h"
 
 struct cfs_core;
 struct cfs_raft;
@@ -82,6 +83,8 @@ struct cfs_core_view {
     uint64_t base_index; /* entries up to it are compacted */
     uint64_t log_bytes;  /* of the entries in memory */
     enum cfs_amnesia amnesia;
+    cfs_node_set doubted;   /* while nobody leads: others whose votes for this node did not count
+                               alone, for they may have forgotten */
     bool changing;          /* the newest members are not settled: joint, or not committed */
     bool installing;        /* a snapshot is coming in */
     uint64_t elections, leaderships; /* begun and won by this node since its start */

@@ -173,6 +173,8 @@ void cfs_raft_become_follower(struct cfs_raft *raft, uint64_t term, cfs_node_id 
         cfs_trace(raft->env, "follows node %u in term %lu", leader, term);
     raft->role = CFS_FOLLOWER;
     raft->leader = leader;
+    if (leader)
+        raft->doubted = 0;
     raft->leader_serving = false;
     raft->leader_gone = false;
     cfs_raft_reset_election(raft);
@@ -184,6 +186,7 @@ void cfs_raft_become_leader(struct cfs_raft *raft)
 
     cfs_trace(raft->env, "leads term %lu from index %lu", raft->term, last + 1);
     raft->role = CFS_LEADER;
+    raft->doubted = 0;
     raft->leaderships++;
     raft->leader = raft->env->self;
     raft->leader_since = raft->env->now;

@@ -31,6 +31,7 @@ struct cfs_progress {
     uint64_t inflight[CFS_INFLIGHT_MAX]; /* last indices of the messages under way, ascending */
     uint32_t inflight_count;
     bool forgetful; /* it may have lost what it acknowledged: it does not count */
+    bool full;      /* its disk is, as it said last */
     cfs_time
         since; /* when it became one of this leader's: what it said before is of another life */
     cfs_time acked; /* sending time of the newest message it acknowledged in this term; 0: none */
@@ -69,6 +70,7 @@ struct cfs_raft {
     cfs_time election_due;       /* follower and candidates */
     cfs_node_set granted, sound; /* votes of this round, and those of voters that have forgotten
                                     nothing */
+    cfs_node_set doubted; /* others whose votes did not count alone; empty under a leader */
     bool founding;               /* candidate: of a cluster that begins */
     bool transfer;               /* candidate: at the leader's request */
     bool unanimous;              /* leader: every member voted for it */
@@ -124,6 +126,9 @@ void cfs_raft_installed(struct cfs_raft *raft, const struct cfs_group_head *head
 /* Leader: the members change. At most one change is under way: false while one is. Voters may only
  * change through a joint membership. */
 bool cfs_raft_change_members(struct cfs_raft *raft, const struct cfs_membership *members);
+
+/* Leader: a majority has room on its disks, as far as it was told. */
+bool cfs_raft_has_room(const struct cfs_raft *raft);
 
 /* Leader that serves: hands leadership to `to` and steps down; false when it is not up to date. */
 bool cfs_raft_transfer(struct cfs_raft *raft, cfs_node_id to);

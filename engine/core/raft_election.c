@@ -54,6 +54,9 @@ static void count_vote(struct cfs_raft *raft, cfs_node_id voter, enum cfs_amnesi
 {
     bool founds = raft->amnesia == CFS_BLANK && is_empty(raft);
 
+    raft->doubted &= ~CFS_NODE_BIT(voter);
+    if (amnesia != CFS_REMEMBERS && voter != raft->env->self)
+        raft->doubted |= CFS_NODE_BIT(voter);
     if (amnesia == CFS_REMEMBERS || CFS_PLANTED(BUG_COUNT_FORGETFUL))
         raft->sound |= CFS_NODE_BIT(voter);
     if (amnesia != CFS_BLANK || founds)

@@ -157,7 +157,8 @@ static void reply_to_append(struct cfs_raft *raft, const struct cfs_message *req
         .append_reply = {.success = success,
                          .match = match,
                          .sent = request->term == raft->term ? request->append.sent : 0,
-                         .sound = !raft->amnesia || raft->recovered}};
+                         .sound = !raft->amnesia || raft->recovered,
+                         .full = raft->env->disk_full}};
 
     if (durable && !CFS_PLANTED(BUG_ACK_BEFORE_DURABLE))
         cfs_env_send_durable(raft->env, &reply);
@@ -343,6 +344,7 @@ void cfs_raft_handle_append_reply(struct cfs_raft *raft, const struct cfs_messag
         return;
     if (reply->sent > progress->acked)
         progress->acked = reply->sent;
+    progress->full = reply->full || (progress->full && CFS_PLANTED(BUG_STAYS_FULL));
     progress->forgetful = !reply->sound && !CFS_PLANTED(BUG_COUNT_FORGETFUL);
     if (progress->forgetful && reply->match < progress->match)
         progress->match = reply->match; /* what it had is not there any more */
@@ -357,6 +359,16 @@ void cfs_raft_handle_append_reply(struct cfs_raft *raft, const struct cfs_messag
     }
     if (progress->next <= cfs_log_last_index(&raft->log))
         raft->dirty = true;
+}
+
+bool cfs_raft_has_room(const struct cfs_raft *raft)
+{
+    cfs_node_set room = raft->env->disk_full ? 0 : CFS_NODE_BIT(raft->env->self);
+
+    CFS_EACH_NODE (node, cfs_membership_deciding(&raft->members) & ~CFS_NODE_BIT(raft->env->self))
+        if (!raft->progress[node].full)
+            room |= CFS_NODE_BIT(node);
+    return cfs_membership_is_quorum(&raft->members, room);
 }
 
 void cfs_raft_snapshot_done(struct cfs_raft *raft, cfs_node_id peer, uint64_t index)

@@ -182,6 +182,9 @@ static const char *set_members(const struct key *key, struct cfs_config *config,
     X("election_ms", set_number, AT(election_ms), 11, 600000,                                      \
       "expected a number from 11 to 600000",                                                       \
       "election_ms=N        silence after which a leader is replaced, more than the lease (250)")  \
+    X("checkpoint_kb", set_number, AT(checkpoint_kb), 64, 65536,                                   \
+      "expected a number from 64 to 65536",                                                        \
+      "checkpoint_kb=N      KiB of log between checkpoints (8192)")                                \
     X("insecure", set_flag, AT(insecure), 0, 0, FLAG,                                              \
       "insecure             listen beyond loopback although nothing is encrypted")                 \
     X("http_open", set_flag, AT(http_open), 0, 0, FLAG,                                            \
@@ -215,6 +218,7 @@ void cfs_config_init(struct cfs_config *config)
         .heartbeat_ms = 60,
         .lease_ms = 200,
         .election_ms = 250,
+        .checkpoint_kb = 8192,
         .allow_other = geteuid() == 0,
         .log_level = CFS_LOG_INFO,
     };

@@ -28,6 +28,7 @@
 #include "io/commit_watch.h"
 #include "io/http_api.h"
 #include "io/http_server.h"
+#include "io/leaderless.h"
 #include "io/loop.h"
 #include "io/metrics.h"
 #include "io/page.h"
@@ -39,8 +40,6 @@
 /* Turns that feed on their own output end after this many rounds; the rest waits for the next turn.
  */
 #define ROUNDS_MAX 8
-/* Of log between checkpoints: what a restart has to read, and what memory holds of it. */
-#define CHECKPOINT_BYTES 8388608u
 
 struct call {
     uint64_t id; /* key */
@@ -78,10 +77,13 @@ struct cfs_engine {
     struct call *calls;
     uint64_t last_id;
     struct cfs_timer tick;
+    struct cfs_timer look; /* once a second, for leaderless */
+    struct cfs_leaderless leaderless;
     struct cfs_commit_watch commits; /* of group 0 */
     uint64_t raft_requests;          /* over HTTP, with the secret */
     uint64_t raft_refused;           /* and without */
     cfs_time started;
+    bool full;    /* the disk of the log, as the core was told last */
     bool stepped; /* since the last flush */
     bool failed;
     bool closed; /* by cfs_engine_leave */
@@ -292,6 +294,34 @@ static void on_tick(void *arg)
     step_type(arg, CFS_EV_TICK, 0);
 }
 
+static void tell_of_room(struct cfs_engine *engine)
+{
+    bool full = cfs_wal_is_full(engine->wal);
+
+    if (full == engine->full)
+        return;
+    engine->full = full;
+    if (full)
+        cfs_log(CFS_LOG_WARNING,
+                "the disk of %s is full: the node takes nothing new until there is room",
+                engine->config->data);
+    else
+        cfs_log(CFS_LOG_INFO, "the disk of %s has room again", engine->config->data);
+    step(engine, &(struct cfs_event){.type = CFS_EV_DISK, .full = full});
+}
+
+static void on_look(void *arg)
+{
+    struct cfs_engine *engine = arg;
+    struct cfs_core_view view;
+    char sentence[CFS_LEADERLESS_BYTES];
+
+    cfs_core_view(engine->core, &view);
+    if (cfs_leaderless_look(&engine->leaderless, &view, cfs_clock_now(), sentence))
+        cfs_log(CFS_LOG_WARNING, "%s", sentence);
+    cfs_timer_set(engine->loop, &engine->look, cfs_clock_now() + CFS_SECONDS(1));
+}
+
 static void on_durable(void *arg, uint32_t events)
 {
     struct cfs_engine *engine = arg;
@@ -300,6 +330,7 @@ static void on_durable(void *arg, uint32_t events)
     (void)events;
     if (cfs_wal_durable(engine->wal, &event.lsn) == 0) {
         step(engine, &event);
+        tell_of_room(engine);
         return;
     }
     cfs_log(CFS_LOG_ERROR, "the log in %s cannot be written: the node stops", engine->config->data);
@@ -365,7 +396,7 @@ static struct cfs_core *new_core(const struct cfs_cluster *cluster)
                                    .election = CFS_MS(config->election_ms),
                                    .session = CFS_MS(config->session_ms),
                                    .timeout = CFS_MS(config->timeout_ms),
-                                   .checkpoint_bytes = CHECKPOINT_BYTES,
+                                   .checkpoint_bytes = (uint64_t)config->checkpoint_kb * 1024,
                                    .snapshot_bytes = CFS_SNAPSHOT_BYTES,
                                    .trace = cfs_log_wants(CFS_LOG_DEBUG) ? on_trace : NULL};
 
@@ -421,12 +452,14 @@ int cfs_engine_open(struct cfs_engine **out, const struct cfs_config *config)
     engine->watch.fd = -1;
     engine->started = cfs_clock_now();
     engine->tick = (struct cfs_timer){.fn = on_tick, .arg = engine};
+    engine->look = (struct cfs_timer){.fn = on_look, .arg = engine};
     if (open_parts(engine) != 0) {
         cfs_engine_close(engine);
         return -1;
     }
     cfs_loop_set_turn_end(engine->loop, turn_end, engine);
     cfs_timer_set(engine->loop, &engine->tick, 0);
+    cfs_timer_set(engine->loop, &engine->look, 0);
     *out = engine;
     return 0;
 }

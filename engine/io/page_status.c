@@ -1,6 +1,7 @@
 /* What a node tells about itself, described once as JSON; the text for people is the same tree, a
  * line for each value and a table for the members. Units are in the names. */
 #include "io/json.h"
+#include "io/leaderless.h"
 #include "io/page.h"
 
 /* Null when nothing was measured, as commits on a node that never led. */
@@ -53,6 +54,7 @@ json_t *cfs_page_status(const struct cfs_status *status)
     json_object_set_new(root, "lease_ms", lease_ms(status));
     json_object_set_new(root, "session", cfs_json_number_or_null(core->session));
     json_object_set_new(root, "available", json_boolean(core->available));
+    json_object_set_new(root, "amnesia", json_string(cfs_amnesia_word(core->amnesia)));
     json_object_set_new(root, "commit", cfs_json_number(core->commit));
     json_object_set_new(root, "applied", cfs_json_number(core->applied));
     json_object_set_new(root, "last_index", cfs_json_number(core->last_index));

@@ -2,6 +2,10 @@
  * core cannot make sense of is of another version, or not all there. */
 #include "io/restore.h"
 
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
 #include "coordfs/log.h"
 
 struct restore {
@@ -45,12 +49,34 @@ static int refuse(const struct cfs_config *config, const char *what)
     return -1;
 }
 
+static bool is_there(const struct cfs_config *config, const char *name)
+{
+    char path[sizeof config->data + 16];
+
+    snprintf(path, sizeof path, "%s/%s", config->data, name);
+    return faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* The store is made before the log: so somebody removed it. A snapshot that was taken over was all
+ * that this node knew of the entries in it, and the log does not tell that it is gone. */
+static int check_store(const struct cfs_config *config)
+{
+    if (is_there(config, "store") || !is_there(config, "identity"))
+        return 0;
+    cfs_log(CFS_LOG_ERROR,
+            "%s has a log but no checkpoint store: a part was removed, so the node cannot start. "
+            "Nothing was changed. Put the directory store back; or, while all other members run "
+            "under one leader, move %s away and start again: the leader then sends everything anew",
+            config->data, config->data);
+    return -1;
+}
+
 int cfs_restore(struct cfs_core *core, const struct cfs_config *config,
                 struct cfs_wal_origin *origin, struct cfs_store **store, struct cfs_wal **wal)
 {
     struct restore restore = {.core = core};
 
-    if (cfs_store_open(store, config->data) != 0 ||
+    if (check_store(config) != 0 || cfs_store_open(store, config->data) != 0 ||
         cfs_store_load(*store, on_head, on_piece, &restore) != 0)
         return -1;
     if (restore.misfit)

@@ -69,6 +69,10 @@ int cfs_wal_fd(const struct cfs_wal *wal);
  * (LWN "PostgreSQL's fsync() surprise"). */
 int cfs_wal_durable(struct cfs_wal *wal, uint64_t *lsn);
 
+/* The next segment cannot be made for want of room; what is left of the last one is for what frees
+ * some, and after that records wait. Tried again every second; cfs_wal_fd tells of a change. */
+bool cfs_wal_is_full(const struct cfs_wal *wal);
+
 struct cfs_wal_stats {
     uint64_t syncs, records, bytes;
     uint64_t sync_us_last, sync_us_max;

@@ -3,6 +3,7 @@
  * that must not be forgotten too: a file says so until the node remembers again. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -25,13 +26,15 @@ enum cfs_amnesia cfs_wal_amnesia_read(const struct cfs_wal_dir *dir)
     return len > 0 && strcmp(text, words[CFS_TORN]) == 0 ? CFS_TORN : CFS_BLANK;
 }
 
+/* Whole or not at all: half of a word would count as the worst. */
 int cfs_wal_amnesia_write(const struct cfs_wal_dir *dir, enum cfs_amnesia amnesia)
 {
     const char *word = words[amnesia];
-    int fd = openat(dir->fd, "amnesia", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    int fd = openat(dir->fd, "amnesia.new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     int rv = fd < 0 ? -errno : cfs_wal_write_all(fd, (const uint8_t *)word, strlen(word), 0);
 
-    if (rv == 0 && (fsync(fd) != 0 || fsync(dir->fd) != 0))
+    if (rv == 0 && (fsync(fd) != 0 || renameat(dir->fd, "amnesia.new", dir->fd, "amnesia") != 0 ||
+                    fsync(dir->fd) != 0))
         rv = -errno;
     if (fd >= 0)
         close(fd);

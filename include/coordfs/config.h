@@ -28,6 +28,7 @@ struct cfs_config {
     uint32_t heartbeat_ms; /* default 60 */
     uint32_t lease_ms;     /* leader lease: default 200; at least 2 heartbeats */
     uint32_t election_ms;  /* shortest election timeout, the longest is twice it: default 250 */
+    uint32_t checkpoint_kb; /* KiB of log between checkpoints: default 8192 */
     bool insecure;         /* permits listening beyond loopback without TLS */
     bool http_open;        /* client routes need no secret */
     bool allow_other;      /* default: true for root */

@@ -167,7 +167,10 @@ wait_until() {
     local end=$(( $(now_ms) + $1 * 1000 ))
     shift
     until "$@" > /dev/null 2>&1; do
-        (( $(now_ms) < end )) || fail "waited in vain for: $*"
+        if (( $(now_ms) >= end )); then
+            fail "waited in vain for: $*"
+            return 1 # also where errexit is off, as in teardown
+        fi
         sleep 0.02
     done
 }

@@ -5,17 +5,20 @@
 #ifndef CFS_TEST_STORE_WORLD_H
 #define CFS_TEST_STORE_WORLD_H
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <poll.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -278,6 +281,41 @@ static inline const char *path_of(const struct world *w, const char *name)
 
     snprintf(path, sizeof(path), "%s/%s", w->data, name);
     return path;
+}
+
+/* The file may not grow: LMDB's write comes back short, or fails with EFBIG. */
+static inline void limit_files(rlim_t bytes)
+{
+    struct rlimit limit;
+
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    limit.rlim_cur = bytes < limit.rlim_max ? bytes : limit.rlim_max;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+/* What cannot be written for another reason than space. */
+static inline void break_file(struct world *w)
+{
+    char link[64], target[512], name[512];
+    int fd = open(path_of(w, "store/data.mdb"), O_RDONLY | O_CLOEXEC);
+    DIR *fds = opendir("/proc/self/fd");
+    const struct dirent *entry;
+    ssize_t len;
+
+    assert_true(fd >= 0 && fds);
+    snprintf(name, sizeof(name), "%s", path_of(w, "store/data.mdb"));
+    while ((entry = readdir(fds))) {
+        snprintf(link, sizeof(link), "/proc/self/fd/%.40s", entry->d_name);
+        len = readlink(link, target, sizeof(target) - 1);
+        if (len < 0 || atoi(entry->d_name) == fd)
+            continue;
+        target[len] = '\0';
+        if (strcmp(target, name) == 0)
+            assert_true(dup2(fd, atoi(entry->d_name)) >= 0);
+    }
+    closedir(fds);
+    close(fd);
 }
 
 /* The environment of the closed store, to be looked into or changed. */

@@ -24,6 +24,7 @@ static void test_json_has_every_value(void **state)
     assert_number(root, "lease_ms", 143);
     assert_number(root, "session", 12);
     assert_true(json_is_true(json_object_get(root, "available")));
+    assert_string_equal(json_string_value(json_object_get(root, "amnesia")), "none");
     assert_number(root, "held", 4);
     assert_number(root, "waiting", 2);
     assert_number(root, "outstanding", 3);
@@ -62,6 +63,22 @@ static void test_what_was_not_measured_is_null(void **state)
     json_decref(root);
 }
 
+static void test_what_the_disk_lost_has_a_word(void **state)
+{
+    struct cfs_status status = status_of_a_leader();
+    json_t *root;
+
+    (void)state;
+    status.core.amnesia = CFS_TORN;
+    root = page_as_json("status", &status);
+    assert_string_equal(json_string_value(json_object_get(root, "amnesia")), "torn");
+    json_decref(root);
+    status.core.amnesia = CFS_BLANK;
+    root = page_as_json("status", &status);
+    assert_string_equal(json_string_value(json_object_get(root, "amnesia")), "blank");
+    json_decref(root);
+}
+
 static void test_pages_are_found_by_name(void **state)
 {
     struct cfs_status status = status_of_a_leader();
@@ -84,6 +101,7 @@ static void test_text_is_aligned_lines_and_a_table(void **state)
         "lease_ms          143\n"
         "session           12\n"
         "available         yes\n"
+        "amnesia           none\n"
         "commit            119\n"
         "applied           118\n"
         "last_index        121\n"
@@ -124,6 +142,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_json_has_every_value),
         cmocka_unit_test(test_what_was_not_measured_is_null),
+        cmocka_unit_test(test_what_the_disk_lost_has_a_word),
         cmocka_unit_test(test_pages_are_found_by_name),
         cmocka_unit_test(test_text_is_aligned_lines_and_a_table),
     };

@@ -447,6 +447,23 @@ static void a_forgetful_pre_vote_counts_only_when_all_members_vote(void **state)
     assert_int_equal(rb.raft.role, CFS_CANDIDATE);
 }
 
+/* For people: why nobody is elected. */
+static void who_voted_in_vain_is_known_until_somebody_leads(void **state)
+{
+    (void)state;
+    raft_bench_time_out(&rb);
+    assert_int_equal(rb.raft.doubted, 0);
+    raft_bench_receive(&rb, forgetful_vote(2, 1, true));
+    raft_bench_time_out(&rb); /* another round */
+    assert_int_equal(rb.raft.doubted, CFS_NODE_BIT(2));
+    raft_bench_receive(&rb, forgetful_vote(3, 1, true));
+    assert_int_equal(rb.raft.doubted, CFS_NODE_BIT(2) | CFS_NODE_BIT(3));
+    raft_bench_receive(&rb, raft_vote(3, 1, true, 0)); /* it has caught up since */
+    assert_int_equal(rb.raft.doubted, CFS_NODE_BIT(2));
+    raft_bench_heartbeat(&rb, 3, 1);
+    assert_int_equal(rb.raft.doubted, 0);
+}
+
 /* Its own vote is no better than that of another in its place. */
 static void a_forgetful_candidate_needs_a_majority_besides_itself(void **state)
 {
@@ -482,29 +499,6 @@ static void all_members_have_voted_only_when_its_own_vote_is_durable(void **stat
     assert_int_equal(rb.raft.role, CFS_CANDIDATE);
     raft_bench_durable(&rb);
     assert_int_equal(rb.raft.role, CFS_LEADER);
-}
-
-/* A cluster that was made anew has forgetful members alone: it starts when all are there. */
-static void a_new_cluster_of_forgetful_members_elects_once_all_are_there(void **state)
-{
-    struct raft_bench alone;
-
-    (void)state;
-    rb.raft.amnesia = CFS_TORN;
-    raft_bench_time_out(&rb);
-    raft_bench_receive(&rb, forgetful_vote(2, 1, true));
-    assert_int_equal(rb.raft.role, CFS_PRE_CANDIDATE);
-    raft_bench_receive(&rb, forgetful_vote(3, 1, true));
-    raft_bench_durable(&rb);
-    raft_bench_receive(&rb, forgetful_vote(2, 1, false));
-    raft_bench_receive(&rb, forgetful_vote(3, 1, false));
-    assert_int_equal(rb.raft.role, CFS_LEADER);
-    raft_bench_open(&alone, 1);
-    alone.raft.amnesia = CFS_TORN;
-    raft_bench_tick(&alone, 0);
-    raft_bench_durable(&alone);
-    assert_int_equal(alone.raft.role, CFS_LEADER);
-    raft_bench_close(&alone);
 }
 
 /* Or it could ask for votes, crash, and ask in the same term again with another log. */
@@ -558,9 +552,9 @@ int main(void)
         T(a_forgetful_vote_counts_only_when_all_members_vote),
         T(a_majority_of_the_others_needs_no_forgetful_vote),
         T(a_forgetful_pre_vote_counts_only_when_all_members_vote),
+        T(who_voted_in_vain_is_known_until_somebody_leads),
         T(a_forgetful_candidate_needs_a_majority_besides_itself),
         T(all_members_have_voted_only_when_its_own_vote_is_durable),
-        T(a_new_cluster_of_forgetful_members_elects_once_all_are_there),
         T(votes_are_asked_for_when_the_log_they_stand_on_is_durable),
     };
 

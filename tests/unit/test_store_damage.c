@@ -1,8 +1,5 @@
 /* The checkpoint store against what a disk or an administrator may do to it: what is damaged is
  * refused by name, a full disk loses nothing, a broken one stops the node. */
-#include <dirent.h>
-#include <signal.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include "store_world.h"
@@ -344,17 +341,6 @@ static void test_what_follows_a_failure_is_not_done_before_it(void **state)
     assert_holds(w, "4 headtext first=value1 second=value2\n5 other third=now");
 }
 
-/* The file may not grow: LMDB's write comes back short, or fails with EFBIG. */
-static void limit_files(rlim_t bytes)
-{
-    struct rlimit limit;
-
-    signal(SIGXFSZ, SIG_IGN);
-    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
-    limit.rlim_cur = bytes < limit.rlim_max ? bytes : limit.rlim_max;
-    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
-}
-
 static void test_a_write_cut_short_refuses_and_loses_nothing(void **state)
 {
     struct world *w = *state;
@@ -391,30 +377,6 @@ static void test_a_full_disk_refuses_and_loses_nothing(void **state)
     assert_int_equal(stage(w, 4, "b=new", false, "new"), 0);
     assert_holds(w, "4 new a=new b=new\n5 other third=value3");
     close_store(w);
-}
-
-/* What cannot be written for another reason than space. */
-static void break_file(struct world *w)
-{
-    char link[64], target[512], name[512];
-    int fd = open(path_of(w, "store/data.mdb"), O_RDONLY | O_CLOEXEC);
-    DIR *fds = opendir("/proc/self/fd");
-    const struct dirent *entry;
-    ssize_t len;
-
-    assert_true(fd >= 0 && fds);
-    snprintf(name, sizeof(name), "%s", path_of(w, "store/data.mdb"));
-    while ((entry = readdir(fds))) {
-        snprintf(link, sizeof(link), "/proc/self/fd/%.40s", entry->d_name);
-        len = readlink(link, target, sizeof(target) - 1);
-        if (len < 0 || atoi(entry->d_name) == fd)
-            continue;
-        target[len] = '\0';
-        if (strcmp(target, name) == 0)
-            assert_true(dup2(fd, atoi(entry->d_name)) >= 0);
-    }
-    closedir(fds);
-    close(fd);
 }
 
 static void test_a_broken_disk_stops_the_node(void **state)

@@ -71,7 +71,8 @@ static void fill(struct cfs_message *m, enum cfs_message_type type)
         fill_entries(&m->append, 3);
         break;
     case CFS_MSG_APPEND_REPLY:
-        m->append_reply = (struct cfs_msg_append_reply){.match = 14, .sent = 15, .sound = true};
+        m->append_reply = (struct cfs_msg_append_reply){
+            .match = 14, .sent = 15, .sound = true, .full = true};
         break;
     case CFS_MSG_FORWARD:
         m->forward = (struct cfs_msg_forward){.len = 5, .command = cfs_alloc_copy("\n\0{\"}", 5)};
@@ -249,6 +250,32 @@ static struct bytes encode_all(void)
     return b;
 }
 
+/* A flag that is read as its neighbour is seen when one of them is set. */
+static void flags_are_not_mixed_up(void **state)
+{
+    (void)state;
+    for (int flag = 0; flag < 5; flag++) {
+        struct cfs_message m[2];
+        struct cfs_batch batch;
+        char why[256];
+
+        fill(&m[0], CFS_MSG_VOTE);
+        m[0].vote.pre = flag == 0;
+        m[0].vote.founding = flag == 1;
+        m[0].vote.transfer = flag == 2;
+        fill(&m[1], CFS_MSG_VOTE_REPLY);
+        m[1].vote_reply.pre = flag == 3;
+        m[1].vote_reply.granted = flag == 4;
+        m[1].vote_reply.amnesia = (uint32_t)flag % 3;
+        struct bytes b = encode(m, 2);
+        assert_int_equal(decode(&batch, b.data, b.len, why), 0);
+        assert_same(&m[0], &batch.messages[0]);
+        assert_same(&m[1], &batch.messages[1]);
+        cfs_batch_clear(&batch);
+        free(b.data);
+    }
+}
+
 static void many_messages_share_a_batch_and_none_is_a_batch_too(void **state)
 {
     struct cfs_message all[CFS_MSG_TYPE_COUNT - 1];
@@ -358,6 +385,12 @@ struct refusal {
 #define SNAPSHOT(rest)                                                                             \
     HEAD("{\"type\":\"snapshot\",\"group\":0,\"term\":1,\"transfer\":1,\"offset\":0,\"last\":"     \
          "true" rest "}")
+#define VOTE(rest)                                                                                 \
+    HEAD("{\"type\":\"vote\",\"group\":0,\"term\":1,\"pre\":true," rest                            \
+         "\"last_index\":1,\"last_term\":1}")
+#define VOTE_REPLY(rest)                                                                           \
+    HEAD("{\"type\":\"vote_reply\",\"group\":0,\"term\":1,\"pre\":true,\"granted\":true," rest     \
+         "\"promise\":1}")
 #define REPLY(rest) HEAD("{\"type\":\"snapshot_reply\",\"group\":0,\"term\":1" rest "}")
 
 static const struct refusal refusals[] = {
@@ -391,6 +424,15 @@ static const struct refusal refusals[] = {
     {HEAD("{\"type\":\"drain\",\"group\":0,\"term\":1,\"id\":9223372036854775808}"), "no JSON"},
     {HEAD("{\"type\":\"vote\",\"group\":0,\"term\":1,\"pre\":1,\"last_index\":1,\"last_term\":1}"),
      "'pre'"},
+    {VOTE("\"transfer\":false,"), "'founding'"},
+    {VOTE("\"founding\":1,\"transfer\":false,"), "'founding'"},
+    {VOTE("\"founding\":false,"), "'transfer'"},
+    {VOTE_REPLY(""), "'amnesia'"},
+    {VOTE_REPLY("\"amnesia\":true,"), "'amnesia'"},
+    {HEAD("{\"type\":\"append_reply\",\"group\":0,\"term\":1,\"success\":true,\"match\":1,"
+          "\"sent\":1}"),
+     "'sound'"},
+    {HEAD("{\"type\":\"timeout_now\",\"group\":0}"), "'term'"},
     {HEAD("{\"type\":\"forward\",\"group\":0,\"term\":1,\"len\":131073}"), "131073"},
     {HEAD("{\"type\":\"forward\",\"group\":0,\"term\":1,\"len\":1}"), "a body of 1"},
     {HEAD("{\"type\":\"read\",\"group\":0,\"term\":1,\"id\":1,\"op\":7,\"len\":256}"), "'len'"},
@@ -526,6 +568,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_type_comes_back_as_it_went),
+        cmocka_unit_test(flags_are_not_mixed_up),
         cmocka_unit_test(many_messages_share_a_batch_and_none_is_a_batch_too),
         cmocka_unit_test(the_format_is_the_documented_one),
         cmocka_unit_test(cut_anywhere_it_is_refused),
