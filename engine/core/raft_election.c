@@ -201,6 +201,11 @@ void cfs_raft_handle_vote(struct cfs_raft *raft, const struct cfs_message *messa
         granted = message->term > raft->term && log_up_to_date(raft, &message->vote) &&
                   !leader_alive(raft);
         reply_to_vote(raft, message, granted);
+        /* A voter that was removed may never hear of it, and look for a leader for ever. Told who
+         * leads it asks that one for its session, and hears. */
+        if (raft->role == CFS_LEADER &&
+            !(cfs_membership_all(&raft->members) & CFS_NODE_BIT(message->from)))
+            cfs_raft_greet(raft, message->from);
         return;
     }
     /* The leader of the term before has given up its lease: what was promised to it is void. */

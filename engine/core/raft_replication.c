@@ -85,6 +85,19 @@ void cfs_raft_broadcast_heartbeat(struct cfs_raft *raft)
     raft->heartbeat_due = raft->env->now + raft->config->heartbeat;
 }
 
+void cfs_raft_greet(struct cfs_raft *raft, cfs_node_id node)
+{
+    struct cfs_message message = {.type = CFS_MSG_APPEND,
+                                  .group = raft->group,
+                                  .to = node,
+                                  .term = raft->term,
+                                  .append = {.sent = raft->env->now,
+                                             .lease = raft->config->lease,
+                                             .serving = cfs_raft_serving(raft)}};
+
+    cfs_env_send(raft->env, &message);
+}
+
 /* How many entries from `next` on go into one message: at least one. */
 static uint32_t batch_count(const struct cfs_raft *raft, uint64_t next)
 {

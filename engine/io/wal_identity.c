@@ -9,12 +9,14 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <unistd.h>
 #include <xxhash.h>
 
 #include "coordfs/log.h"
+#include "core/alloc.h"
 
 /* For printf and scanf alike. */
 #define IDENTITY_FORM "# whose log this is; not to be edited or copied\nformat %" SCNu32 "\n"
@@ -118,6 +120,21 @@ int cfs_wal_identity_read(struct cfs_wal_dir *dir, cfs_node_id node, struct cfs_
 
     if (known == 1 && check(dir, text, node, origin) != 0)
         return -1;
+    return known;
+}
+
+int cfs_wal_peek(const char *path, cfs_node_id node, struct cfs_wal_origin *origin)
+{
+    struct cfs_wal_dir dir = {.fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+    int known;
+
+    if (dir.fd < 0 && errno == ENOENT)
+        return 0;
+    dir.path = cfs_alloc_copy(path, strlen(path) + 1);
+    known = dir.fd < 0 ? refuse(&dir) : cfs_wal_identity_read(&dir, node, origin);
+    if (dir.fd >= 0)
+        close(dir.fd);
+    free(dir.path);
     return known;
 }
 
