@@ -91,7 +91,7 @@ static cfs_node_id any_of(struct sim *sim, cfs_node_set set)
 }
 
 /* Whom a node counts on whose log is newer than what the administrator sees: he may look at one
- * that has been removed and does not know yet. A disk that somebody counts on is not thrown away. */
+ * that has been removed and does not know yet. No disk that somebody counts on is thrown away. */
 static cfs_node_set counted_on(const struct sim *sim, const struct sim_node *best)
 {
     cfs_node_set all = 0;
