@@ -264,6 +264,24 @@ static bool has_to_wait(struct cfs_home *home, const struct cfs_command *open)
     return true;
 }
 
+/* A commit need not rest on a disk that is full: so that what is left there remains for what frees
+ * some. Where nothing can be committed at all, that is another matter. */
+static bool has_room(const struct cfs_home *home)
+{
+    const struct cfs_membership *members = &home->raft->members;
+    cfs_node_set alive = 0, full = 0;
+
+    CFS_EACH_NODE (node, cfs_membership_deciding(members)) {
+        bool own = node == home->env->self;
+        if (cfs_home_node_alive(home, node))
+            alive |= CFS_NODE_BIT(node);
+        if (own ? home->env->disk_full : home->raft->progress[node].full)
+            full |= CFS_NODE_BIT(node);
+    }
+    return cfs_membership_is_quorum(members, alive & ~full) ||
+           !cfs_membership_is_quorum(members, alive);
+}
+
 /* What takes room for long. Releases, removals, sessions and changes of members go on while there
  * is some left: they are what frees it. */
 static bool adds(const struct cfs_command *command)
@@ -294,7 +312,7 @@ static void receive_forward(struct cfs_home *home, struct cfs_message *message)
     asker = (struct cfs_asker){command.session, command.sequence, command.node};
     if (command.session && answered_before(home, asker, command.oldest))
         return;
-    if (adds(&command) && !cfs_raft_has_room(home->raft))
+    if (adds(&command) && !has_room(home))
         cfs_home_refuse(home, asker, CFS_ERR_NO_SPACE);
     else if (command.kind == CFS_CMD_REQUEST && command.request.op == CFS_OP_ACQUIRE &&
         !command.request.acquire.wait && !command.request.acquire.renew)

@@ -346,7 +346,9 @@ void cfs_raft_unreachable(struct cfs_raft *raft, cfs_node_id peer)
 
     if (raft->role != CFS_LEADER)
         return;
-    progress->next = progress->match + 1;
+    /* Whether it needs what is compacted it will say itself, when it is there. */
+    progress->next =
+        (progress->match > raft->log.base.index ? progress->match : raft->log.base.index) + 1;
     progress->inflight_count = 0;
     progress->probing = true;
 }

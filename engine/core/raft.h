@@ -128,9 +128,6 @@ void cfs_raft_installed(struct cfs_raft *raft, const struct cfs_group_head *head
  * change through a joint membership. */
 bool cfs_raft_change_members(struct cfs_raft *raft, const struct cfs_membership *members);
 
-/* Leader: a majority has room on its disks, as far as it was told. */
-bool cfs_raft_has_room(const struct cfs_raft *raft);
-
 /* Leader that serves: hands leadership to `to` and steps down; false when it is not up to date. */
 bool cfs_raft_transfer(struct cfs_raft *raft, cfs_node_id to);
 

@@ -179,6 +179,15 @@ static uint64_t hint(const struct cfs_raft *raft, const struct cfs_msg_append *a
     return index;
 }
 
+/* Entries from `index` on are others now, also where one is the same as one before it. */
+static void forget_durable(struct cfs_raft *raft, uint64_t index)
+{
+    if (raft->durable_index >= index)
+        raft->durable_index = index - 1;
+    while (raft->mark_count && raft->marks[raft->mark_count - 1].index >= index)
+        raft->mark_count--;
+}
+
 static void take_entries(struct cfs_raft *raft, struct cfs_msg_append *append)
 {
     for (uint32_t i = 0; i < append->entry_count; i++) {
@@ -196,8 +205,7 @@ static void take_entries(struct cfs_raft *raft, struct cfs_msg_append *append)
             assert(entry->index > raft->commit);
 #endif
             cfs_raft_log_truncate(raft, entry->index);
-            if (raft->durable_index >= entry->index)
-                raft->durable_index = entry->index - 1;
+            forget_durable(raft, entry->index);
         }
         cfs_raft_append_local(raft, cfs_entry_ref(entry));
     }
@@ -359,16 +367,6 @@ void cfs_raft_handle_append_reply(struct cfs_raft *raft, const struct cfs_messag
     }
     if (progress->next <= cfs_log_last_index(&raft->log))
         raft->dirty = true;
-}
-
-bool cfs_raft_has_room(const struct cfs_raft *raft)
-{
-    cfs_node_set room = raft->env->disk_full ? 0 : CFS_NODE_BIT(raft->env->self);
-
-    CFS_EACH_NODE (node, cfs_membership_deciding(&raft->members) & ~CFS_NODE_BIT(raft->env->self))
-        if (!raft->progress[node].full)
-            room |= CFS_NODE_BIT(node);
-    return cfs_membership_is_quorum(&raft->members, room);
 }
 
 void cfs_raft_snapshot_done(struct cfs_raft *raft, cfs_node_id peer, uint64_t index)

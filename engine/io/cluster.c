@@ -130,10 +130,11 @@ static int compare_settings(const struct cfs_cluster *cluster)
     const struct cfs_config *config = cluster->config;
     struct cfs_peers settings = settings_of(config);
     uint32_t common = in_common(&settings, &cluster->known, config->node);
+    uint32_t first = in_common(&settings, &cluster->first, config->node);
     char *here = cfs_peers_text(&settings), *there = cfs_peers_text(&cluster->known);
     int rv = 0;
 
-    if (settings.count > 1 && common == 0) {
+    if (settings.count > 1 && common == 0 && first == 0) {
         cfs_log(CFS_LOG_ERROR,
                 "%s holds the log of node %u of cluster %016" PRIx64 " (%s), and the settings name "
                 "others (%s) that do not belong to it: it is another cluster's directory, or nodes "

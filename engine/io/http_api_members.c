@@ -32,6 +32,13 @@ static void on_gone(void *arg)
     call->http = NULL;
 }
 
+static void respond_exists(struct cfs_http_request *http)
+{
+    cfs_http_respond_error(http, 409, "exists",
+                           "that id belongs to a node at another address; 'move=yes' if it is that "
+                           "node, which has moved");
+}
+
 static void respond_error(struct cfs_http_request *http, enum cfs_error error)
 {
     const char *sentence = error == CFS_ERR_BUSY
@@ -39,7 +46,10 @@ static void respond_error(struct cfs_http_request *http, enum cfs_error error)
                                  "only just been made"
                                : cfs_error_sentence(error);
 
-    cfs_http_respond_error(http, cfs_error_http_status(error), cfs_error_word(error), sentence);
+    if (error == CFS_ERR_EXISTS)
+        respond_exists(http);
+    else
+        cfs_http_respond_error(http, cfs_error_http_status(error), cfs_error_word(error), sentence);
 }
 
 static void on_answer(void *arg, const struct cfs_answer *answer)
@@ -114,37 +124,16 @@ static bool read_info(struct cfs_http_request *http, struct cfs_node_info *info)
     return true;
 }
 
-/* An id that has an address belongs to a node: somebody else who takes it would vote beside that
- * one. As far as this node knows: it is a guard against mistakes. */
-static bool may_have_id(struct cfs_http_api *api, struct cfs_http_request *http,
-                        const struct cfs_node_info *info)
-{
-    struct cfs_node_info nodes[CFS_NODE_MAX];
-    uint32_t count = cfs_engine_nodes(api->engine, nodes);
-    const char *move = cfs_http_query(http, "move");
-
-    for (uint32_t i = 0; i < count; i++) {
-        if (nodes[i].id != info->id ||
-            (strcmp(nodes[i].host, info->host) == 0 && nodes[i].port == info->port) ||
-            (move && strcmp(move, "yes") == 0))
-            continue;
-        cfs_http_respond_error(http, 409, "exists",
-                               "that id belongs to a node at another address; 'move=yes' if it is "
-                               "that node, which has moved");
-        return false;
-    }
-    return true;
-}
-
 /* ---- the routes ---- */
 
 void cfs_http_members_add(struct cfs_http_api *api, struct cfs_http_request *request,
                           const char *argument)
 {
-    struct cfs_member_change change = {0};
+    const char *move = cfs_http_query(request, "move");
+    struct cfs_member_change change = {.move = move && strcmp(move, "yes") == 0};
 
     (void)argument;
-    if (read_info(request, &change.info) && may_have_id(api, request, &change.info))
+    if (read_info(request, &change.info))
         submit(api, request, &change);
 }
 

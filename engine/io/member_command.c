@@ -39,23 +39,26 @@ static int __attribute__((format(printf, 1, 2))) fail(const char *format, ...)
 
 /* ---- whom, and what ---- */
 
+/* The node of the settings first; it may be the one that is down. */
 static int find_cluster(struct job *job, const struct cfs_config *config)
 {
-    char *first = job->client.urls[0];
+    struct cfs_members_client *client = &job->client;
 
-    job->client.secret = config->secret;
-    job->client.url_count = 1;
+    client->secret = config->secret;
+    client->url_count = 1;
     if (job->command->url)
-        return cfs_members_url(first, job->command->url) == 0
+        return cfs_members_url(client->urls[0], job->command->url) == 0
                    ? 0
                    : fail("--url %s: expected http://HOST:PORT", job->command->url);
     for (uint32_t i = 0; i < config->member_count; i++) {
+        bool own = config->members[i].id == config->node;
         char member[CFS_MEMBER_BYTES];
 
         cfs_format_member(member, config->node, config->members[i].host, config->members[i].port);
-        if (config->members[i].id == config->node)
-            cfs_members_url(first, strchr(member, '@') + 1);
+        cfs_members_url(client->urls[own ? 0 : client->url_count++], strchr(member, '@') + 1);
     }
+    if (config->join[0])
+        cfs_members_url(client->urls[client->url_count++], config->join);
     return 0;
 }
 
@@ -224,10 +227,8 @@ static void tell_end(const struct job *job)
         printf("node %u takes part\n", id);
 }
 
-static int change(struct job *job)
+static int follow(struct job *job)
 {
-    if (cfs_members_change(&job->client, &job->change, job->command->move) != CFS_MEMBERS_OK)
-        return fail("%s", job->client.why);
     if (job->command->no_wait) {
         printf("the cluster is about it; coordfs member list shows how far it is\n");
         return 0;
@@ -236,6 +237,13 @@ static int change(struct job *job)
         return 1;
     tell_end(job);
     return 0;
+}
+
+static int change(struct job *job)
+{
+    if (cfs_members_change(&job->client, &job->change, job->command->move) != CFS_MEMBERS_OK)
+        return fail("%s", job->client.why);
+    return follow(job);
 }
 
 static bool is_at(const struct cfs_members_node *node, const struct cfs_node_info *info)
@@ -275,10 +283,13 @@ static int replace(struct job *job)
         return 1;
     if (old == job->change.info.id)
         return fail("node %u cannot replace itself: who takes its place needs another id", old);
-    if (!cfs_members_find(&job->view, old))
-        return fail("there is no node %u", old);
     job->change.info.replaces = old;
-    return check_id(job) != 0 ? 1 : change(job);
+    if (check_id(job) != 0)
+        return 1;
+    if (cfs_members_find(&job->view, old))
+        return change(job);
+    /* Said again: the old one may be out by now. */
+    return subject(job) ? follow(job) : fail("there is no node %u", old);
 }
 
 static int remove_node(struct job *job)

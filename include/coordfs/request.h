@@ -99,7 +99,8 @@ struct cfs_node_info {
 };
 
 struct cfs_member_change {
-    bool remove; /* info.id goes; else it comes, or its address changes */
+    bool remove; /* info.id goes; else it comes */
+    bool move;   /* or it is there, and has another address now */
     struct cfs_node_info info;
 };
 

@@ -52,7 +52,6 @@ static void one_full_disk_keeps_nobody_from_anything(void **state)
 {
     (void)state;
     says(3, true);
-    assert_true(cfs_raft_has_room(&hb.rb.raft));
     assert_int_equal(asks(flock("x")), CFS_OK);
 }
 
@@ -64,12 +63,23 @@ static void when_a_majority_is_full_what_adds_is_refused_and_not_logged(void **s
     assert_int_equal(asks(flock("before")), CFS_OK);
     says(2, true);
     says(3, true);
-    assert_false(cfs_raft_has_room(&hb.rb.raft));
     end = home_bench_log_end(&hb);
     assert_int_equal(asks(flock("x")), CFS_ERR_NO_SPACE);
     assert_int_equal(asks(bench_lockfile("y")), CFS_ERR_NO_SPACE);
     assert_int_equal(home_bench_log_end(&hb), end);
     assert_int_equal(asks(bench_unflock("before", 7)), CFS_OK);
+}
+
+/* What is left on the disk of node 2 would be used up by what adds. */
+static void when_a_commit_needs_a_full_disk_what_adds_is_refused(void **state)
+{
+    uint64_t sequence;
+
+    (void)state;
+    bench_pass(&hb.rb.bench, 3 * hb.rb.bench.config.election); /* node 3 is silent */
+    says(2, true);
+    sequence = home_bench_ask(&hb, 2, flock("x"));
+    assert_int_equal(home_bench_error(&hb, CFS_TO_COMMAND, 2, sequence), CFS_ERR_NO_SPACE);
 }
 
 static void it_takes_new_ones_as_soon_as_there_is_room(void **state)
@@ -127,6 +137,7 @@ int main(void)
 #define T(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
         T(one_full_disk_keeps_nobody_from_anything),
         T(when_a_majority_is_full_what_adds_is_refused_and_not_logged),
+        T(when_a_commit_needs_a_full_disk_what_adds_is_refused),
         T(it_takes_new_ones_as_soon_as_there_is_room),
         T(a_leader_with_a_full_disk_hands_on_to_one_that_has_room),
         T(when_all_are_full_leadership_stays_where_it_is),

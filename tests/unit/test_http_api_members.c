@@ -64,16 +64,16 @@ static void an_id_that_is_taken_is_refused_unless_the_node_has_moved(void **stat
 {
     struct http_world *w = *state;
 
-    http_get(w, "POST /members?node=2&host=10.0.0.3&port=8002");
+    http_begin(w, "POST /members?node=2&host=10.0.0.3&port=8002");
+    assert_int_equal(http_engine.count, 1);
+    assert_false(http_engine.calls[0].request.member.move);
+    http_answer_error(1, CFS_ERR_EXISTS);
+    http_turn_until(w, http_replied);
     http_assert_status(w, "409");
     http_assert_has(w, "\"code\":\"exists\"");
-    assert_int_equal(http_engine.count, 0);
     http_begin(w, "POST /members?node=2&host=10.0.0.3&port=8002&move=yes");
-    assert_int_equal(http_engine.count, 1);
-    http_answer_error(1, CFS_OK);
-    http_turn_until(w, http_replied);
-    http_begin(w, "POST /members?node=2&host=10.0.0.2&port=8002"); /* said again */
     assert_int_equal(http_engine.count, 2);
+    assert_true(http_engine.calls[1].request.member.move);
 }
 
 static void a_bad_request_names_the_field(void **state)

@@ -43,6 +43,12 @@ static enum cfs_error add(cfs_node_id id, cfs_node_id replaces)
                                  &(struct cfs_member_change){.info = info(id, "new", replaces)});
 }
 
+static enum cfs_error move(cfs_node_id id)
+{
+    return cfs_node_table_change(
+        &table, &(struct cfs_member_change){.move = true, .info = info(id, "new", 0)});
+}
+
 static enum cfs_error remove_node(cfs_node_id id)
 {
     return cfs_node_table_change(
@@ -89,7 +95,8 @@ static void nodes_come_move_and_go(void **state)
     (void)state;
     assert_int_equal(add(CFS_NODE_MAX, 0), CFS_OK);
     assert_nodes(FIRST | CFS_NODE_BIT(CFS_NODE_MAX));
-    assert_int_equal(add(2, 0), CFS_OK);
+    assert_int_equal(add(2, 0), CFS_ERR_EXISTS); /* another one, by mistake */
+    assert_int_equal(move(2), CFS_OK);
     assert_string_equal(table.nodes[2].host, "new");
     assert_int_equal(remove_node(1), CFS_OK);
     assert_nodes(CFS_NODE_BIT(2) | CFS_NODE_BIT(3) | CFS_NODE_BIT(CFS_NODE_MAX));
@@ -118,6 +125,8 @@ static void a_node_has_one_heir(void **state)
     assert_int_equal(add(5, 2), CFS_ERR_BUSY);
     assert_nodes(FIRST | CFS_NODE_BIT(4));
     assert_int_equal(add(4, 2), CFS_OK); /* the same once more */
+    assert_int_equal(add(4, 0), CFS_OK); /* the same without a word of it */
+    assert_int_equal(cfs_node_table_heir(&table, 2), 4);
     assert_int_equal(add(4, 3), CFS_OK); /* or for another one */
     assert_int_equal(cfs_node_table_heir(&table, 2), 0);
     assert_int_equal(cfs_node_table_heir(&table, 3), 4);
@@ -129,7 +138,7 @@ static void only_a_node_that_is_there_is_replaced_and_by_another_one(void **stat
     assert_int_equal(add(4, 9), CFS_ERR_NOT_MEMBER);
     assert_int_equal(add(4, 4), CFS_ERR_NOT_MEMBER);
     assert_int_equal(add(4, CFS_NODE_MAX + 1), CFS_ERR_NOT_MEMBER);
-    assert_int_equal(add(3, 3), CFS_ERR_NOT_MEMBER);
+    assert_int_equal(add(3, 3), CFS_ERR_EXISTS);
     assert_nodes(FIRST);
 }
 
