@@ -85,7 +85,8 @@ enum cfs_error cfs_node_table_change(struct cfs_node_table *table,
 {
     if (!cfs_node_table_all(table))
         return CFS_ERR_BUSY;
-    return change->remove ? remove_node(table, change->info.id) : add(table, &change->info, change->move);
+    return change->remove ? remove_node(table, change->info.id)
+                          : add(table, &change->info, change->move);
 }
 
 void cfs_node_info_put(struct cfs_writer *writer, const struct cfs_node_info *info)

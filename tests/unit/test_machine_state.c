@@ -57,7 +57,9 @@ static void nodes_and_sessions_that_end_come_back_too(void **state)
 
     apply(r, &(struct cfs_command){.kind = CFS_CMD_FILL_NODES,
                                    .node = 1,
-                                   .nodes = {{.id = 1, .host = "a"}, {.id = 2}, {.id = 3, .replaces = 2}},
+                                   .nodes = {{.id = 1, .host = "a"},
+                                             {.id = 2},
+                                             {.id = 3, .replaces = 2}},
                                    .node_count = 3});
     save_into(r, &store);
     apply(r, &(struct cfs_command){.kind = CFS_CMD_DROP_NODE, .node = 1, .target = 2});
