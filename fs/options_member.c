@@ -20,7 +20,7 @@ static const struct verb {
 
 static const struct verb *find_verb(const char *word)
 {
-    for (size_t i = 0; word && i < sizeof verbs / sizeof *verbs; i++)
+    for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
         if (strcmp(verbs[i].word, word) == 0)
             return &verbs[i];
     return NULL;
@@ -115,15 +115,17 @@ static int finish(struct cfs_options *options, const char *lists, char *why, siz
 int cfs_options_parse_member(struct cfs_options *options, int argc, char **argv, char *why,
                              size_t size)
 {
-    const struct verb *verb = find_verb(argc > 2 ? argv[2] : NULL);
-    char *lists = cfs_fs_strdup("");
+    const char *word = argc > 2 ? argv[2] : "nothing";
+    const struct verb *verb = find_verb(word);
     struct words words = {0};
+    char *lists;
     int result = 0;
 
     options->command = CFS_COMMAND_MEMBER;
     if (!verb)
-        result = cfs_options_wrong(why, size, "coordfs member list|add|remove|replace, and not ",
-                                   argc > 2 ? argv[2] : "nothing");
+        return cfs_options_wrong(why, size, "coordfs member list|add|remove|replace, and not ",
+                                 word);
+    lists = cfs_fs_strdup("");
     for (int at = 3; result == 0 && at < argc;)
         result = take_word(options, &words, &lists, argv, &at, why, size);
     if (result == 0)

@@ -102,14 +102,19 @@ void cfs_raft_stand(struct cfs_raft *raft)
 }
 
 /* Who does not vote does not stand; but a change that removes a voter may need him until it is
- * committed, for nobody else may have it in his log (4.2.2). */
+ * committed, for nobody else may have it in his log (4.2.2). After a restart that may be true of
+ * any change in the log. */
 static bool may_stand(const struct cfs_raft *raft)
 {
-    const struct cfs_membership_mark *settled =
-        cfs_membership_history_at(&raft->history, raft->commit);
+    const struct cfs_membership_history *history = &raft->history;
+    cfs_node_set deciding = 0;
 
-    return (cfs_membership_deciding(&raft->members) | cfs_membership_deciding(&settled->members)) &
-           own_bit(raft);
+    for (size_t i = history->count; i-- > 0;) {
+        deciding |= cfs_membership_deciding(&history->marks[i].members);
+        if (history->marks[i].index <= raft->commit)
+            break;
+    }
+    return deciding & own_bit(raft);
 }
 
 void cfs_raft_campaign(struct cfs_raft *raft)

@@ -187,6 +187,25 @@ static void who_is_removed_stands_as_long_as_that_is_not_committed(void **state)
     assert_int_equal(rb.raft.role, CFS_LEADER);
 }
 
+/* It joined, so it does not know who the first members were; nor what is committed, for it has been
+ * started again. Nobody else has the entry that removes it. */
+static void who_may_be_needed_stands_after_a_restart(void **state)
+{
+    const struct cfs_membership both = {.voters = N(4), .outgoing = N(1)};
+    const struct cfs_membership other = {.voters = N(4)};
+    struct raft_bench joined;
+
+    (void)state;
+    raft_bench_open(&joined, 0);
+    raft_bench_receive(&joined, members_entry(2, 1, 0, 0, &both));
+    raft_bench_receive(&joined, members_entry(2, 1, 1, 1, &other));
+    assert_int_equal(joined.raft.commit, 0);
+    raft_bench_durable(&joined);
+    raft_bench_time_out(&joined);
+    assert_int_equal(joined.raft.role, CFS_PRE_CANDIDATE);
+    raft_bench_close(&joined);
+}
+
 static void a_learner_does_not_stand(void **state)
 {
     const struct cfs_membership others = {.voters = N(2) | N(3), .learners = N(1)};
@@ -493,6 +512,23 @@ static void a_leader_that_was_removed_steps_down_when_that_is_committed(void **s
     assert_int_equal(bench_sent_count(&rb.bench, CFS_MSG_TIMEOUT_NOW, 0), 1);
 }
 
+/* It never got the entry that removes it. */
+static void who_looks_for_a_leader_and_is_no_member_is_told_who_leads(void **state)
+{
+    struct cfs_message pre = {.type = CFS_MSG_VOTE, .from = 3, .to = 1, .vote = {.pre = true}};
+
+    (void)state;
+    lead();
+    pre.term = rb.raft.term + 1;
+    raft_bench_receive(&rb, pre);
+    assert_int_equal(bench_sent_count(&rb.bench, CFS_MSG_APPEND, 3), 0); /* hears it anyway */
+    pre.from = 9;
+    raft_bench_receive(&rb, pre);
+    assert_int_equal(bench_sent_count(&rb.bench, CFS_MSG_APPEND, 9), 1);
+    assert_int_equal(bench_sent(&rb.bench, CFS_MSG_APPEND, 9)->append.prev_index, 0);
+    assert_int_equal(bench_sent(&rb.bench, CFS_MSG_APPEND, 9)->term, rb.raft.term);
+}
+
 /* What nodes said in an earlier life. */
 
 static void who_was_added_is_believed_what_it_says_since(void **state)
@@ -590,6 +626,7 @@ int main(void)
         T(a_snapshot_brings_its_members_along),
         T(who_is_not_among_the_voters_does_not_stand),
         T(who_is_removed_stands_as_long_as_that_is_not_committed),
+        T(who_may_be_needed_stands_after_a_restart),
         T(a_learner_does_not_stand),
         T(a_node_that_joins_knows_nobody_and_waits),
         T(only_a_leader_whose_first_entry_is_applied_changes_members),
@@ -605,6 +642,7 @@ int main(void)
         T(a_learner_is_not_asked_for_its_vote_and_has_none),
         T(a_leader_that_is_no_voter_counts_itself_for_nothing),
         T(a_leader_that_was_removed_steps_down_when_that_is_committed),
+        T(who_looks_for_a_leader_and_is_no_member_is_told_who_leads),
         T(who_was_added_is_believed_what_it_says_since),
         T(who_comes_back_begins_anew),
         T(who_stays_goes_on_where_it_was),
