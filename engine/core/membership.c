@@ -43,7 +43,7 @@ bool cfs_membership_is_quorum(const struct cfs_membership *members, cfs_node_set
     if (!members->voters)
         return false;
     if (CFS_PLANTED(BUG_JOINT_EITHER) && members->outgoing)
-        return is_majority(members->voters | members->outgoing, nodes);
+        return is_majority(members->voters, nodes) || is_majority(members->outgoing, nodes);
     return is_majority(members->voters, nodes) &&
            (!members->outgoing || is_majority(members->outgoing, nodes));
 }
