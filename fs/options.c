@@ -8,10 +8,20 @@
 #include <string.h>
 
 #include "fs/memory.h"
+#include "fs/options_internal.h"
 
 const char cfs_options_usage[] =
     "Usage: coordfs [-f] [-o OPTION[,OPTION...]] DIR   mount on the directory DIR\n"
+    "       coordfs --join URL [-o ...] DIR            the same as a new node of the cluster at "
+    "URL\n"
     "       coordfs umount [-l] DIR                    unmount; -l: even if files are open\n"
+    "       coordfs member list                        the nodes of a running cluster\n"
+    "       coordfs member add ID@HOST:PORT            have a node come; --move: it is there, and\n"
+    "                                                  has moved to that address\n"
+    "       coordfs member remove ID                   have a node go\n"
+    "       coordfs member replace OLD-ID ID@HOST:PORT have a node take the place of another\n"
+    "         -o config=FILE | --url URL --secret-file FILE   which cluster\n"
+    "         --no-wait                                       until it is done\n"
     "       coordfs --help | --version\n"
     "\n"
     "  -f  stay in the foreground; otherwise the command returns once DIR is mounted\n"
@@ -130,14 +140,20 @@ static int apply_list(struct cfs_options *options, const char *list, char *why, 
     return result;
 }
 
-static int usage_error(char *why, size_t size, const char *what, const char *word)
+int cfs_options_apply(struct cfs_options *options, const char *lists, char *why, size_t size)
+{
+    if (read_config(options, lists, why, size) != 0)
+        return -1;
+    return apply_list(options, lists, why, size);
+}
+
+int cfs_options_wrong(char *why, size_t size, const char *what, const char *word)
 {
     snprintf(why, size, "%s%s; see coordfs --help", what, word);
     return -1;
 }
 
-/* Joins what several -o say. */
-static void add_list(char **lists, const char *list)
+void cfs_options_add_list(char **lists, const char *list)
 {
     char *old = *lists;
 
@@ -148,7 +164,7 @@ static void add_list(char **lists, const char *list)
 static int take_directory(struct cfs_options *options, const char *word, char *why, size_t size)
 {
     if (options->directory)
-        return usage_error(why, size, "one directory is enough: what is ", word);
+        return cfs_options_wrong(why, size, "one directory is enough: what is ", word);
     options->directory = cfs_fs_strdup(word);
     return 0;
 }
@@ -160,12 +176,26 @@ static int parse_umount(struct cfs_options *options, int argc, char **argv, char
         if (strcmp(argv[i], "-l") == 0)
             options->lazy = true;
         else if (argv[i][0] == '-')
-            return usage_error(why, size, "umount knows no option ", argv[i]);
+            return cfs_options_wrong(why, size, "umount knows no option ", argv[i]);
         else if (take_directory(options, argv[i], why, size) != 0)
             return -1;
     }
-    return options->directory ? 0
-                              : usage_error(why, size, "which directory is to be unmounted?", "");
+    return options->directory
+               ? 0
+               : cfs_options_wrong(why, size, "which directory is to be unmounted?", "");
+}
+
+/* Like -o join=URL. */
+static int take_join(char **lists, const char *url, char *why, size_t size)
+{
+    char *option;
+
+    if (!url)
+        return cfs_options_wrong(why, size, "--join needs a URL behind it", "");
+    option = cfs_fs_format("join=%s", url);
+    cfs_options_add_list(lists, option);
+    free(option);
+    return 0;
 }
 
 /* One word of the line, and its argument if it takes one; moves `*at` past them. */
@@ -182,12 +212,14 @@ static int parse_word(struct cfs_options *options, char **lists, char **argv, in
         options->command = CFS_COMMAND_VERSION;
     } else if (strcmp(word, "-o") == 0) {
         if (!argv[*at])
-            return usage_error(why, size, "-o needs options behind it", "");
-        add_list(lists, argv[(*at)++]);
+            return cfs_options_wrong(why, size, "-o needs options behind it", "");
+        cfs_options_add_list(lists, argv[(*at)++]);
+    } else if (strcmp(word, "--join") == 0) {
+        return take_join(lists, argv[*at] ? argv[(*at)++] : NULL, why, size);
     } else if (strncmp(word, "-o", 2) == 0) {
-        add_list(lists, word + 2);
+        cfs_options_add_list(lists, word + 2);
     } else if (word[0] == '-') {
-        return usage_error(why, size, "there is no option ", word);
+        return cfs_options_wrong(why, size, "there is no option ", word);
     } else {
         return take_directory(options, word, why, size);
     }
@@ -202,11 +234,9 @@ static int parse_mount(struct cfs_options *options, int argc, char **argv, char 
     for (int at = 1; result == 0 && at < argc;)
         result = parse_word(options, &lists, argv, &at, why, size);
     if (result == 0 && options->command == CFS_COMMAND_MOUNT && !options->directory)
-        result = usage_error(why, size, "which directory is to be mounted on?", "");
+        result = cfs_options_wrong(why, size, "which directory is to be mounted on?", "");
     if (result == 0 && options->command == CFS_COMMAND_MOUNT) {
-        result = read_config(options, lists, why, size);
-        if (result == 0)
-            result = apply_list(options, lists, why, size);
+        result = cfs_options_apply(options, lists, why, size);
         if (result == 0)
             result = cfs_config_finish(&options->config, why, size);
     }
@@ -221,6 +251,8 @@ int cfs_options_parse(struct cfs_options *options, int argc, char **argv, char *
     options->mount_options = cfs_fs_strdup("nosuid,nodev");
     if (argc > 1 && strcmp(argv[1], "umount") == 0)
         return parse_umount(options, argc, argv, why, size);
+    if (argc > 1 && strcmp(argv[1], "member") == 0)
+        return cfs_options_parse_member(options, argc, argv, why, size);
     return parse_mount(options, argc, argv, why, size);
 }
 

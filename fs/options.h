@@ -3,15 +3,23 @@
 #define CFS_FS_OPTIONS_H
 
 #include "coordfs/config.h"
+#include "coordfs/member.h"
 
-enum cfs_command { CFS_COMMAND_MOUNT, CFS_COMMAND_UMOUNT, CFS_COMMAND_HELP, CFS_COMMAND_VERSION };
+enum cfs_command {
+    CFS_COMMAND_MOUNT,
+    CFS_COMMAND_UMOUNT,
+    CFS_COMMAND_MEMBER,
+    CFS_COMMAND_HELP,
+    CFS_COMMAND_VERSION
+};
 
 struct cfs_options {
     enum cfs_command command;
-    char *directory;          /* as given; MOUNT and UMOUNT */
-    bool lazy;                /* UMOUNT */
-    struct cfs_config config; /* MOUNT: complete and checked */
-    char *mount_options;      /* MOUNT: what is not ours, for mount(8); "" if none */
+    char *directory;                  /* as given; MOUNT and UMOUNT */
+    bool lazy;                        /* UMOUNT */
+    struct cfs_config config;         /* MOUNT: complete and checked; MEMBER: at least the secret */
+    struct cfs_member_command member; /* MEMBER; its words are those of the command line */
+    char *mount_options;              /* MOUNT: what is not ours, for mount(8); "" if none */
 };
 
 /* Reads the command line: the file that config= names first, then the other options in their order.

@@ -47,8 +47,8 @@ packages_of() {
     local -a names
     case $1 in
         build) names=(gcc libc6-dev cmake ninja-build pkg-config libfuse3-dev libcurl4-gnutls-dev
-                      libjansson-dev libmicrohttpd-dev nettle-dev libxxhash-dev liblmdb-dev uthash-dev
-                      libsystemd-dev) ;;
+                      libjansson-dev libmicrohttpd-dev nettle-dev libxxhash-dev liblmdb-dev
+                      uthash-dev libsystemd-dev) ;;
         # ip and nsenter make the network namespaces of `cluster --netns`.
         run)   names=(fuse3 curl util-linux iproute2 procps) ;;
         test)  names=(libcmocka-dev bats shellcheck attr clang-tidy python3) ;;

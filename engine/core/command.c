@@ -165,6 +165,7 @@ static void put_request(struct cfs_writer *writer, const struct cfs_request *req
         break;
     case CFS_OP_MEMBER:
         cfs_put_u8(writer, request->member.remove);
+        cfs_put_u8(writer, request->member.move);
         cfs_node_info_put(writer, &request->member.info);
         break;
     case CFS_OP_GET:
@@ -200,6 +201,7 @@ static void get_request(struct cfs_reader *reader, struct cfs_request *request)
         break;
     case CFS_OP_MEMBER:
         request->member.remove = cfs_get_bool(reader);
+        request->member.move = cfs_get_bool(reader);
         cfs_node_info_get(reader, &request->member.info);
         break;
     default:

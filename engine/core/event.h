@@ -18,6 +18,7 @@ enum cfs_event_type {
     CFS_EV_CHECKPOINTED, /* the checkpoint `id` is durable */
     CFS_EV_STAGED,       /* what CFS_FX_STAGE `id` brought is durable */
     CFS_EV_FETCHED,      /* what CFS_FX_FETCH asked for; the core takes what it owns */
+    CFS_EV_DISK,         /* `full` or not: whether the log has room for more than what frees room */
     CFS_EV_LEAVE,        /* close the session: a clean unmount; ends with CFS_FX_SESSION closed */
 };
 
@@ -43,6 +44,7 @@ struct cfs_event {
         struct cfs_message *message;
         uint64_t lsn;
         cfs_node_id peer;
+        bool full;
         struct cfs_fetched *fetched;
         struct {
             uint64_t id; /* REQUEST and CANCEL: the shell's, never 0, never reused; else echoed */

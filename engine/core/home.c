@@ -264,6 +264,35 @@ static bool has_to_wait(struct cfs_home *home, const struct cfs_command *open)
     return true;
 }
 
+/* A commit need not rest on a disk that is full: so that what is left there remains for what frees
+ * some. Where nothing can be committed at all, that is another matter. */
+static bool has_room(const struct cfs_home *home)
+{
+    const struct cfs_membership *members = &home->raft->members;
+    cfs_node_set alive = 0, full = 0;
+
+    CFS_EACH_NODE (node, cfs_membership_deciding(members)) {
+        bool own = node == home->env->self;
+        if (cfs_home_node_alive(home, node))
+            alive |= CFS_NODE_BIT(node);
+        if (own ? home->env->disk_full : home->raft->progress[node].full)
+            full |= CFS_NODE_BIT(node);
+    }
+    return cfs_membership_is_quorum(members, alive & ~full) ||
+           !cfs_membership_is_quorum(members, alive);
+}
+
+/* What takes room for long. Releases, removals, sessions and changes of members go on while there
+ * is some left: they are what frees it. */
+static bool adds(const struct cfs_command *command)
+{
+    const struct cfs_request *request = &command->request;
+
+    return command->kind == CFS_CMD_REQUEST &&
+           (request->op == CFS_OP_WRITE ||
+            (request->op == CFS_OP_ACQUIRE && !request->acquire.renew));
+}
+
 static void receive_forward(struct cfs_home *home, struct cfs_message *message)
 {
     struct cfs_msg_forward *forward = &message->forward;
@@ -283,7 +312,9 @@ static void receive_forward(struct cfs_home *home, struct cfs_message *message)
     asker = (struct cfs_asker){command.session, command.sequence, command.node};
     if (command.session && answered_before(home, asker, command.oldest))
         return;
-    if (command.kind == CFS_CMD_REQUEST && command.request.op == CFS_OP_ACQUIRE &&
+    if (adds(&command) && !has_room(home))
+        cfs_home_refuse(home, asker, CFS_ERR_NO_SPACE);
+    else if (command.kind == CFS_CMD_REQUEST && command.request.op == CFS_OP_ACQUIRE &&
         !command.request.acquire.wait && !command.request.acquire.renew)
         cfs_home_ask(home, message, &command);
     else
@@ -403,6 +434,8 @@ void cfs_home_tick(struct cfs_home *home)
         check_sessions(home);
     check_leased(home);
     cfs_home_members_tick(home);
+    if (home->raft->role != CFS_LEADER)
+        return; /* it has handed on */
     cfs_home_collect_tick(home);
 }
 

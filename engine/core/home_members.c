@@ -31,23 +31,31 @@ static bool is_on_its_way_out(const struct cfs_home *home, cfs_node_id node)
     return heir && is_ready(home, heir);
 }
 
-/* Who stays, then who is ready, up to five. A node that replaces another one comes with the place
- * of that one. */
+static cfs_node_set with_ready(const struct cfs_home *home, cfs_node_set voters,
+                               cfs_node_set candidates)
+{
+    CFS_EACH_NODE (node, candidates)
+        if (cfs_node_set_count(voters) < CFS_MEMBERS_MAX && is_ready(home, node))
+            voters |= CFS_NODE_BIT(node);
+    return voters;
+}
+
+/* Who stays, then who is ready, up to five. A place that is given up is the heir's. */
 static cfs_node_set wanted_voters(const struct cfs_home *home)
 {
     const struct cfs_node_table *table = &home->machine->nodes;
-    cfs_node_set all = cfs_node_table_all(table), voters = 0;
+    cfs_node_set all = cfs_node_table_all(table), voters = 0, heirs = 0, others = 0;
 
     CFS_EACH_NODE (node, all & home->raft->members.voters)
         if (!is_on_its_way_out(home, node))
             voters |= CFS_NODE_BIT(node);
     CFS_EACH_NODE (node, all & ~home->raft->members.voters) {
-        bool waits =
-            table->nodes[node].replaces && !is_on_its_way_out(home, table->nodes[node].replaces);
-        if (cfs_node_set_count(voters) < CFS_MEMBERS_MAX && is_ready(home, node) && !waits)
-            voters |= CFS_NODE_BIT(node);
+        if (table->nodes[node].replaces)
+            heirs |= CFS_NODE_BIT(node);
+        else if (!cfs_node_table_heir(table, node))
+            others |= CFS_NODE_BIT(node);
     }
-    return voters;
+    return with_ready(home, with_ready(home, voters, heirs), others);
 }
 
 /* A change that leaves no majority is not begun: whoever is away, or has lost his disk, has to be
@@ -63,6 +71,24 @@ static bool can_decide(const struct cfs_home *home, cfs_node_set voters)
     return cfs_membership_is_quorum(&alone, ready);
 }
 
+static bool hand_to_one_of(struct cfs_home *home, cfs_node_set nodes)
+{
+    CFS_EACH_NODE (node, nodes)
+        if (cfs_home_node_alive(home, node) && cfs_raft_transfer(home->raft, node))
+            return true;
+    return false;
+}
+
+static cfs_node_set with_room(const struct cfs_home *home, cfs_node_set nodes)
+{
+    cfs_node_set room = 0;
+
+    CFS_EACH_NODE (node, nodes)
+        if (!home->raft->progress[node].full)
+            room |= CFS_NODE_BIT(node);
+    return room;
+}
+
 /* A leader that will not vote hands on before it changes anything. */
 static bool hand_over(struct cfs_home *home, cfs_node_set wanted)
 {
@@ -72,10 +98,19 @@ static bool hand_over(struct cfs_home *home, cfs_node_set wanted)
 
     if (wanted & CFS_NODE_BIT(home->env->self) || !heirs)
         return false;
-    CFS_EACH_NODE (node, heirs)
-        if (cfs_home_node_alive(home, node) && cfs_raft_transfer(raft, node))
-            break;
+    if (!hand_to_one_of(home, with_room(home, heirs)))
+        hand_to_one_of(home, heirs);
     return true; /* or it is tried again */
+}
+
+/* A leader whose disk is full hands on to a voter that has room. */
+static bool leave_full_disk(struct cfs_home *home)
+{
+    cfs_node_set heirs = home->raft->members.voters & ~CFS_NODE_BIT(home->env->self);
+
+    if (cfs_node_table_all(&home->machine->nodes))
+        heirs &= wanted_voters(home); /* who is to go would hand back */
+    return home->env->disk_full && hand_to_one_of(home, with_room(home, heirs));
 }
 
 /* The step from the members that are to those that are wanted; false: none. */
@@ -99,6 +134,15 @@ static bool next_step(struct cfs_home *home, struct cfs_membership *next)
     return !cfs_membership_equal(next, now);
 }
 
+/* It votes, or would if there were not enough others. */
+static bool has_arrived(const struct cfs_home *home, cfs_node_id heir)
+{
+    cfs_node_set voters = home->raft->members.voters;
+
+    return voters & CFS_NODE_BIT(heir) ||
+           (cfs_node_set_count(voters) >= CFS_MEMBERS_MAX && is_ready(home, heir));
+}
+
 /* A node that has been replaced goes for good when it does not vote any more. */
 static void drop_replaced(struct cfs_home *home)
 {
@@ -106,7 +150,7 @@ static void drop_replaced(struct cfs_home *home)
 
     CFS_EACH_NODE (heir, cfs_node_table_all(table)) {
         cfs_node_id old = table->nodes[heir].replaces;
-        if (!old || !(home->raft->members.voters & CFS_NODE_BIT(heir)) ||
+        if (!old || !has_arrived(home, heir) ||
             cfs_membership_deciding(&home->raft->members) & CFS_NODE_BIT(old))
             continue;
         cfs_home_propose(home, &(struct cfs_command){.kind = CFS_CMD_DROP_NODE,
@@ -134,6 +178,8 @@ void cfs_home_members_tick(struct cfs_home *home)
     if (home->env->now < home->members_due)
         return;
     home->members_due = home->env->now + home->config->heartbeat;
+    if (leave_full_disk(home))
+        return;
     if (!all && home->config->addresses && home->config->member_count)
         fill(home);
     if (!all || home->raft->members_index > home->raft->commit)

@@ -252,7 +252,8 @@ void cfs_machine_apply(struct cfs_machine *machine, const struct cfs_entry *entr
         cfs_node_table_fill(&machine->nodes, command.nodes, command.node_count);
         break;
     case CFS_CMD_DROP_NODE:
-        drop_node(machine, command.target);
+        if (cfs_node_table_heir(&machine->nodes, command.target)) /* else it was called off */
+            drop_node(machine, command.target);
         break;
     case CFS_CMD_REFUSE:
         cfs_lock_table_dismiss(machine->locks, command.target_session, command.target,

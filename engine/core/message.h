@@ -56,6 +56,7 @@ struct cfs_msg_append_reply {
         match; /* success: durable and equal up to here; else: a hint, the follower's last index */
     cfs_time sent; /* echo; 0: it acknowledges nothing */
     bool sound;    /* the sender has forgotten nothing: what it has counts towards a majority */
+    bool full;     /* its disk is */
 };
 
 struct cfs_msg_forward {

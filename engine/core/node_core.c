@@ -238,6 +238,9 @@ static void follow_leader(struct cfs_core *core)
     cfs_node_id leader = cfs_group_leader(group);
     uint64_t term = group->raft.term;
 
+    /* Whom nobody has made a replica yet has nobody to ask: it might hear that it is not one. */
+    if (!cfs_membership_all(&group->raft.members))
+        leader = 0;
     if (leader != core->client.leader || (leader && term != core->client.leader_term))
         cfs_client_leader(&core->client, leader, term);
 }
@@ -371,6 +374,9 @@ static void dispatch(struct cfs_core *core, const struct cfs_event *event)
     case CFS_EV_REFUSED:
     case CFS_EV_UNREACHABLE:
         unreachable(core, event->peer, event->type == CFS_EV_REFUSED);
+        break;
+    case CFS_EV_DISK:
+        core->env.disk_full = event->full;
         break;
     case CFS_EV_REQUEST:
         cfs_client_request(&core->client, event->id, event->request);

@@ -42,15 +42,27 @@ cfs_node_id cfs_node_table_heir(const struct cfs_node_table *table, cfs_node_id 
     return 0;
 }
 
-static enum cfs_error add(struct cfs_node_table *table, const struct cfs_node_info *info)
+static bool is_elsewhere(const struct cfs_node_info *present, const struct cfs_node_info *info)
 {
+    return present->id && present->host[0] &&
+           (present->port != info->port || strcmp(present->host, info->host) != 0);
+}
+
+/* Of two nodes with one id each would vote. */
+static enum cfs_error add(struct cfs_node_table *table, const struct cfs_node_info *info, bool move)
+{
+    struct cfs_node_info *present = &table->nodes[info->id];
     cfs_node_id old = info->replaces;
 
+    if (is_elsewhere(present, info) && !move)
+        return CFS_ERR_EXISTS;
     if (old && (old > CFS_NODE_MAX || !table->nodes[old].id || old == info->id))
         return CFS_ERR_NOT_MEMBER;
     if (old && cfs_node_table_heir(table, old) && cfs_node_table_heir(table, old) != info->id)
         return CFS_ERR_BUSY;
-    table->nodes[info->id] = *info;
+    old = old ? old : present->replaces; /* an heir that is named again remains one */
+    *present = *info;
+    present->replaces = old;
     changed(table);
     return CFS_OK;
 }
@@ -73,7 +85,8 @@ enum cfs_error cfs_node_table_change(struct cfs_node_table *table,
 {
     if (!cfs_node_table_all(table))
         return CFS_ERR_BUSY;
-    return change->remove ? remove_node(table, change->info.id) : add(table, &change->info);
+    return change->remove ? remove_node(table, change->info.id)
+                          : add(table, &change->info, change->move);
 }
 
 void cfs_node_info_put(struct cfs_writer *writer, const struct cfs_node_info *info)

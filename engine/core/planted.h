@@ -35,7 +35,8 @@
     X(BUG_KEEP_OLD_LOG, "keep-old-log", "a restart brings back entries that a snapshot replaced")  \
     X(BUG_JOINT_EITHER, "joint-either",                                                            \
       "takes a majority of old and new voters together for one of each")                           \
-    X(BUG_COUNT_FORGETFUL, "count-forgetful", "counts the vote of a node that lost its disk")
+    X(BUG_COUNT_FORGETFUL, "count-forgetful", "counts the vote of a node that lost its disk")      \
+    X(BUG_STAYS_FULL, "stays-full", "never believes that a full disk has room again")
 
 enum cfs_planted {
     CFS_BUG_NONE,

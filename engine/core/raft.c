@@ -140,7 +140,7 @@ void cfs_raft_start(struct cfs_raft *raft)
     raft->durable_index = cfs_log_last_index(&raft->log);
     /* What this node promised before it stopped is not known any more: assume the most. */
     if (!alone)
-        raft->promise = raft->env->now + raft->config->lease;
+        raft->promise = raft->start_promise = raft->env->now + raft->config->lease;
     cfs_raft_reset_election(raft);
     if (alone)
         raft->election_due = raft->env->now;
@@ -346,7 +346,9 @@ void cfs_raft_unreachable(struct cfs_raft *raft, cfs_node_id peer)
 
     if (raft->role != CFS_LEADER)
         return;
-    progress->next = progress->match + 1;
+    /* Whether it needs what is compacted it will say itself, when it is there. */
+    progress->next =
+        (progress->match > raft->log.base.index ? progress->match : raft->log.base.index) + 1;
     progress->inflight_count = 0;
     progress->probing = true;
 }

@@ -31,6 +31,7 @@ struct cfs_progress {
     uint64_t inflight[CFS_INFLIGHT_MAX]; /* last indices of the messages under way, ascending */
     uint32_t inflight_count;
     bool forgetful; /* it may have lost what it acknowledged: it does not count */
+    bool full;      /* its disk is, as it said last */
     cfs_time
         since; /* when it became one of this leader's: what it said before is of another life */
     cfs_time acked; /* sending time of the newest message it acknowledged in this term; 0: none */
@@ -66,6 +67,7 @@ struct cfs_raft {
     bool leader_gone;            /* its process refused a connection */
     cfs_time heard;              /* from the leader, last */
     cfs_time promise;            /* the old leader's lease may run until then */
+    cfs_time start_promise;      /* and that of whoever led before the start: no transfer ends it */
     cfs_time election_due;       /* follower and candidates */
     cfs_node_set granted, sound; /* votes of this round, and those of voters that have forgotten
                                     nothing */
@@ -129,7 +131,7 @@ bool cfs_raft_change_members(struct cfs_raft *raft, const struct cfs_membership 
 /* Leader that serves: hands leadership to `to` and steps down; false when it is not up to date. */
 bool cfs_raft_transfer(struct cfs_raft *raft, cfs_node_id to);
 
-/* A leader speaks, in whatever kind of message. False: it is of an older term, or no member. */
+/* A leader speaks, in whatever kind of message. False: it is of an older term. */
 bool cfs_raft_hear_leader(struct cfs_raft *raft, const struct cfs_message *message);
 
 /* Leader: `peer` has everything up to `index` by a snapshot; the log goes on from there. */
@@ -161,6 +163,8 @@ void cfs_raft_check_election(struct cfs_raft *raft);
 void cfs_raft_handle_append(struct cfs_raft *raft, struct cfs_message *message);
 void cfs_raft_handle_append_reply(struct cfs_raft *raft, const struct cfs_message *message);
 void cfs_raft_broadcast_heartbeat(struct cfs_raft *raft);
+/* Leader: a heartbeat that claims nothing, to a node that is no replica. */
+void cfs_raft_greet(struct cfs_raft *raft, cfs_node_id node);
 /* Takes the reference; orders the entry to be persisted. */
 void cfs_raft_append_local(struct cfs_raft *raft, struct cfs_entry *entry);
 void cfs_raft_advance_commit(struct cfs_raft *raft);

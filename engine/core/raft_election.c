@@ -102,14 +102,19 @@ void cfs_raft_stand(struct cfs_raft *raft)
 }
 
 /* Who does not vote does not stand; but a change that removes a voter may need him until it is
- * committed, for nobody else may have it in his log (4.2.2). */
+ * committed, for nobody else may have it in his log (4.2.2). After a restart that may be true of
+ * any change in the log. */
 static bool may_stand(const struct cfs_raft *raft)
 {
-    const struct cfs_membership_mark *settled =
-        cfs_membership_history_at(&raft->history, raft->commit);
+    const struct cfs_membership_history *history = &raft->history;
+    cfs_node_set deciding = 0;
 
-    return (cfs_membership_deciding(&raft->members) | cfs_membership_deciding(&settled->members)) &
-           own_bit(raft);
+    for (size_t i = history->count; i-- > 0;) {
+        deciding |= cfs_membership_deciding(&history->marks[i].members);
+        if (history->marks[i].index <= raft->commit)
+            break;
+    }
+    return deciding & own_bit(raft);
 }
 
 void cfs_raft_campaign(struct cfs_raft *raft)
@@ -201,11 +206,16 @@ void cfs_raft_handle_vote(struct cfs_raft *raft, const struct cfs_message *messa
         granted = message->term > raft->term && log_up_to_date(raft, &message->vote) &&
                   !leader_alive(raft);
         reply_to_vote(raft, message, granted);
+        /* A voter that was removed may never hear of it, and look for a leader for ever. Told who
+         * leads it asks that one for its session, and hears. */
+        if (raft->role == CFS_LEADER &&
+            !(cfs_membership_all(&raft->members) & CFS_NODE_BIT(message->from)))
+            cfs_raft_greet(raft, message->from);
         return;
     }
     /* The leader of the term before has given up its lease: what was promised to it is void. */
     if (message->vote.transfer && message->term == raft->term + 1)
-        raft->promise = 0;
+        raft->promise = raft->start_promise;
     if (message->term > raft->term)
         cfs_raft_become_follower(raft, message->term, 0);
     granted = message->term == raft->term &&

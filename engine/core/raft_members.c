@@ -110,7 +110,7 @@ void cfs_raft_handle_timeout_now(struct cfs_raft *raft, const struct cfs_message
         raft->leader != message->from || raft->replaced ||
         !(cfs_membership_deciding(&raft->members) & CFS_NODE_BIT(raft->env->self)))
         return;
-    raft->promise = 0;
+    raft->promise = raft->start_promise;
     raft->transfer = true;
     cfs_raft_stand(raft);
 }

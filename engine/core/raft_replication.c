@@ -85,6 +85,19 @@ void cfs_raft_broadcast_heartbeat(struct cfs_raft *raft)
     raft->heartbeat_due = raft->env->now + raft->config->heartbeat;
 }
 
+void cfs_raft_greet(struct cfs_raft *raft, cfs_node_id node)
+{
+    struct cfs_message message = {.type = CFS_MSG_APPEND,
+                                  .group = raft->group,
+                                  .to = node,
+                                  .term = raft->term,
+                                  .append = {.sent = raft->env->now,
+                                             .lease = raft->config->lease,
+                                             .serving = cfs_raft_serving(raft)}};
+
+    cfs_env_send(raft->env, &message);
+}
+
 /* How many entries from `next` on go into one message: at least one. */
 static uint32_t batch_count(const struct cfs_raft *raft, uint64_t next)
 {
@@ -144,7 +157,8 @@ static void reply_to_append(struct cfs_raft *raft, const struct cfs_message *req
         .append_reply = {.success = success,
                          .match = match,
                          .sent = request->term == raft->term ? request->append.sent : 0,
-                         .sound = !raft->amnesia || raft->recovered}};
+                         .sound = !raft->amnesia || raft->recovered,
+                         .full = raft->env->disk_full}};
 
     if (durable && !CFS_PLANTED(BUG_ACK_BEFORE_DURABLE))
         cfs_env_send_durable(raft->env, &reply);
@@ -165,6 +179,15 @@ static uint64_t hint(const struct cfs_raft *raft, const struct cfs_msg_append *a
     return index;
 }
 
+/* Entries from `index` on are others now, also where one is the same as one before it. */
+static void forget_durable(struct cfs_raft *raft, uint64_t index)
+{
+    if (raft->durable_index >= index)
+        raft->durable_index = index - 1;
+    while (raft->mark_count && raft->marks[raft->mark_count - 1].index >= index)
+        raft->mark_count--;
+}
+
 static void take_entries(struct cfs_raft *raft, struct cfs_msg_append *append)
 {
     for (uint32_t i = 0; i < append->entry_count; i++) {
@@ -182,8 +205,7 @@ static void take_entries(struct cfs_raft *raft, struct cfs_msg_append *append)
             assert(entry->index > raft->commit);
 #endif
             cfs_raft_log_truncate(raft, entry->index);
-            if (raft->durable_index >= entry->index)
-                raft->durable_index = entry->index - 1;
+            forget_durable(raft, entry->index);
         }
         cfs_raft_append_local(raft, cfs_entry_ref(entry));
     }
@@ -330,6 +352,7 @@ void cfs_raft_handle_append_reply(struct cfs_raft *raft, const struct cfs_messag
         return;
     if (reply->sent > progress->acked)
         progress->acked = reply->sent;
+    progress->full = reply->full || (progress->full && CFS_PLANTED(BUG_STAYS_FULL));
     progress->forgetful = !reply->sound && !CFS_PLANTED(BUG_COUNT_FORGETFUL);
     if (progress->forgetful && reply->match < progress->match)
         progress->match = reply->match; /* what it had is not there any more */

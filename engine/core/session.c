@@ -7,10 +7,8 @@
 
 void cfs_sessions_close(struct cfs_sessions *sessions)
 {
-    struct cfs_session *session, *next;
-
-    HASH_ITER (hh, sessions->by_id, session, next)
-        cfs_sessions_remove(sessions, session);
+    while (sessions->by_id)
+        cfs_sessions_remove(sessions, sessions->by_id);
     free(sessions->gone.data);
     sessions->gone = (struct cfs_writer){0};
 }

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "io/config_value.h"
+#include "io/members_client.h"
 
 #define LINE_BYTES 8192
 
@@ -102,6 +103,11 @@ static const char *set_listen(const struct key *key, struct cfs_config *config, 
     return NULL;
 }
 
+static const char *set_join(const struct key *key, struct cfs_config *config, const char *value)
+{
+    return cfs_members_url(config->join, value) == 0 ? NULL : key->accepted;
+}
+
 /* Keeps the list sorted. */
 static const char *add_member(struct cfs_config *config, const struct cfs_member *member)
 {
@@ -156,6 +162,9 @@ static const char *set_members(const struct key *key, struct cfs_config *config,
       "                       joined by '+'; at most 5")                                           \
     X("listen", set_listen, 0, 0, 0, "expected HOST:PORT, an IPv6 address in brackets",            \
       "listen=HOST:PORT     where to listen (this member's own address)")                          \
+    X("join", set_join, 0, 0, 0, "expected http://HOST:PORT of a node of the cluster",             \
+      "join=URL             with a new data directory: join the cluster that the node at URL\n"    \
+      "                       belongs to; of the members only this one needs to be named")         \
     X("data", set_string, AT(data), 0, ROOM(data), "expected a path of at most 4095 bytes",        \
       "data=DIR             where the log is kept; made if missing")                               \
     X("secret_file", set_string, AT(secret_file), 0, ROOM(secret_file),                            \

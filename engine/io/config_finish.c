@@ -173,6 +173,11 @@ static int read_secret(struct cfs_config *config, struct why why)
     return check_secret(config, why);
 }
 
+int cfs_config_read_secret(struct cfs_config *config, char *why, size_t size)
+{
+    return read_secret(config, (struct why){why, size});
+}
+
 int cfs_config_finish(struct cfs_config *config, char *why, size_t size)
 {
     struct why to = {why, size};

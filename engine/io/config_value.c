@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -59,6 +60,16 @@ static int parse_host(const char *text, size_t len, char host[256])
                : -1;
 }
 
+int cfs_parse_host(const char *text, char host[256])
+{
+    struct in6_addr address;
+
+    if (inet_pton(AF_INET6, text, &address) != 1)
+        return parse_host(text, strlen(text), host);
+    memcpy(host, text, strlen(text) + 1);
+    return 0;
+}
+
 int cfs_parse_address(const char *text, size_t len, char host[256], uint16_t *port)
 {
     const char *colon = memrchr(text, ':', len);
@@ -88,6 +99,14 @@ int cfs_parse_member(const char *text, size_t len, struct cfs_member *member)
         return -1;
     member->id = (cfs_node_id)id;
     return cfs_parse_address(at + 1, len - id_len - 1, member->host, &member->port);
+}
+
+void cfs_format_member(char text[CFS_MEMBER_BYTES], cfs_node_id id, const char *host, uint16_t port)
+{
+    bool six = strchr(host, ':');
+
+    snprintf(text, CFS_MEMBER_BYTES, "%u@%s%s%s:%u", id, six ? "[" : "", host, six ? "]" : "",
+             (unsigned)port);
 }
 
 bool cfs_host_is_loopback(const char *host)

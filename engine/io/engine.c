@@ -24,6 +24,7 @@
 #include "core/node_core.h"
 #include "io/checkpoints.h"
 #include "io/clock.h"
+#include "io/cluster.h"
 #include "io/commit_watch.h"
 #include "io/http_api.h"
 #include "io/http_server.h"
@@ -39,10 +40,6 @@
 /* Turns that feed on their own output end after this many rounds; the rest waits for the next turn.
  */
 #define ROUNDS_MAX 8
-
-/* Id, host and port of a member, as text. */
-#define MEMBER_BYTES 280u
-static_assert(CFS_MEMBERS_MAX * MEMBER_BYTES <= CFS_WAL_MEMBERS_MAX, "any config's members fit");
 
 struct call {
     uint64_t id; /* key */
@@ -61,6 +58,7 @@ struct watch {
 
 struct cfs_engine {
     const struct cfs_config *config;
+    struct cfs_cluster cluster;
     struct cfs_loop *loop;
     struct cfs_core *core;
     struct cfs_wal *wal;
@@ -85,6 +83,7 @@ struct cfs_engine {
     uint64_t raft_requests;          /* over HTTP, with the secret */
     uint64_t raft_refused;           /* and without */
     cfs_time started;
+    bool full;    /* the disk of the log, as the core was told last */
     bool stepped; /* since the last flush */
     bool failed;
     bool closed; /* by cfs_engine_leave */
@@ -119,7 +118,11 @@ static void perform(struct cfs_engine *engine, struct cfs_effect *effect, cfs_ti
     case CFS_FX_DRAIN:
     case CFS_FX_COLLECT:
     case CFS_FX_SESSION:
+    case CFS_FX_REMOVED:
         keep(engine, effect);
+        break;
+    case CFS_FX_NODES:
+        cfs_cluster_changed(&engine->cluster);
         break;
     case CFS_FX_CHECKPOINT:
     case CFS_FX_STAGE:
@@ -129,9 +132,6 @@ static void perform(struct cfs_engine *engine, struct cfs_effect *effect, cfs_ti
         break;
     case CFS_FX_CAUGHT_UP:
         cfs_wal_remember(engine->wal);
-        break;
-    case CFS_FX_NODES:
-    case CFS_FX_REMOVED:
         break;
     }
 }
@@ -197,6 +197,12 @@ static void deliver_session(struct cfs_engine *engine, enum cfs_session_change c
     }
 }
 
+static void deliver_removal(struct cfs_engine *engine)
+{
+    cfs_log(CFS_LOG_WARNING, "this node was removed from the cluster: it ends");
+    cfs_loop_stop(engine->loop);
+}
+
 static void deliver_collection(struct cfs_engine *engine, uint64_t id)
 {
     const struct cfs_stuck_handle *handles = NULL;
@@ -251,6 +257,8 @@ static void deliver_kept(struct cfs_engine *engine)
             deliver_answer(engine, effect);
         else if (effect->type == CFS_FX_SESSION)
             deliver_session(engine, effect->session);
+        else if (effect->type == CFS_FX_REMOVED)
+            deliver_removal(engine);
         else if (effect->type == CFS_FX_DRAIN)
             add_drain(engine, effect->id);
         else
@@ -272,6 +280,7 @@ static void turn_end(void *arg)
         deliver_kept(engine);
         if (cfs_core_wants_flush(engine->core))
             step_type(engine, CFS_EV_FLUSH, 0);
+        cfs_cluster_look(&engine->cluster, engine->core, engine->transport);
         cfs_transport_flush(engine->transport);
         cfs_http_server_flush(engine->server);
         cfs_wal_submit(engine->wal);
@@ -283,6 +292,22 @@ static void turn_end(void *arg)
 static void on_tick(void *arg)
 {
     step_type(arg, CFS_EV_TICK, 0);
+}
+
+static void tell_of_room(struct cfs_engine *engine)
+{
+    bool full = cfs_wal_is_full(engine->wal);
+
+    if (full == engine->full)
+        return;
+    engine->full = full;
+    if (full)
+        cfs_log(CFS_LOG_WARNING,
+                "the disk of %s is full: the node takes nothing new until there is room",
+                engine->config->data);
+    else
+        cfs_log(CFS_LOG_INFO, "the disk of %s has room again", engine->config->data);
+    step(engine, &(struct cfs_event){.type = CFS_EV_DISK, .full = full});
 }
 
 static void on_look(void *arg)
@@ -305,6 +330,7 @@ static void on_durable(void *arg, uint32_t events)
     (void)events;
     if (cfs_wal_durable(engine->wal, &event.lsn) == 0) {
         step(engine, &event);
+        tell_of_room(engine);
         return;
     }
     cfs_log(CFS_LOG_ERROR, "the log in %s cannot be written: the node stops", engine->config->data);
@@ -361,10 +387,10 @@ static void on_trace(void *arg, const char *sentence)
     cfs_log(CFS_LOG_DEBUG, "%s", sentence);
 }
 
-static struct cfs_core *new_core(const struct cfs_config *config)
+static struct cfs_core *new_core(const struct cfs_cluster *cluster)
 {
+    const struct cfs_config *config = cluster->config;
     struct cfs_core_config core = {.node = config->node,
-                                   .member_count = config->member_count,
                                    .heartbeat = CFS_MS(config->heartbeat_ms),
                                    .lease = CFS_MS(config->lease_ms),
                                    .election = CFS_MS(config->election_ms),
@@ -374,36 +400,16 @@ static struct cfs_core *new_core(const struct cfs_config *config)
                                    .snapshot_bytes = CFS_SNAPSHOT_BYTES,
                                    .trace = cfs_log_wants(CFS_LOG_DEBUG) ? on_trace : NULL};
 
-    for (uint32_t i = 0; i < config->member_count; i++)
-        core.members[i] = config->members[i].id;
+    cfs_cluster_found(cluster, &core);
     if (getrandom(&core.seed, sizeof core.seed, 0) != sizeof core.seed)
         return NULL;
     return cfs_core_new(&core);
 }
 
-/* "1@host:port+2@host:port", as the setting `members` has it. */
-static void write_members(const struct cfs_config *config, char *text, size_t size)
+static int cannot_start(void)
 {
-    size_t len = 0;
-
-    text[0] = '\0';
-    for (uint32_t i = 0; i < config->member_count; i++) {
-        const struct cfs_member *member = &config->members[i];
-        bool six = strchr(member->host, ':');
-
-        len += (size_t)snprintf(text + len, size - len, "%s%u@%s%s%s:%u", i ? "+" : "", member->id,
-                                six ? "[" : "", member->host, six ? "]" : "", member->port);
-        assert(len < size);
-    }
-}
-
-static int restore(struct cfs_engine *engine)
-{
-    const struct cfs_config *config = engine->config;
-    struct cfs_wal_origin origin = {0};
-
-    write_members(config, origin.members, sizeof origin.members);
-    return cfs_restore(engine->core, config, &origin, &engine->store, &engine->wal);
+    cfs_log(CFS_LOG_ERROR, "the node cannot start: %s", strerror(errno));
+    return -1;
 }
 
 static int open_parts(struct cfs_engine *engine)
@@ -416,19 +422,25 @@ static int open_parts(struct cfs_engine *engine)
         .arg = engine, .event = on_stored, .failed = on_store_failed};
 
     engine->loop = cfs_loop_new();
-    engine->core = new_core(config);
-    if (!engine->loop || !engine->core) {
-        cfs_log(CFS_LOG_ERROR, "the node cannot start: %s", strerror(errno));
+    if (!engine->loop)
+        return cannot_start();
+    /* Before a cluster is joined: who cannot listen has nothing to do there. */
+    engine->server = cfs_http_server_new(engine->loop, config, on_http, engine);
+    if (!engine->server || cfs_cluster_open(&engine->cluster, config) != 0)
         return -1;
-    }
-    if (restore(engine) != 0)
+    engine->core = new_core(&engine->cluster);
+    if (!engine->core)
+        return cannot_start();
+    if (cfs_restore(engine->core, config, &engine->cluster.origin, &engine->store, &engine->wal) !=
+        0)
         return -1;
     engine->checkpoints = cfs_checkpoints_new(engine->loop, engine->store, engine->wal, &stored);
-    engine->server = cfs_http_server_new(engine->loop, config, on_http, engine);
-    engine->transport = cfs_transport_new(engine->loop, config, &events);
+    engine->transport =
+        cfs_transport_new(engine->loop, config, cfs_cluster_id(&engine->cluster), &events);
     engine->api = cfs_http_api_new(engine, engine->loop, config);
-    if (!engine->checkpoints || !engine->server || !engine->transport || !engine->api)
+    if (!engine->checkpoints || !engine->transport || !engine->api)
         return -1;
+    cfs_cluster_begin(&engine->cluster, engine->transport);
     return cfs_loop_watch(engine->loop, cfs_wal_fd(engine->wal), EPOLLIN, on_durable, engine);
 }
 
@@ -543,12 +555,19 @@ static void look(struct cfs_engine *engine, struct cfs_status *status)
                                   .started = engine->started};
     cfs_core_view(engine->core, &status->core);
     cfs_core_members(engine->core, status->members);
+    status->cluster = cfs_cluster_id(&engine->cluster);
+    status->node_count = cfs_engine_nodes(engine, status->nodes);
     cfs_wal_stats(engine->wal, &status->wal);
     for (uint32_t i = 0; i < status->core.member_count; i++)
         status->unsent[i] = cfs_transport_unsent(engine->transport, status->members[i].node);
     cfs_http_api_counts(engine->api, status->requests);
     status->requests[CFS_ROUTE_RAFT] += engine->raft_requests;
     status->requests[CFS_ROUTE_UNAUTHORIZED] += engine->raft_refused;
+}
+
+uint32_t cfs_engine_nodes(const struct cfs_engine *engine, struct cfs_node_info out[CFS_NODE_MAX])
+{
+    return cfs_cluster_nodes(&engine->cluster, engine->core, out);
 }
 
 char *cfs_engine_page(struct cfs_engine *engine, const char *page, bool json)
@@ -584,6 +603,7 @@ void cfs_engine_close(struct cfs_engine *engine)
     cfs_store_close(engine->store);
     if (engine->wal)
         cfs_wal_close(engine->wal);
+    cfs_cluster_close(&engine->cluster);
     cfs_core_free(engine->core);
     HASH_ITER (hh, engine->calls, call, next) {
         HASH_DEL(engine->calls, call);

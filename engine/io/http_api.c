@@ -21,17 +21,30 @@ static void get_health(struct cfs_http_api *api, struct cfs_http_request *reques
         cfs_http_respond_failure(request, CFS_ERR_TIMED_OUT);
 }
 
-static void get_status(struct cfs_http_api *api, struct cfs_http_request *request,
-                       const char *argument)
+static void respond_page(struct cfs_http_api *api, struct cfs_http_request *request,
+                         const char *name)
 {
-    char *page = cfs_engine_page(api->engine, "status", true);
+    char *page = cfs_engine_page(api->engine, name, true);
 
-    (void)argument;
     if (page)
         cfs_http_respond(request, 200, "application/json", page, strlen(page), NULL, NULL);
     else
         cfs_http_respond_failure(request, CFS_ERR_IO);
     free(page);
+}
+
+static void get_status(struct cfs_http_api *api, struct cfs_http_request *request,
+                       const char *argument)
+{
+    (void)argument;
+    respond_page(api, request, "status");
+}
+
+static void get_members(struct cfs_http_api *api, struct cfs_http_request *request,
+                        const char *argument)
+{
+    (void)argument;
+    respond_page(api, request, "nodes");
 }
 
 static void get_metrics(struct cfs_http_api *api, struct cfs_http_request *request,
@@ -47,18 +60,28 @@ static void get_metrics(struct cfs_http_api *api, struct cfs_http_request *reque
     free(text);
 }
 
+/* Who may ask without the secret. */
+enum access {
+    ANYBODY,
+    CLIENTS, /* if the node is told so: http_open */
+    NOBODY,
+};
+
 static const struct route {
     enum cfs_route_class class;
     const char *method, *path;
-    bool open; /* to those without the secret */
+    enum access open;
     route_fn fn;
 } routes[] = {
-    {CFS_ROUTE_HEALTH, "GET", "/health", true, get_health},
-    {CFS_ROUTE_STATUS, "GET", "/status", false, get_status},
-    {CFS_ROUTE_METRICS, "GET", "/metrics", false, get_metrics},
-    {CFS_ROUTE_LOCK, "GET", "/lock/", false, cfs_http_lock_get},
-    {CFS_ROUTE_LOCK, "POST", "/lock/", false, cfs_http_lock_acquire},
-    {CFS_ROUTE_LOCK, "DELETE", "/lock/", false, cfs_http_lock_release},
+    {CFS_ROUTE_HEALTH, "GET", "/health", ANYBODY, get_health},
+    {CFS_ROUTE_STATUS, "GET", "/status", CLIENTS, get_status},
+    {CFS_ROUTE_METRICS, "GET", "/metrics", CLIENTS, get_metrics},
+    {CFS_ROUTE_LOCK, "GET", "/lock/", CLIENTS, cfs_http_lock_get},
+    {CFS_ROUTE_LOCK, "POST", "/lock/", CLIENTS, cfs_http_lock_acquire},
+    {CFS_ROUTE_LOCK, "DELETE", "/lock/", CLIENTS, cfs_http_lock_release},
+    {CFS_ROUTE_MEMBERS, "GET", "/members", CLIENTS, get_members},
+    {CFS_ROUTE_MEMBERS, "POST", "/members", NOBODY, cfs_http_members_add},
+    {CFS_ROUTE_MEMBERS, "DELETE", "/members/", NOBODY, cfs_http_members_remove},
 };
 
 #define ROUTE_COUNT (sizeof routes / sizeof *routes)
@@ -70,6 +93,13 @@ static bool path_matches(const struct route *route, const char *path)
     if (route->path[len - 1] == '/')
         return strncmp(path, route->path, len) == 0;
     return strcmp(path, route->path) == 0;
+}
+
+static bool is_allowed(const struct cfs_http_api *api, const struct cfs_http_request *request,
+                       const struct route *route)
+{
+    return route->open == ANYBODY || cfs_http_authorized(request) ||
+           (route->open == CLIENTS && api->config->http_open);
 }
 
 static bool method_matches(const struct route *route, const char *method)
@@ -127,11 +157,16 @@ static void refuse_method(struct cfs_http_request *request, const char *path)
 void cfs_http_api_handle(struct cfs_http_api *api, struct cfs_http_request *request)
 {
     const char *path = cfs_http_path(request), *method = cfs_http_method(request);
-    bool trusted = api->config->http_open || cfs_http_authorized(request), known = false;
+    bool trusted = api->config->http_open || cfs_http_authorized(request);
+    bool known = false, denied = false;
 
     for (const struct route *r = routes; r < routes + ROUTE_COUNT; r++) {
-        if (!path_matches(r, path) || (!trusted && !r->open))
+        if (!path_matches(r, path))
             continue;
+        if (!is_allowed(api, request, r)) {
+            denied |= method_matches(r, method);
+            continue;
+        }
         known = true;
         if (method_matches(r, method)) {
             api->counts[r->class]++;
@@ -139,10 +174,11 @@ void cfs_http_api_handle(struct cfs_http_api *api, struct cfs_http_request *requ
             return;
         }
     }
-    api->counts[trusted || known ? CFS_ROUTE_UNKNOWN : CFS_ROUTE_UNAUTHORIZED]++;
-    if (known)
+    denied |= !trusted && !known;
+    api->counts[denied ? CFS_ROUTE_UNAUTHORIZED : CFS_ROUTE_UNKNOWN]++;
+    if (known && !denied)
         refuse_method(request, path);
-    else if (!trusted)
+    else if (denied)
         cfs_http_respond_error(request, 401, "unauthorized",
                                "the cluster's secret is missing or wrong");
     else
@@ -168,5 +204,6 @@ void cfs_http_api_free(struct cfs_http_api *api)
     if (!api)
         return;
     cfs_http_lock_close(api);
+    cfs_http_members_close(api);
     free(api);
 }

@@ -1,5 +1,5 @@
-/* What the routes (http_api.c), the lock routes (http_api_lock.c) and their JSON (http_api_json.c)
- * share. */
+/* What the routes (http_api.c), those of locks (http_api_lock.c) and of nodes (http_api_members.c)
+ * and their JSON (http_api_json.c) share. */
 #ifndef CFS_IO_HTTP_API_INTERNAL_H
 #define CFS_IO_HTTP_API_INTERNAL_H
 
@@ -11,6 +11,7 @@ struct cfs_http_api {
     struct cfs_loop *loop;
     const struct cfs_config *config;
     struct cfs_lock_call *calls; /* list of what the engine has not answered */
+    struct cfs_member_call *member_calls;
     uint64_t counts[CFS_ROUTE_CLASSES];
 };
 
@@ -25,6 +26,15 @@ void cfs_http_lock_get(struct cfs_http_api *api, struct cfs_http_request *reques
 /* Answers 503 to all calls that wait, and forgets them: the engine must not answer them any more.
  */
 void cfs_http_lock_close(struct cfs_http_api *api);
+
+/* POST of /members and DELETE of /members/{id}. */
+void cfs_http_members_add(struct cfs_http_api *api, struct cfs_http_request *request,
+                          const char *argument);
+void cfs_http_members_remove(struct cfs_http_api *api, struct cfs_http_request *request,
+                             const char *argument);
+
+/* As cfs_http_lock_close. */
+void cfs_http_members_close(struct cfs_http_api *api);
 
 /* Answers `status` with `body`, which is taken. */
 void cfs_http_respond_json(struct cfs_http_request *request, int status, json_t *body);

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "core/alloc.h"
-#include "io/wire.h"
 
 enum { OUTBOX_BYTES_MAX = 4 * 1024 * 1024, BATCH_MESSAGES_MAX = 1024 };
 
@@ -92,13 +91,13 @@ static uint32_t batch_count(const struct cfs_outbox *outbox)
     return count;
 }
 
-uint8_t *cfs_outbox_take(struct cfs_outbox *outbox, cfs_node_id from, cfs_node_id to, size_t *len)
+uint8_t *cfs_outbox_take(struct cfs_outbox *outbox, const struct cfs_batch_head *head, size_t *len)
 {
     const struct cfs_message *oldest = outbox->messages ? outbox->messages + outbox->first : NULL;
     uint32_t count = batch_count(outbox);
     uint8_t *bytes;
 
-    if (cfs_wire_encode(&bytes, len, from, to, oldest, count) < 0)
+    if (cfs_wire_encode(&bytes, len, head, oldest, count) < 0)
         bytes = NULL;
     drop(outbox, count);
     return bytes;

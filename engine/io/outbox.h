@@ -4,6 +4,7 @@
 #define CFS_IO_OUTBOX_H
 
 #include "core/message.h"
+#include "io/wire.h"
 
 /* Zeroed memory is an empty outbox. */
 struct cfs_outbox {
@@ -25,6 +26,6 @@ bool cfs_outbox_lose(struct cfs_outbox *outbox);
 
 /* Takes out the oldest messages, as many as fit, as one batch (io/wire.h): malloc'd bytes. NULL
  * when the batch could not be encoded: its messages are lost. */
-uint8_t *cfs_outbox_take(struct cfs_outbox *outbox, cfs_node_id from, cfs_node_id to, size_t *len);
+uint8_t *cfs_outbox_take(struct cfs_outbox *outbox, const struct cfs_batch_head *head, size_t *len);
 
 #endif

@@ -114,7 +114,7 @@ static void put_cell(FILE *out, const char *word, size_t width, bool right, bool
     fputs(last ? "\n" : "  ", out);
 }
 
-enum { COLUMNS_MAX = 8 };
+enum { COLUMNS_MAX = 10 };
 
 void cfs_page_put_table(FILE *out, const json_t *rows, const struct cfs_page_column *columns,
                         size_t count)

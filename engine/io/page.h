@@ -27,10 +27,10 @@ void cfs_page_put_locks(FILE *out, json_t *page);
 json_t *cfs_page_waits(const struct cfs_status *status);
 void cfs_page_put_waits(FILE *out, json_t *page);
 
-/* Every member as this node sees it: an array. */
+/* Every node as this one sees it: an array. */
 json_t *cfs_page_members(const struct cfs_status *status);
 
-/* One per member: node, url, state, heard_ms, match, lag, session. */
+/* One per node: node, url, role, state, heard_ms, match, lag, session, replaces. */
 void cfs_page_put_members(FILE *out, const json_t *members);
 
 #define CFS_PAGE_WORD_BYTES 32u

@@ -1,5 +1,7 @@
-/* The members of the cluster as one of them sees them. Only a leader hears from all; a follower
- * hears from the leader alone, and of the others it says that it does not know. */
+/* The nodes of the cluster as one of them sees them: who is wanted, and who has a replica, which is
+ * the same but while nodes come and go. Only a leader hears from all; a follower hears from the
+ * leader alone, and of the others it says that it does not know. */
+#include <inttypes.h>
 #include <string.h>
 
 #include "io/json.h"
@@ -10,17 +12,13 @@ static bool leads(const struct cfs_core_view *core)
     return strcmp(core->role, "leader") == 0;
 }
 
-static json_t *url_of(const struct cfs_config *config, cfs_node_id node)
+static json_t *url_of(const struct cfs_node_info *info)
 {
-    for (uint32_t i = 0; i < config->member_count; i++) {
-        const struct cfs_member *member = &config->members[i];
-        bool six = strchr(member->host, ':');
+    bool six = strchr(info->host, ':');
 
-        if (member->id == node)
-            return json_sprintf("http://%s%s%s:%u", six ? "[" : "", member->host, six ? "]" : "",
-                                member->port);
-    }
-    return json_null();
+    if (!info->id)
+        return json_null();
+    return json_sprintf("http://%s%s%s:%u", six ? "[" : "", info->host, six ? "]" : "", info->port);
 }
 
 /* Longer than the shortest election timeout: a follower would look for another leader by then. */
@@ -38,62 +36,73 @@ static const char *seen_by_leader(const struct cfs_status *status, cfs_time hear
     return heard ? "follower" : "unknown";
 }
 
-static const char *state_of(const struct cfs_status *status, uint32_t i)
+static const char *state_of(const struct cfs_status *status, const struct cfs_member_view *member)
 {
     const struct cfs_core_view *core = &status->core;
-    cfs_node_id node = status->members[i].node;
-    cfs_time heard = status->members[i].heard;
 
-    if (node == status->config->node)
+    if (member->node == status->config->node)
         return core->role;
-    if (leads(core))
-        return seen_by_leader(status, heard);
-    if (node == core->leader)
-        return is_silent(status, heard) ? "silent" : "leader";
+    if (leads(core) && member->role)
+        return seen_by_leader(status, member->heard);
+    if (member->node == core->leader)
+        return is_silent(status, member->heard) ? "silent" : "leader";
     return "unknown";
 }
 
-static json_t *heard_ms(const struct cfs_status *status, uint32_t i)
+static json_t *heard_ms(const struct cfs_status *status, const struct cfs_member_view *member)
 {
-    cfs_time heard = status->members[i].heard;
-
-    if (!heard || status->members[i].node == status->config->node)
+    if (!member->heard || member->node == status->config->node)
         return json_null();
-    return cfs_json_number(status->now > heard ? (status->now - heard) / CFS_MS(1) : 0);
+    return cfs_json_number(status->now > member->heard ? (status->now - member->heard) / CFS_MS(1)
+                                                       : 0);
 }
 
-static json_t *describe_member(const struct cfs_status *status, uint32_t i)
+/* `member` without a role has no replica yet; `info` without an id is not wanted any more. */
+static json_t *describe_node(const struct cfs_status *status, const struct cfs_member_view *member,
+                             const struct cfs_node_info *info)
 {
     const struct cfs_core_view *core = &status->core;
-    uint64_t match = status->members[i].match;
-    cfs_node_id node = status->members[i].node;
-    json_t *member = json_object();
+    bool told = leads(core) && member->role;
+    json_t *node = json_object();
 
-    json_object_set_new(member, "node", cfs_json_number(node));
-    json_object_set_new(member, "url", url_of(status->config, node));
-    json_object_set_new(member, "state", json_string(state_of(status, i)));
-    json_object_set_new(member, "heard_ms", heard_ms(status, i));
-    json_object_set_new(member, "match", leads(core) ? cfs_json_number(match) : json_null());
-    json_object_set_new(member, "lag",
-                        leads(core) ? cfs_json_number(core->last_index - match) : json_null());
-    json_object_set_new(member, "session", cfs_json_number_or_null(status->members[i].session));
-    return member;
+    json_object_set_new(node, "node", cfs_json_number(member->node));
+    json_object_set_new(node, "url", url_of(info));
+    json_object_set_new(node, "role", json_string(member->role ? member->role : "joining"));
+    json_object_set_new(node, "state", json_string(state_of(status, member)));
+    json_object_set_new(node, "heard_ms", heard_ms(status, member));
+    json_object_set_new(node, "match", told ? cfs_json_number(member->match) : json_null());
+    json_object_set_new(node, "lag",
+                        told ? cfs_json_number(core->last_index - member->match) : json_null());
+    json_object_set_new(node, "session", cfs_json_number_or_null(member->session));
+    json_object_set_new(node, "replaces", cfs_json_number_or_null(info->replaces));
+    return node;
 }
 
 json_t *cfs_page_members(const struct cfs_status *status)
 {
     json_t *list = json_array();
 
-    for (uint32_t i = 0; i < status->core.member_count; i++)
-        json_array_append_new(list, describe_member(status, i));
+    for (cfs_node_id id = 1; id <= CFS_NODE_MAX; id++) {
+        struct cfs_member_view member = {.node = id};
+        struct cfs_node_info info = {0};
+
+        for (uint32_t i = 0; i < status->core.member_count; i++)
+            if (status->members[i].node == id)
+                member = status->members[i];
+        for (uint32_t i = 0; i < status->node_count; i++)
+            if (status->nodes[i].id == id)
+                info = status->nodes[i];
+        if (member.role || info.id)
+            json_array_append_new(list, describe_node(status, &member, &info));
+    }
     return list;
 }
 
 void cfs_page_put_members(FILE *out, const json_t *members)
 {
     static const struct cfs_page_column columns[] = {
-        {"node", false}, {"url", false}, {"state", false},  {"heard_ms", true},
-        {"match", true}, {"lag", true},  {"session", true},
+        {"node", false}, {"url", false}, {"role", false},   {"state", false},   {"heard_ms", true},
+        {"match", true}, {"lag", true},  {"session", true}, {"replaces", true},
     };
 
     cfs_page_put_table(out, members, columns, sizeof columns / sizeof *columns);
@@ -103,10 +112,12 @@ json_t *cfs_page_nodes(const struct cfs_status *status)
 {
     const struct cfs_core_view *core = &status->core;
 
-    return json_pack("{s:o, s:s, s:o, s:o, s:o, s:o}", "seen_by",
+    return json_pack("{s:o, s:o, s:s, s:o, s:o, s:o, s:b, s:o}", "cluster",
+                     json_sprintf("%016" PRIx64, status->cluster), "seen_by",
                      cfs_json_number(status->config->node), "role", core->role, "term",
                      cfs_json_number(core->term), "leader", cfs_json_number_or_null(core->leader),
-                     "applied", cfs_json_number(core->applied), "nodes", cfs_page_members(status));
+                     "applied", cfs_json_number(core->applied), "changing", (int)core->changing,
+                     "nodes", cfs_page_members(status));
 }
 
 void cfs_page_put_nodes(FILE *out, json_t *page)
@@ -114,9 +125,10 @@ void cfs_page_put_nodes(FILE *out, json_t *page)
     char seen_by[CFS_PAGE_WORD_BYTES], term[CFS_PAGE_WORD_BYTES], leader[CFS_PAGE_WORD_BYTES];
     const json_t *leads_now = json_object_get(page, "leader");
 
-    fprintf(out, "# as node %s sees it in term %s; leader: %s\n",
+    fprintf(out, "# as node %s sees it in term %s; leader: %s%s\n",
             cfs_page_word(json_object_get(page, "seen_by"), seen_by),
             cfs_page_word(json_object_get(page, "term"), term),
-            json_is_null(leads_now) ? "unknown" : cfs_page_word(leads_now, leader));
+            json_is_null(leads_now) ? "unknown" : cfs_page_word(leads_now, leader),
+            json_is_true(json_object_get(page, "changing")) ? "; the members are changing" : "");
     cfs_page_put_members(out, json_object_get(page, "nodes"));
 }

@@ -11,11 +11,14 @@
 struct cfs_status {
     struct cfs_core_view core;
     struct cfs_member_view members[CFS_NODE_MAX]; /* core.member_count of them */
+    uint64_t cluster;
+    struct cfs_node_info nodes[CFS_NODE_MAX]; /* by id: that are wanted */
+    uint32_t node_count;
     struct cfs_wal_stats wal;
     struct cfs_histogram commits; /* from proposal to commit, while this node led */
     const struct cfs_config *config;
     const struct cfs_lock_table *locks; /* as applied here; borrowed until the next step */
-    uint64_t unsent[CFS_NODE_MAX]; /* messages to that member, as core.members */
+    uint64_t unsent[CFS_NODE_MAX];      /* messages to that member, as core.members */
     uint64_t requests[CFS_ROUTE_CLASSES];
     uint64_t resident_bytes; /* of memory; for the metrics alone */
     cfs_time now, started;

@@ -20,16 +20,22 @@
  * POST finds out, for its connection is refused then. After a refusal, as after any failure to
  * connect, what is sent within RETRY_MS is lost, and empty POSTs are tried ever more seldom.
  *
+ * Nodes come, move and go while all this runs. One that is not known, because it joins or because
+ * it was removed, is a guest: it is not asked, but what there is to say to it rides on the POSTs it
+ * leaves here. POSTs to an address that is given up end by themselves, and say nothing of the node.
+ *
  * Messages may be lost, repeated or overtake each other; the core bears with all three. */
 #include "io/transport.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "coordfs/log.h"
 #include "core/alloc.h"
+#include "core/membership.h"
 #include "io/held.h"
 #include "io/http_client.h"
 #include "io/http_server.h"
@@ -43,6 +49,7 @@ enum {
     RETRY_MS = 50,
     RETRY_MS_MAX = 1000,
     TELL_MS = 10,        /* between two events that tell of losses */
+    GUEST_MS = 1000,     /* how long messages wait for a POST of a guest that is silent */
     COMPLAIN_MS = 10000, /* between two log lines about what a peer says */
 };
 
@@ -50,13 +57,15 @@ enum {
 struct post {
     struct peer *peer;
     bool busy;
+    unsigned address; /* that it went to, as peer->address */
     cfs_time since;
 };
 
 struct peer {
     struct cfs_transport *transport;
     cfs_node_id id;
-    char name[320]; /* host:port */
+    char name[320];   /* host:port; "" of a guest */
+    unsigned address; /* grows with each other name */
     char append_url[352], vote_url[352];
 
     struct cfs_outbox outbox;
@@ -64,8 +73,9 @@ struct peer {
     cfs_time told;
 
     struct cfs_held held;
+    cfs_time heard; /* the last POST of its own */
     struct post posts[POSTS_MAX];
-    uint32_t post_count;
+    uint32_t post_count; /* to its present address */
 
     unsigned failures; /* in a row */
     cfs_time failed;   /* the last of them */
@@ -79,8 +89,9 @@ struct cfs_transport {
     struct cfs_transport_events events;
     struct cfs_http_client *client;
     struct cfs_timer timer; /* for a flush when nothing else happens */
-    struct peer peers[CFS_MEMBERS_MAX];
-    uint32_t peer_count;
+    uint64_t cluster;
+    struct peer peers[CFS_NODE_MAX + 1]; /* by id; kept until the end: POSTs refer to them */
+    cfs_node_set used;                   /* that are known or have spoken */
     cfs_time complained;
 };
 
@@ -89,12 +100,15 @@ static cfs_time now_of(const struct peer *peer)
     return cfs_loop_now(peer->transport->loop);
 }
 
+/* NULL of a node that was never heard of. */
 static struct peer *find_peer(struct cfs_transport *transport, cfs_node_id id)
 {
-    for (uint32_t i = 0; i < transport->peer_count; i++)
-        if (transport->peers[i].id == id)
-            return &transport->peers[i];
-    return NULL;
+    return id <= CFS_NODE_MAX && transport->used & CFS_NODE_BIT(id) ? &transport->peers[id] : NULL;
+}
+
+static bool is_guest(const struct peer *peer)
+{
+    return !peer->name[0];
 }
 
 /* What a peer says may be wrong with every message: one line now and then is enough. */
@@ -153,20 +167,41 @@ static void deliver_batch(struct cfs_transport *transport, struct cfs_batch *bat
     cfs_batch_clear(batch);
 }
 
-/* A batch for us of a member other than us. NULL, and a sentence in `why`, otherwise. */
+/* Whether it is for us, of another node of our cluster; else a sentence in `why`. */
+static bool is_for_us(const struct cfs_transport *transport, const struct cfs_batch_head *head,
+                      char *why, size_t size)
+{
+    cfs_node_id self = transport->config->node;
+
+    if (head->cluster != transport->cluster)
+        snprintf(why, size,
+                 "node %u of cluster %016" PRIx64 " speaks to node %u of cluster %016" PRIx64
+                 ": the address is of another cluster, or a data directory is",
+                 head->from, head->cluster, self, transport->cluster);
+    else if (head->to != self)
+        snprintf(why, size,
+                 "a batch from node %u to node %u came to node %u: the addresses of the members "
+                 "differ",
+                 head->from, head->to, self);
+    else if (head->from == self)
+        snprintf(why, size, "another node says that it is node %u, which this one is", self);
+    else if (!head->from || head->from > CFS_NODE_MAX)
+        snprintf(why, size, "node ids go from 1 to %u: %u is none", CFS_NODE_MAX, head->from);
+    else
+        return true;
+    return false;
+}
+
+/* A batch that is_for_us, from whom is returned. NULL, and a sentence in `why`, otherwise. */
 static struct peer *read_batch(struct cfs_transport *transport, struct cfs_batch *batch,
                                const uint8_t *data, size_t len, char *why, size_t size)
 {
-    struct peer *peer;
-
     if (cfs_wire_decode(batch, data, len, why, size) < 0)
         return NULL;
-    peer = find_peer(transport, batch->from);
-    if (peer && batch->to == transport->config->node)
-        return peer;
-    snprintf(why, size, "a batch from node %u to node %u came to node %u: %s", batch->from,
-             batch->to, transport->config->node,
-             peer ? "the addresses of the members differ" : "the lists of members differ");
+    if (is_for_us(transport, &batch->head, why, size)) {
+        transport->used |= CFS_NODE_BIT(batch->head.from);
+        return &transport->peers[batch->head.from];
+    }
     cfs_batch_clear(batch);
     return NULL;
 }
@@ -181,6 +216,7 @@ static void heard_from(struct peer *peer)
 {
     cfs_time soon = now_of(peer) + CFS_MS(LINE_MS);
 
+    peer->heard = now_of(peer);
     if (peer->line_at > soon)
         peer->line_at = soon;
     want_flush(peer);
@@ -270,8 +306,12 @@ static bool take_response(struct peer *peer, const struct cfs_http_result *resul
     struct peer *from;
 
     if (result->status != 200 && result->status != 204) {
-        snprintf(why, size, "status %d%s", result->status,
-                 result->status == 401 ? ": the secrets differ" : "");
+        snprintf(why, size, "status %d%s%.*s", result->status,
+                 result->status == 401 ? ": the secrets differ"
+                 : result->authentic   ? ": "
+                                       : "",
+                 result->authentic ? (int)result->len : 0,
+                 result->body ? (const char *)result->body : "");
         return false;
     }
     if (!result->authentic) {
@@ -294,7 +334,7 @@ static bool take_response(struct peer *peer, const struct cfs_http_result *resul
 static void on_response(struct peer *peer, const struct post *post,
                         const struct cfs_http_result *result)
 {
-    char why[256], about[400];
+    char why[400], about[400];
 
     peer->line_at = now_of(peer) + CFS_MS(LINE_MS);
     if (take_response(peer, result, why, sizeof why)) {
@@ -327,14 +367,28 @@ static void on_failure(struct peer *peer, const struct post *post,
     tell_unreachable(peer);
 }
 
+/* Of a POST to an address of before. What was said on it is true all the same; that it failed says
+ * nothing of the node, but what it carried is lost. */
+static void on_late_end(struct peer *peer, const struct cfs_http_result *result)
+{
+    char why[400];
+
+    if (result->outcome != CFS_HTTP_RESPONDED || !take_response(peer, result, why, sizeof why))
+        tell_unreachable(peer);
+}
+
 static void on_post_done(void *arg, const struct cfs_http_result *result)
 {
     struct post *post = arg;
     struct peer *peer = post->peer;
 
     post->busy = false;
-    peer->post_count--;
     want_flush(peer);
+    if (post->address != peer->address) {
+        on_late_end(peer, result);
+        return;
+    }
+    peer->post_count--;
     if (result->outcome == CFS_HTTP_RESPONDED)
         on_response(peer, post, result);
     else
@@ -355,20 +409,25 @@ void cfs_transport_send(struct cfs_transport *transport, struct cfs_message *mes
 
 size_t cfs_transport_unsent(const struct cfs_transport *transport, cfs_node_id peer)
 {
-    for (uint32_t i = 0; i < transport->peer_count; i++)
-        if (transport->peers[i].id == peer)
-            return cfs_outbox_count(&transport->peers[i].outbox);
-    return 0;
+    return peer <= CFS_NODE_MAX ? cfs_outbox_count(&transport->peers[peer].outbox) : 0;
+}
+
+/* NULL when all are busy, with POSTs to addresses of before perhaps. */
+static struct post *free_post(struct peer *peer)
+{
+    for (struct post *post = peer->posts; post < peer->posts + POSTS_MAX; post++)
+        if (!post->busy)
+            return post;
+    return NULL;
 }
 
 static void post_batch(struct peer *peer, bool vote, uint8_t *batch, size_t len)
 {
-    struct post *post = peer->posts;
+    struct post *post = free_post(peer);
 
-    while (post->busy)
-        post++;
-    assert(post < peer->posts + POSTS_MAX);
-    *post = (struct post){.peer = peer, .busy = true, .since = now_of(peer)};
+    assert(post);
+    *post =
+        (struct post){.peer = peer, .busy = true, .address = peer->address, .since = now_of(peer)};
     peer->post_count++;
     cfs_http_client_post(peer->transport->client, vote ? peer->vote_url : peer->append_url, batch,
                          len, on_post_done, post);
@@ -379,18 +438,19 @@ static bool is_vote(const struct cfs_message *message)
     return message->type == CFS_MSG_VOTE || message->type == CFS_MSG_VOTE_REPLY;
 }
 
-static bool may_post(const struct peer *peer)
+static bool may_post(struct peer *peer)
 {
-    return peer->post_count < POSTS_MAX && peer->open_at <= now_of(peer);
+    return !is_guest(peer) && free_post(peer) && peer->open_at <= now_of(peer);
 }
 
 static uint8_t *take_batch(struct peer *peer, size_t *len)
 {
     struct cfs_transport *transport = peer->transport;
-    uint8_t *batch = cfs_outbox_take(&peer->outbox, transport->config->node, peer->id, len);
+    struct cfs_batch_head head = {transport->cluster, transport->config->node, peer->id};
+    uint8_t *batch = cfs_outbox_take(&peer->outbox, &head, len);
 
     if (!batch) {
-        complain(transport, peer->name, "a message holds a number that cannot be sent");
+        complain(transport, "lost", "a message holds a number that cannot be sent");
         peer->lost = true;
     }
     return batch;
@@ -443,13 +503,21 @@ static void tell_losses(struct peer *peer)
     cfs_loop_again(peer->transport->loop);
 }
 
+/* When messages for it are as good as lost. */
+static cfs_time hope_ends(const struct peer *peer)
+{
+    if (is_guest(peer))
+        return cfs_outbox_empty(&peer->outbox) ? CFS_NEVER : peer->heard + CFS_MS(GUEST_MS);
+    return peer->open_at > now_of(peer) ? 0 : CFS_NEVER;
+}
+
 static void flush_peer(struct peer *peer)
 {
     while (held_until(peer) <= now_of(peer))
         cfs_held_answer(&peer->held, NULL, 0);
     while (!cfs_outbox_empty(&peer->outbox) && deliver(peer))
         ;
-    if (peer->open_at > now_of(peer) && cfs_outbox_lose(&peer->outbox))
+    if (hope_ends(peer) <= now_of(peer) && cfs_outbox_lose(&peer->outbox))
         peer->lost = true;
     keep_line(peer);
     tell_losses(peer);
@@ -460,7 +528,9 @@ static cfs_time wake_at(const struct peer *peer)
 {
     cfs_time at = held_until(peer);
 
-    if (peer->post_count == 0)
+    if (is_guest(peer))
+        at = earlier(at, hope_ends(peer));
+    else if (peer->post_count == 0)
         at = earlier(at, later(peer->line_at, peer->open_at));
     if (peer->lost)
         at = earlier(at, peer->told + CFS_MS(TELL_MS));
@@ -471,11 +541,11 @@ void cfs_transport_flush(struct cfs_transport *transport)
 {
     cfs_time at = CFS_NEVER;
 
-    for (uint32_t i = 0; i < transport->peer_count; i++)
-        flush_peer(&transport->peers[i]);
+    CFS_EACH_NODE (id, transport->used)
+        flush_peer(&transport->peers[id]);
     cfs_http_client_flush(transport->client);
-    for (uint32_t i = 0; i < transport->peer_count; i++)
-        at = earlier(at, wake_at(&transport->peers[i]));
+    CFS_EACH_NODE (id, transport->used)
+        at = earlier(at, wake_at(&transport->peers[id]));
     if (at != transport->timer.at || !transport->timer.set)
         cfs_timer_set(transport->loop, &transport->timer, at);
 }
@@ -487,29 +557,45 @@ static void on_timer(void *arg)
 
 /* ---- beginning and end ---- */
 
-static void add_peer(struct cfs_transport *transport, const struct cfs_member *member)
+void cfs_transport_set_peer(struct cfs_transport *transport, cfs_node_id id, const char *host,
+                            uint16_t port)
 {
-    struct peer *peer = &transport->peers[transport->peer_count++];
-    bool bare_ipv6 = strchr(member->host, ':') && member->host[0] != '[';
-    char name[sizeof peer->name];
+    struct peer *peer = &transport->peers[id];
+    char name[sizeof peer->name] = "";
 
-    peer->transport = transport;
-    peer->id = member->id;
-    cfs_held_init(&peer->held, on_held_gone, peer);
-    snprintf(name, sizeof name, bare_ipv6 ? "[%s]:%u" : "%s:%u", member->host,
-             (unsigned)member->port);
-    snprintf(peer->name, sizeof peer->name, "%s", name);
+    assert(id && id <= CFS_NODE_MAX && id != transport->config->node);
+    if (host)
+        snprintf(name, sizeof name, strchr(host, ':') ? "[%s]:%u" : "%s:%u", host, (unsigned)port);
+    if (strcmp(name, peer->name) == 0)
+        return;
+    memcpy(peer->name, name, sizeof name);
     snprintf(peer->append_url, sizeof peer->append_url, "http://%s/raft/append-entries", name);
     snprintf(peer->vote_url, sizeof peer->vote_url, "http://%s/raft/request-vote", name);
+    transport->used |= CFS_NODE_BIT(id);
+    peer->address++;
+    peer->post_count = peer->failures = 0;
+    peer->open_at = peer->line_at = 0;
+    peer->heard = now_of(peer); /* as a guest, if that is what it is now */
+    want_flush(peer);
+}
+
+static void init_peer(struct cfs_transport *transport, cfs_node_id id)
+{
+    struct peer *peer = &transport->peers[id];
+
+    peer->transport = transport;
+    peer->id = id;
+    cfs_held_init(&peer->held, on_held_gone, peer);
 }
 
 struct cfs_transport *cfs_transport_new(struct cfs_loop *loop, const struct cfs_config *config,
-                                        const struct cfs_transport_events *events)
+                                        uint64_t cluster, const struct cfs_transport_events *events)
 {
     struct cfs_transport *transport = cfs_alloc_zeroed(1, sizeof *transport);
 
     transport->loop = loop;
     transport->config = config;
+    transport->cluster = cluster;
     transport->events = *events;
     transport->timer = (struct cfs_timer){.fn = on_timer, .arg = transport};
     transport->client = cfs_http_client_new(loop, config->secret, CFS_BATCH_BYTES_MAX);
@@ -517,9 +603,8 @@ struct cfs_transport *cfs_transport_new(struct cfs_loop *loop, const struct cfs_
         free(transport);
         return NULL;
     }
-    for (uint32_t i = 0; i < config->member_count; i++)
-        if (config->members[i].id != config->node)
-            add_peer(transport, &config->members[i]);
+    for (cfs_node_id id = 1; id <= CFS_NODE_MAX; id++)
+        init_peer(transport, id);
     cfs_timer_set(loop, &transport->timer, 0);
     return transport;
 }
@@ -529,9 +614,9 @@ void cfs_transport_free(struct cfs_transport *transport)
     if (!transport)
         return;
     cfs_http_client_free(transport->client);
-    for (uint32_t i = 0; i < transport->peer_count; i++) {
-        cfs_held_close(&transport->peers[i].held);
-        cfs_outbox_close(&transport->peers[i].outbox);
+    for (cfs_node_id id = 1; id <= CFS_NODE_MAX; id++) {
+        cfs_held_close(&transport->peers[id].held);
+        cfs_outbox_close(&transport->peers[id].outbox);
     }
     cfs_timer_cancel(transport->loop, &transport->timer);
     free(transport);

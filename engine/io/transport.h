@@ -20,9 +20,15 @@ struct cfs_transport_events {
     void (*unreachable)(void *arg, cfs_node_id peer); /* messages to it may be lost */
 };
 
-/* NULL after a log line. */
+/* Knows no peer yet. Batches of another `cluster` are refused. NULL after a log line. */
 struct cfs_transport *cfs_transport_new(struct cfs_loop *loop, const struct cfs_config *config,
+                                        uint64_t cluster,
                                         const struct cfs_transport_events *events);
+
+/* Where node `id` is reached from now on; `host` NULL: it is not to be asked any more. Who speaks
+ * to this node without being known so is answered on the requests that it leaves here. */
+void cfs_transport_set_peer(struct cfs_transport *transport, cfs_node_id id, const char *host,
+                            uint16_t port);
 
 /* Queues; takes what the message owns. Bounded: beyond the bound the message is dropped, as if
  * lost. */
@@ -35,7 +41,7 @@ size_t cfs_transport_unsent(const struct cfs_transport *transport, cfs_node_id p
 void cfs_transport_flush(struct cfs_transport *transport);
 
 /* A request for /raft/... came in: delivers what it holds, answers it or holds it open to carry
- * messages back; refuses it unless it proves to come from a member. */
+ * messages back; refuses it unless it proves to come from a node of this cluster. */
 void cfs_transport_receive(struct cfs_transport *transport, struct cfs_http_request *request);
 
 void cfs_transport_free(struct cfs_transport *transport);

@@ -98,9 +98,9 @@ void cfs_wal_submit(struct cfs_wal *wal)
         pthread_cond_signal(&wal->work);
 }
 
-static void signal_loop(struct cfs_wal *wal)
+void cfs_wal_signal(int event_fd)
 {
-    int rv = eventfd_write(wal->event_fd, 1);
+    int rv = eventfd_write(event_fd, 1);
 
     /* At its highest value it is readable, which is all we want. */
     assert(rv == 0 || errno == EAGAIN);
@@ -116,7 +116,7 @@ static void fail(struct cfs_wal *wal, const char *what, int error, const char *s
     pthread_mutex_lock(&wal->mutex);
     wal->failed = true;
     pthread_mutex_unlock(&wal->mutex);
-    signal_loop(wal);
+    cfs_wal_signal(wal->event_fd);
 }
 
 static void publish(struct cfs_wal *wal, const struct cfs_wal_batch *batch, uint64_t sync_us)
@@ -133,7 +133,7 @@ static void publish(struct cfs_wal *wal, const struct cfs_wal_batch *batch, uint
     if (sync_us > stats->sync_us_max)
         stats->sync_us_max = sync_us;
     pthread_mutex_unlock(&wal->mutex);
-    signal_loop(wal);
+    cfs_wal_signal(wal->event_fd);
 }
 
 /* Makes sure that `bytes` more fit into the segment. 0 or -errno. */
@@ -260,7 +260,8 @@ static int start(struct cfs_wal *wal, const struct cfs_wal_end *end)
     wal->stats.cut_bytes = end->cut_bytes;
     wal->fd = cfs_wal_segment_open(&wal->dir, end->place.segment);
     wal->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    wal->supply = cfs_wal_supply_new(&wal->dir, wal->starts.items[0].segment, end->last);
+    wal->supply = cfs_wal_supply_new(&wal->dir, wal->starts.items[0].segment, end->last,
+                                     wal->event_fd);
     if (wal->fd < 0 || wal->event_fd < 0 || !wal->supply)
         rv = wal->fd < 0 ? wal->fd : -errno;
     if (rv == 0)
@@ -332,6 +333,11 @@ void cfs_wal_trim(struct cfs_wal *wal, struct cfs_wal_begin begin)
     cfs_wal_supply_trim(wal->supply, first);
 }
 
+bool cfs_wal_is_full(const struct cfs_wal *wal)
+{
+    return cfs_wal_supply_is_full(wal->supply);
+}
+
 void cfs_wal_set_sync(struct cfs_wal *wal, int (*sync)(int fd))
 {
     wal->sync = sync;
@@ -375,6 +381,8 @@ void cfs_wal_close(struct cfs_wal *wal)
     wal->closing = true;
     pthread_mutex_unlock(&wal->mutex);
     pthread_cond_signal(&wal->work);
+    if (wal->supply)
+        cfs_wal_supply_leave(wal->supply);
     if (wal->running)
         pthread_join(wal->writer, NULL);
     cfs_wal_supply_free(wal->supply);

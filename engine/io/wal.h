@@ -29,6 +29,10 @@ struct cfs_wal_origin {
  * only during the call. */
 typedef void (*cfs_wal_record_fn)(void *arg, const struct cfs_record *record);
 
+/* What the log in `dir` says about itself, before it is opened: 1; 0 where there is none yet; -1
+ * after a log line: it is another node's, of an unknown format, or damaged. */
+int cfs_wal_peek(const char *dir, cfs_node_id node, struct cfs_wal_origin *origin);
+
 /* Opens or creates the log in directory `dir` (made with mode 0700 when missing) for node `node`,
  * locks it against a second daemon, calls `record` for all that it holds from `begin` on; segments
  * before are what an interrupted trim left, and are removed. `origin` is written into a new
@@ -64,6 +68,10 @@ int cfs_wal_fd(const struct cfs_wal *wal);
  * once a write or fdatasync failed: the node must stop, for what the disk then holds is unknown
  * (LWN "PostgreSQL's fsync() surprise"). */
 int cfs_wal_durable(struct cfs_wal *wal, uint64_t *lsn);
+
+/* The next segment cannot be made for want of room; what is left of the last one is for what frees
+ * some, and after that records wait. Tried again every second; cfs_wal_fd tells of a change. */
+bool cfs_wal_is_full(const struct cfs_wal *wal);
 
 struct cfs_wal_stats {
     uint64_t syncs, records, bytes;

@@ -1,6 +1,7 @@
 /* Whose log it is. A log under another node's id would vote twice in one term, so the file
  * `identity` in the data directory names the node; beside it the mark that all batches carry, and
- * what the cluster was when the log was made. It is written once, whole or not at all. */
+ * what the cluster was when the log was made. It is written once, whole or not at all, and its last
+ * line is a checksum: with another mark the log would look as if it held no batch of ours. */
 #include "io/wal_internal.h"
 
 #include <assert.h>
@@ -8,15 +9,19 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <unistd.h>
+#include <xxhash.h>
 
 #include "coordfs/log.h"
+#include "core/alloc.h"
 
 /* For printf and scanf alike. */
 #define IDENTITY_FORM "# whose log this is; not to be edited or copied\nformat %" SCNu32 "\n"
 #define IDENTITY_REST "node %" SCNu32 "\nmark %" SCNx64 "\ncluster %" SCNx64 "\nmembers"
+#define SUM_BYTES 24 /* of the last line, and its NUL */
 #define IDENTITY_BYTES (CFS_WAL_MEMBERS_MAX + 256)
 
 static int refuse(const struct cfs_wal_dir *dir)
@@ -50,6 +55,20 @@ static int load(const struct cfs_wal_dir *dir, char text[IDENTITY_BYTES])
     return len < 0 ? -1 : 1;
 }
 
+/* The last line, cut off the text: whether it is the checksum of what is before it. */
+static bool take_checksum(char *text)
+{
+    char *last = strstr(text, "\nsum ");
+    uint64_t sum;
+    int at = 0;
+
+    if (!last || sscanf(last, "\nsum %" SCNx64 "\n%n", &sum, &at) != 1 || last[at] != '\0' ||
+        last[at - 1] != '\n')
+        return false;
+    last[1] = '\0';
+    return XXH3_64bits(text, strlen(text)) == sum;
+}
+
 /* " TEXT\n" and nothing behind it; the text may be empty. */
 static bool take_members(const char *rest, char *members)
 {
@@ -63,7 +82,7 @@ static bool take_members(const char *rest, char *members)
     return true;
 }
 
-static int check(struct cfs_wal_dir *dir, const char *text, cfs_node_id node,
+static int check(struct cfs_wal_dir *dir, char *text, cfs_node_id node,
                  struct cfs_wal_origin *origin)
 {
     struct cfs_wal_origin found = {0};
@@ -77,6 +96,8 @@ static int check(struct cfs_wal_dir *dir, const char *text, cfs_node_id node,
                 dir->path, format, CFS_WAL_FORMAT);
         return -1;
     }
+    if (!take_checksum(text))
+        return refuse_damaged(dir);
     sscanf(text, IDENTITY_FORM IDENTITY_REST "%n", &format, &owner, &dir->mark, &found.cluster,
            &at);
     if (at == 0 || dir->mark == 0 || !take_members(text + at, found.members))
@@ -99,6 +120,21 @@ int cfs_wal_identity_read(struct cfs_wal_dir *dir, cfs_node_id node, struct cfs_
 
     if (known == 1 && check(dir, text, node, origin) != 0)
         return -1;
+    return known;
+}
+
+int cfs_wal_peek(const char *path, cfs_node_id node, struct cfs_wal_origin *origin)
+{
+    struct cfs_wal_dir dir = {.fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+    int known;
+
+    if (dir.fd < 0 && errno == ENOENT)
+        return 0;
+    dir.path = cfs_alloc_copy(path, strlen(path) + 1);
+    known = dir.fd < 0 ? refuse(&dir) : cfs_wal_identity_read(&dir, node, origin);
+    if (dir.fd >= 0)
+        close(dir.fd);
+    free(dir.path);
     return known;
 }
 
@@ -130,7 +166,7 @@ int cfs_wal_identity_write(struct cfs_wal_dir *dir, cfs_node_id node,
             return refuse(dir);
     len = snprintf(text, sizeof(text), IDENTITY_FORM IDENTITY_REST " %s\n", CFS_WAL_FORMAT, node,
                    dir->mark, origin->cluster, origin->members);
-    assert(len > 0 && (size_t)len < sizeof(text));
-    (void)len;
+    assert(len > 0 && (size_t)len + SUM_BYTES < sizeof(text));
+    snprintf(text + len, SUM_BYTES, "sum %016" PRIx64 "\n", XXH3_64bits(text, (size_t)len));
     return replace(dir, text);
 }

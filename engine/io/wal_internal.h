@@ -151,8 +151,8 @@ int cfs_wal_recover(const struct cfs_wal_dir *dir, struct cfs_wal_begin begin,
 struct cfs_wal_supply;
 
 struct cfs_wal_supply *cfs_wal_supply_new(const struct cfs_wal_dir *dir, uint64_t first,
-                                          uint64_t last); /* NULL and errno */
-void cfs_wal_supply_free(struct cfs_wal_supply *supply);  /* NULL is allowed */
+                                          uint64_t last, int event_fd); /* NULL and errno */
+void cfs_wal_supply_free(struct cfs_wal_supply *supply); /* NULL is allowed */
 
 /* Clears the amnesia. */
 void cfs_wal_supply_remember(struct cfs_wal_supply *supply);
@@ -160,15 +160,24 @@ void cfs_wal_supply_remember(struct cfs_wal_supply *supply);
 /* Begins to make segment `number`; tries again each second if that fails. For the writer. */
 void cfs_wal_supply_order(struct cfs_wal_supply *supply, uint64_t number);
 
-/* Waits for segment `number`. A descriptor, or -errno when it cannot be made now. For the writer.
- */
+/* Waits for segment `number`, also for room for it. A descriptor, or -errno when it cannot be made
+ * for another reason, or the log closes. For the writer. */
 int cfs_wal_supply_take(struct cfs_wal_supply *supply, uint64_t number);
+
+/* From now on the writer is not kept waiting for room. */
+void cfs_wal_supply_leave(struct cfs_wal_supply *supply);
+
+/* There was no room at the last attempt. */
+bool cfs_wal_supply_is_full(struct cfs_wal_supply *supply);
 
 /* Begins to remove the segments before `number`, oldest first. */
 void cfs_wal_supply_trim(struct cfs_wal_supply *supply, uint64_t number);
 
 /* How many segments exist. */
 uint32_t cfs_wal_supply_count(struct cfs_wal_supply *supply);
+
+/* Makes the log's descriptor readable. */
+void cfs_wal_signal(int event_fd);
 
 /* For tests: replaces fdatasync(2); before the first submit. */
 void cfs_wal_set_sync(struct cfs_wal *wal, int (*sync)(int fd));

@@ -1,7 +1,7 @@
 /* The next segment, made ahead of time: 16 MiB of zeros take longer than a commit may. One thread,
  * one segment in stock at most; it also removes old ones, and before it makes a new one, for that
  * may need their space. A disk that is full is asked again every second, for space comes
- * back; only a writer who stands before an empty stock is told no. */
+ * back; so a writer who stands before an empty stock waits, unless the log is about to close. */
 #include "io/wal_internal.h"
 
 #include <errno.h>
@@ -25,8 +25,12 @@ struct cfs_wal_supply {
     uint64_t ordered; /* 0: none */
     int fd;           /* of the one ordered; -1: not made yet */
     int error;        /* -errno of the last attempt; 0: none since the order */
-    bool urgent;      /* the writer waits: one more attempt, then say no */
-    bool refused;     /* that attempt failed too */
+    bool urgent;      /* the writer waits */
+    bool leaving;     /* it is not to wait any longer */
+    bool at_once;     /* the next attempt is due */
+    bool refused;     /* what the writer waits for will not come */
+    bool full;        /* the last attempt found no room */
+    int event_fd;     /* told when that changes; borrowed */
     bool remembers;   /* the amnesia is to be cleared */
     bool closing;
     uint64_t first, last; /* the segments that exist */
@@ -53,7 +57,7 @@ static void wait_to_retry(struct cfs_wal_supply *supply)
 
     clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += RETRY_SECONDS;
-    while (!supply->closing && !supply->urgent && supply->first >= supply->keep)
+    while (!supply->closing && !supply->at_once && supply->first >= supply->keep)
         if (pthread_cond_timedwait(&supply->changed, &supply->mutex, &until) == ETIMEDOUT)
             return;
 }
@@ -71,24 +75,42 @@ static void note_failure(struct cfs_wal_supply *supply, int error)
             supply->dir->path, name, strerror(-error));
 }
 
+static bool is_want_of_room(int error)
+{
+    return error == -ENOSPC || error == -EDQUOT || error == -EFBIG;
+}
+
+static void set_full(struct cfs_wal_supply *supply, bool full)
+{
+    bool changed = full != supply->full;
+
+    supply->full = full;
+    if (changed)
+        cfs_wal_signal(supply->event_fd);
+}
+
 /* Under the mutex, which it gives up while the disk is at work. */
 static void attempt(struct cfs_wal_supply *supply)
 {
-    bool urgent = supply->urgent; /* one that began before the writer came does not decide */
+    /* One that began before the writer came, or was told not to wait, does not decide. */
+    bool urgent = supply->urgent, leaving = supply->leaving;
     uint64_t number = supply->ordered;
     int fd;
 
+    supply->at_once = false;
     pthread_mutex_unlock(&supply->mutex);
     fd = open_or_make(supply->dir, number);
     pthread_mutex_lock(&supply->mutex);
     if (fd >= 0) {
         supply->fd = fd;
         supply->last = number > supply->last ? number : supply->last;
+        set_full(supply, false);
         pthread_cond_broadcast(&supply->changed);
         return;
     }
     note_failure(supply, fd);
-    if (urgent) {
+    set_full(supply, is_want_of_room(fd));
+    if (urgent && (leaving || !supply->full)) {
         supply->refused = true;
         pthread_cond_broadcast(&supply->changed);
     } else {
@@ -146,7 +168,7 @@ static void *run(void *arg)
 }
 
 struct cfs_wal_supply *cfs_wal_supply_new(const struct cfs_wal_dir *dir, uint64_t first,
-                                          uint64_t last)
+                                          uint64_t last, int event_fd)
 {
     struct cfs_wal_supply *supply = cfs_alloc_zeroed(1, sizeof(*supply));
     pthread_condattr_t attr;
@@ -154,6 +176,7 @@ struct cfs_wal_supply *cfs_wal_supply_new(const struct cfs_wal_dir *dir, uint64_
 
     supply->dir = dir;
     supply->fd = -1;
+    supply->event_fd = event_fd;
     supply->first = supply->keep = first;
     supply->last = last;
     pthread_mutex_init(&supply->mutex, NULL);
@@ -212,7 +235,7 @@ int cfs_wal_supply_take(struct cfs_wal_supply *supply, uint64_t number)
 
     cfs_wal_supply_order(supply, number);
     pthread_mutex_lock(&supply->mutex);
-    supply->urgent = true;
+    supply->urgent = supply->at_once = true;
     pthread_cond_broadcast(&supply->changed);
     while (supply->fd < 0 && !supply->refused)
         pthread_cond_wait(&supply->changed, &supply->mutex);
@@ -222,6 +245,24 @@ int cfs_wal_supply_take(struct cfs_wal_supply *supply, uint64_t number)
     supply->urgent = supply->refused = false;
     pthread_mutex_unlock(&supply->mutex);
     return fd;
+}
+
+void cfs_wal_supply_leave(struct cfs_wal_supply *supply)
+{
+    pthread_mutex_lock(&supply->mutex);
+    supply->leaving = supply->at_once = true;
+    pthread_cond_broadcast(&supply->changed);
+    pthread_mutex_unlock(&supply->mutex);
+}
+
+bool cfs_wal_supply_is_full(struct cfs_wal_supply *supply)
+{
+    bool full;
+
+    pthread_mutex_lock(&supply->mutex);
+    full = supply->full;
+    pthread_mutex_unlock(&supply->mutex);
+    return full;
 }
 
 void cfs_wal_supply_trim(struct cfs_wal_supply *supply, uint64_t number)

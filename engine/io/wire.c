@@ -3,15 +3,18 @@
  * A batch is one JSON object on one line, then, without separators, the raw bodies whose lengths
  * the object gives, in the order in which they are announced:
  *
- *     {"v":1,"from":2,"to":1,"messages":[{"type":"append","group":0,"term":7,...,
- *      "entries":[{"index":5,"term":7,"time":...,"wall":...,"kind":2,"len":93}]}]}\n<93 bytes>
+ *     {"v":1,"cluster":"0123456789abcdef","from":2,"to":1,"messages":[{"type":"append",
+ *      "group":0,"term":7,...,"entries":[{"index":5,"term":7,"time":...,"wall":...,"kind":2,
+ *      "len":93}]}]}\n<93 bytes>
  *
  * Bodies are the data of entries, forwarded commands, answers, and the names of reads, which may be
  * any bytes and so need not be UTF-8 as JSON demands. Numbers are JSON integers from 0 to 2^63 - 1;
  * what is larger does not travel (nothing in the core comes near). */
 #include "io/wire.h"
 
+#include <inttypes.h>
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,7 +22,7 @@
 #include "io/wire_fields.h"
 
 /* Upper bounds of the JSON text, with every number at its longest (wire_fields.c has the keys). */
-enum { HEAD_SIZE = 96, MESSAGE_SIZE = 320, ENTRY_SIZE = 176, STUCK_SIZE = 64, WAIT_SIZE = 21 };
+enum { HEAD_SIZE = 128, MESSAGE_SIZE = 320, ENTRY_SIZE = 176, STUCK_SIZE = 64, WAIT_SIZE = 21 };
 
 size_t cfs_wire_size_empty(void)
 {
@@ -168,13 +171,23 @@ static int put_message(json_t *messages, const struct cfs_message *m)
     return put_lists(object, m);
 }
 
-static json_t *make_head(cfs_node_id from, cfs_node_id to, const struct cfs_message *messages,
+/* As digits: it may be any 64 bits, which are no number of the format. */
+static int put_cluster(json_t *object, uint64_t cluster)
+{
+    char digits[17];
+
+    snprintf(digits, sizeof digits, "%016" PRIx64, cluster);
+    return json_object_set_new_nocheck(object, "cluster", json_string_nocheck(digits));
+}
+
+static json_t *make_head(const struct cfs_batch_head *of, const struct cfs_message *messages,
                          uint32_t count)
 {
     json_t *head = json_object(), *list = json_array();
 
-    if (put_number(head, "v", CFS_WIRE_VERSION) < 0 || put_number(head, "from", from) < 0 ||
-        put_number(head, "to", to) < 0 || json_object_set_nocheck(head, "messages", list) < 0)
+    if (put_number(head, "v", CFS_WIRE_VERSION) < 0 || put_cluster(head, of->cluster) < 0 ||
+        put_number(head, "from", of->from) < 0 || put_number(head, "to", of->to) < 0 ||
+        json_object_set_nocheck(head, "messages", list) < 0)
         goto failed;
     for (uint32_t i = 0; i < count; i++)
         if (put_message(list, &messages[i]) < 0)
@@ -224,10 +237,10 @@ static size_t batch_size(const struct cfs_message *messages, uint32_t count)
     return size;
 }
 
-int cfs_wire_encode(uint8_t **out, size_t *len, cfs_node_id from, cfs_node_id to,
+int cfs_wire_encode(uint8_t **out, size_t *len, const struct cfs_batch_head *of,
                     const struct cfs_message *messages, uint32_t count)
 {
-    json_t *head = make_head(from, to, messages, count);
+    json_t *head = make_head(of, messages, count);
     size_t size = batch_size(messages, count), head_len;
 
     if (!head)

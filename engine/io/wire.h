@@ -4,8 +4,14 @@
 
 #include "core/message.h"
 
-struct cfs_batch {
+/* Whose batch it is. Nodes of two clusters may share a secret, or get each other's addresses. */
+struct cfs_batch_head {
+    uint64_t cluster;
     cfs_node_id from, to;
+};
+
+struct cfs_batch {
+    struct cfs_batch_head head;
     uint32_t count;
     struct cfs_message *messages; /* owned, with all that they own */
 };
@@ -18,7 +24,7 @@ size_t cfs_wire_size_empty(void);
 
 /* `count` messages, 0 for an empty batch, as malloc'd bytes: the caller frees `*out`. -1 when a
  * number does not fit the format (2^63 and up): then none of them can be sent together. */
-int cfs_wire_encode(uint8_t **out, size_t *len, cfs_node_id from, cfs_node_id to,
+int cfs_wire_encode(uint8_t **out, size_t *len, const struct cfs_batch_head *head,
                     const struct cfs_message *messages, uint32_t count);
 
 /* 0, or -1 with a sentence in `why` and nothing in `batch`. Each message gets the batch's from and

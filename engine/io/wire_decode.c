@@ -299,12 +299,22 @@ static int decode_messages(struct decoder *d, const json_t *head, struct cfs_bat
     for (uint32_t i = 0; i < count; i++) {
         struct cfs_message *m = &batch->messages[batch->count++];
 
-        m->from = batch->from;
-        m->to = batch->to;
+        m->from = batch->head.from;
+        m->to = batch->head.to;
         if (decode_message(d, json_array_get(list, i), m) < 0)
             return -1;
     }
     return d->left ? refuse(d, "%zu bytes too many", d->left) : 0;
+}
+
+static int get_cluster(struct decoder *d, const json_t *head, uint64_t *cluster)
+{
+    const char *digits = json_string_value(json_object_get(head, "cluster"));
+
+    if (!digits || strlen(digits) != 16 || strspn(digits, "0123456789abcdef") != 16)
+        return refuse(d, "'cluster' is not 16 hexadecimal digits");
+    *cluster = strtoull(digits, NULL, 16);
+    return 0;
 }
 
 static int decode_head(struct decoder *d, const json_t *head, struct cfs_batch *batch)
@@ -316,8 +326,9 @@ static int decode_head(struct decoder *d, const json_t *head, struct cfs_batch *
     if (version != CFS_WIRE_VERSION)
         return refuse(d, "version %" PRIu64 " of the batch format; this node speaks version %d",
                       version, CFS_WIRE_VERSION);
-    if (get_u32(d, head, "from", UINT32_MAX, &batch->from) < 0 ||
-        get_u32(d, head, "to", UINT32_MAX, &batch->to) < 0)
+    if (get_cluster(d, head, &batch->head.cluster) < 0 ||
+        get_u32(d, head, "from", UINT32_MAX, &batch->head.from) < 0 ||
+        get_u32(d, head, "to", UINT32_MAX, &batch->head.to) < 0)
         return -1;
     return decode_messages(d, head, batch);
 }

@@ -55,6 +55,7 @@ static const struct cfs_wire_field append_reply[] = {
     MESSAGE(U64, "match", append_reply.match),
     MESSAGE(U64, "sent", append_reply.sent),
     MESSAGE(BOOL, "sound", append_reply.sound),
+    MESSAGE(BOOL, "full", append_reply.full),
     END,
 };
 

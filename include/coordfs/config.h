@@ -22,6 +22,7 @@ struct cfs_config {
     char data[4096];        /* directory of the log; made with mode 0700 if missing */
     char secret_file[4096]; /* holds the cluster's secret, mode 0600; at least 16 characters */
     char secret[257];
+    char join[320];        /* http://HOST:PORT of a node of the cluster to join; "": none */
     uint32_t timeout_ms;   /* how long a call waits for a majority: default 5000 */
     uint32_t session_ms;   /* a node's session: default 5000 */
     uint32_t heartbeat_ms; /* default 60 */
@@ -50,6 +51,9 @@ int cfs_config_read(struct cfs_config *config, const char *path, char *why, size
 
 /* Fills in what follows from the rest, reads the secret, checks all of it together. 0 or -1. */
 int cfs_config_finish(struct cfs_config *config, char *why, size_t size);
+
+/* Reads the secret alone, as cfs_config_finish does. 0 or -1. */
+int cfs_config_read_secret(struct cfs_config *config, char *why, size_t size);
 
 /* A line per key for --help: "  key=VALUE   what it does (default)"; static. */
 const char *cfs_config_help(void);

@@ -24,6 +24,8 @@
     X(CFS_ERR_INVALID, EINVAL, 400, "invalid", "the request makes no sense")                       \
     X(CFS_ERR_NAME_TOO_LONG, ENAMETOOLONG, 400, "name_too_long", "a name has at most 255 bytes")   \
     X(CFS_ERR_TOO_BIG, EFBIG, 413, "too_big", "a lock's content has at most 64 KiB")               \
+    X(CFS_ERR_NO_SPACE, ENOSPC, 507, "no_space",                                                   \
+      "the disks of a majority of the nodes are full")                                             \
     X(CFS_ERR_TOO_MANY, EAGAIN, 503, "too_many", "too many requests wait for an answer")           \
     X(CFS_ERR_NOT_MEMBER, ENOENT, 404, "not_member",                                               \
       "there is no such node in the cluster, or it is the last one")                               \

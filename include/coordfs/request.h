@@ -99,13 +99,15 @@ struct cfs_node_info {
 };
 
 struct cfs_member_change {
-    bool remove; /* info.id goes; else it comes, or its address changes */
+    bool remove; /* info.id goes; else it comes */
+    bool move;   /* or it is there, and has another address now */
     struct cfs_node_info info;
 };
 
 struct cfs_request {
     enum cfs_op op;
-    char name[CFS_NAME_MAX + 1]; /* of the lock; LIST: behind which to go on, "" for all; MEMBER: "" */
+    /* Of the lock; LIST: the one behind which to go on, "" for all; MEMBER: "". */
+    char name[CFS_NAME_MAX + 1];
     union {
         struct cfs_acquire acquire;
         struct cfs_release release;

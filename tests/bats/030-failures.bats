@@ -9,50 +9,6 @@ setup_file() { cluster_up; }
 # Every test may leave nodes down.
 setup() { cluster start 1 2 3; }
 
-# start_workers NODE...: eight, half of them with lockfiles, half with flock, spread over the nodes.
-start_workers() {
-    local i kind
-    local -a nodes=("$@")
-    rm -f "$BATS_TEST_TMPDIR/stop"
-    for i in 0 1 2 3 4 5 6 7; do
-        if (( i < 4 )); then kind=lockfile; else kind=flock; fi
-        background "worker$i" worker "$kind" "$D/${nodes[i % ${#nodes[@]}]}/locks/$kind" \
-            "$BATS_TEST_TMPDIR/$kind" "$BATS_TEST_TMPDIR/stop"
-    done
-}
-
-# Both kinds go on: the logs grow by several lines from where they are now.
-workers_get_on() {
-    local kind lines
-    for kind in lockfile flock; do
-        touch "$BATS_TEST_TMPDIR/$kind.log"
-        lines=$(wc -l < "$BATS_TEST_TMPDIR/$kind.log")
-        wait_until 20 has_lines "$BATS_TEST_TMPDIR/$kind.log" $(( lines + 10 ))
-    done
-}
-
-has_lines() { (( $(wc -l < "$1") >= $2 )); } # FILE COUNT
-
-stop_workers() {
-    local i
-    : > "$BATS_TEST_TMPDIR/stop"
-    for i in 0 1 2 3 4 5 6 7; do
-        finish "worker$i"
-        is "$status" 0 "the status of worker $i, which checks exclusion and its own hold"
-    done
-}
-
-# In the order of the holders, the tokens of each name only grow.
-tokens_grow() {
-    local kind
-    for kind in lockfile flock; do
-        awk '$1 <= last { printf "token %s after %s in line %d\n", $1, last, NR; bad = 1 }
-             { last = $1 }
-             END { exit bad }' "$BATS_TEST_TMPDIR/$kind.log" || fail "a token of $kind did not grow"
-        printf '%s: %s acquisitions\n' "$kind" "$(wc -l < "$BATS_TEST_TMPDIR/$kind.log")"
-    done
-}
-
 @test "kill -9 of the leader under load, ten times: one holder, nothing lost, back in a second" {
     local round leader
     local -a rest times=()

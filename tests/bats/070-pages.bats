@@ -21,7 +21,7 @@ json() {
 shows() { grep -qE -- "$3" "$D/$1/.coordfs/$2"; }
 
 # state I J: what node I says of node J.
-state() { awk -v node="$2" '$1 == node { print $3 }' "$D/$1/.coordfs/nodes"; }
+state() { awk -v node="$2" '$1 == node { print $4 }' "$D/$1/.coordfs/nodes"; }
 
 says() { [[ $(state "$1" "$2") == "$3" ]]; } # I J STATE
 
@@ -50,7 +50,7 @@ says() { [[ $(state "$1" "$2") == "$3" ]]; } # I J STATE
     is "$(state "$other" "$(others "$leader" | tail -n 1)")" unknown 'a follower about another'
     page "$leader" nodes
     is "$(wc -l <<< "$output")" 5 'the lines: about the view, a heading, three nodes'
-    is "$(awk 'NR > 1 { print NF }' <<< "$output" | sort -u)" 7 'the columns'
+    is "$(awk 'NR > 1 { print NF }' <<< "$output" | sort -u)" 9 'the columns'
     page "$leader" nodes.json
     is "$(json 'page["seen_by"] == page["leader"]')" True 'the leader knows that it leads'
     is "$(json 'max(n["heard_ms"] or 0 for n in page["nodes"]) < 1000')" True 'heard lately'

@@ -167,7 +167,10 @@ wait_until() {
     local end=$(( $(now_ms) + $1 * 1000 ))
     shift
     until "$@" > /dev/null 2>&1; do
-        (( $(now_ms) < end )) || fail "waited in vain for: $*"
+        if (( $(now_ms) >= end )); then
+            fail "waited in vain for: $*"
+            return 1 # also where errexit is off, as in teardown
+        fi
         sleep 0.02
     done
 }
@@ -264,4 +267,50 @@ hold() {
 let_go() { # NAME
     printf '\n' > "$BATS_TEST_TMPDIR/$1.go"
     finish "$1"
+}
+
+# --- work that judges exclusion for itself --------------------------------------------------------
+
+# start_workers NODE...: eight, half of them with lockfiles, half with flock, spread over the nodes.
+start_workers() {
+    local i kind
+    local -a nodes=("$@")
+    rm -f "$BATS_TEST_TMPDIR/stop"
+    for i in 0 1 2 3 4 5 6 7; do
+        if (( i < 4 )); then kind=lockfile; else kind=flock; fi
+        background "worker$i" worker "$kind" "$D/${nodes[i % ${#nodes[@]}]}/locks/$kind" \
+            "$BATS_TEST_TMPDIR/$kind" "$BATS_TEST_TMPDIR/stop"
+    done
+}
+
+# Both kinds go on: the logs grow by several lines from where they are now.
+workers_get_on() {
+    local kind lines
+    for kind in lockfile flock; do
+        touch "$BATS_TEST_TMPDIR/$kind.log"
+        lines=$(wc -l < "$BATS_TEST_TMPDIR/$kind.log")
+        wait_until 20 has_lines "$BATS_TEST_TMPDIR/$kind.log" $(( lines + 10 ))
+    done
+}
+
+has_lines() { (( $(wc -l < "$1") >= $2 )); } # FILE COUNT
+
+stop_workers() {
+    local i
+    : > "$BATS_TEST_TMPDIR/stop"
+    for i in 0 1 2 3 4 5 6 7; do
+        finish "worker$i"
+        is "$status" 0 "the status of worker $i, which checks exclusion and its own hold"
+    done
+}
+
+# In the order of the holders, the tokens of each name only grow.
+tokens_grow() {
+    local kind
+    for kind in lockfile flock; do
+        awk '$1 <= last { printf "token %s after %s in line %d\n", $1, last, NR; bad = 1 }
+             { last = $1 }
+             END { exit bad }' "$BATS_TEST_TMPDIR/$kind.log" || fail "a token of $kind did not grow"
+        printf '%s: %s acquisitions\n' "$kind" "$(wc -l < "$BATS_TEST_TMPDIR/$kind.log")"
+    done
 }

@@ -1,12 +1,16 @@
 /* Clients that take and release locks as fast as they can, each a lock of its own, each a process:
  *
- *   lock_client flock    SECONDS CLIENTS MOUNT...     flock(2) LOCK_EX and LOCK_UN on an open file
- *   lock_client lockfile SECONDS CLIENTS MOUNT...     open(O_CREAT|O_EXCL), close, unlink
- *   lock_client etcd     SECONDS CLIENTS ENDPOINT...  v3lock Lock and Unlock by etcd's JSON gateway
+ *   lock_client flock     SECONDS CLIENTS MOUNT...      flock(2) LOCK_EX, LOCK_UN on an open file
+ *   lock_client lockfile  SECONDS CLIENTS MOUNT...      open(O_CREAT|O_EXCL), close, unlink
+ *   lock_client http      SECONDS CLIENTS URL...        POST and DELETE /lock/NAME of coordfs
+ *   lock_client etcd      SECONDS CLIENTS ENDPOINT...   v3lock Lock, Unlock by the JSON gateway
+ *   lock_client fdatasync SECONDS CLIENTS DIRECTORY...  what a lock costs the disk: 4 KiB into a
+ *                                                       file that has room for them, fdatasync(2)
  *
  * Client i uses target i modulo their number. The file is opened, the connection and etcd's lease
- * (one per client) are made before the clock starts; connections are kept. Prints one line: pairs
- * of acquire and release a second, the median and the 99th percentile of a pair in microseconds. */
+ * (one per client) are made before the clock starts; connections are kept. http reads its header
+ * with the secret from the file $LOCK_CLIENT_AUTH. Prints one line: pairs of acquire and release a
+ * second, median and 99th percentile of a pair in microseconds, and the same two of an acquire. */
 #include <curl/curl.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -26,6 +30,8 @@
 #define CLIENTS_MAX 64
 #define SAMPLES_MAX (1u << 20) /* of one client; a run ends when they are full */
 #define REPLY_BYTES 4096
+#define FILE_BYTES (16 << 20) /* as a segment of the log */
+#define BLOCK_BYTES 4096
 
 /* What all processes see: a start signal and the samples. Pages not written cost nothing. */
 struct shared {
@@ -33,6 +39,7 @@ struct shared {
     atomic_bool go;
     uint32_t counts[CLIENTS_MAX];
     uint32_t pair_ns[CLIENTS_MAX][SAMPLES_MAX];
+    uint32_t acquire_ns[CLIENTS_MAX][SAMPLES_MAX];
 };
 
 struct client {
@@ -45,6 +52,7 @@ struct client {
     char lock_url[512], unlock_url[512], lease_url[512];
     char lock_body[256];
     char key[REPLY_BYTES]; /* etcd's name of the hold, still base64 */
+    off_t at;              /* fdatasync: where it writes next */
     char reply[REPLY_BYTES];
     size_t reply_len;
 };
@@ -53,7 +61,8 @@ struct client {
 struct mode {
     const char *name;
     int (*prepare)(struct client *client);
-    int (*pair)(struct client *client);
+    int (*acquire)(struct client *client);
+    int (*release)(struct client *client);
 };
 
 static uint64_t now_ns(void)
@@ -83,23 +92,60 @@ static int prepare_flock(struct client *client)
     return client->fd >= 0 ? 0 : complain(client, client->path);
 }
 
-static int pair_flock(struct client *client)
+static int acquire_flock(struct client *client)
 {
-    if (flock(client->fd, LOCK_EX) != 0)
-        return complain(client, "LOCK_EX");
-    if (flock(client->fd, LOCK_UN) != 0)
-        return complain(client, "LOCK_UN");
-    return 0;
+    return flock(client->fd, LOCK_EX) == 0 ? 0 : complain(client, "LOCK_EX");
 }
 
-static int pair_lockfile(struct client *client)
+static int release_flock(struct client *client)
+{
+    return flock(client->fd, LOCK_UN) == 0 ? 0 : complain(client, "LOCK_UN");
+}
+
+static int acquire_lockfile(struct client *client)
 {
     int fd = open(client->path, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0666);
 
     if (fd < 0)
         return complain(client, client->path);
     close(fd);
+    return 0;
+}
+
+static int release_lockfile(struct client *client)
+{
     return unlink(client->path) == 0 ? 0 : complain(client, "unlink");
+}
+
+static int prepare_fdatasync(struct client *client)
+{
+    static const char zeros[1 << 20];
+
+    snprintf(client->path, sizeof(client->path), "%s/fdatasync-%d", client->target, client->id);
+    client->fd = open(client->path, O_CREAT | O_TRUNC | O_RDWR | O_CLOEXEC, 0600);
+    if (client->fd < 0)
+        return complain(client, client->path);
+    for (int i = 0; i < FILE_BYTES / (int)sizeof(zeros); i++)
+        if (write(client->fd, zeros, sizeof(zeros)) != (ssize_t)sizeof(zeros))
+            return complain(client, "write");
+    return fsync(client->fd) == 0 ? 0 : complain(client, "fsync");
+}
+
+static int acquire_fdatasync(struct client *client)
+{
+    char block[BLOCK_BYTES];
+
+    memset(block, 1 + (int)(client->at / BLOCK_BYTES % 255), sizeof(block));
+    if (pwrite(client->fd, block, sizeof(block), client->at) != (ssize_t)sizeof(block))
+        return complain(client, "pwrite");
+    client->at = (client->at + BLOCK_BYTES) % FILE_BYTES;
+    return fdatasync(client->fd) == 0 ? 0 : complain(client, "fdatasync");
+}
+
+static int release_nothing(struct client *client)
+{
+    (void)client;
+    return 0;
 }
 
 static size_t keep_reply(char *data, size_t size, size_t count, void *arg)
@@ -115,7 +161,8 @@ static size_t keep_reply(char *data, size_t size, size_t count, void *arg)
     return bytes;
 }
 
-static int post(struct client *client, const char *url, const char *body)
+static int send_request(struct client *client, const char *method, const char *url,
+                        const char *body)
 {
     long status = 0;
     CURLcode code;
@@ -124,6 +171,7 @@ static int post(struct client *client, const char *url, const char *body)
     client->reply[0] = '\0';
     curl_easy_setopt(client->curl, CURLOPT_URL, url);
     curl_easy_setopt(client->curl, CURLOPT_POSTFIELDS, body);
+    curl_easy_setopt(client->curl, CURLOPT_CUSTOMREQUEST, method);
     code = curl_easy_perform(client->curl);
     curl_easy_getinfo(client->curl, CURLINFO_RESPONSE_CODE, &status);
     if (code == CURLE_OK && status == 200)
@@ -131,6 +179,59 @@ static int post(struct client *client, const char *url, const char *body)
     fprintf(stderr, "lock_client %d: %s: %s, status %ld, %s\n", client->id, url,
             curl_easy_strerror(code), status, client->reply);
     return -1;
+}
+
+static int post(struct client *client, const char *url, const char *body)
+{
+    return send_request(client, "POST", url, body);
+}
+
+static int prepare_curl(struct client *client, const char *header)
+{
+    client->curl = curl_easy_init();
+    if (!client->curl)
+        return complain(client, "curl_easy_init");
+    client->headers = curl_slist_append(NULL, header);
+    curl_easy_setopt(client->curl, CURLOPT_HTTPHEADER, client->headers);
+    curl_easy_setopt(client->curl, CURLOPT_NOPROXY, "*");
+    curl_easy_setopt(client->curl, CURLOPT_WRITEFUNCTION, keep_reply);
+    curl_easy_setopt(client->curl, CURLOPT_WRITEDATA, client);
+    return 0;
+}
+
+static int prepare_http(struct client *client)
+{
+    const char *path = getenv("LOCK_CLIENT_AUTH");
+    FILE *file = path ? fopen(path, "r") : NULL;
+    char header[256] = "";
+
+    if (!file || !fgets(header, sizeof(header), file)) {
+        if (file)
+            fclose(file);
+        return complain(client, "LOCK_CLIENT_AUTH");
+    }
+    fclose(file);
+    header[strcspn(header, "\n")] = '\0';
+    snprintf(client->lock_url, sizeof(client->lock_url),
+             "%s/lock/bench-http-%d?lock_type=exclusive", client->target, client->id);
+    return prepare_curl(client, header);
+}
+
+static int acquire_http(struct client *client)
+{
+    return post(client, client->lock_url, "");
+}
+
+static int release_http(struct client *client)
+{
+    json_t *reply = json_loads(client->reply, 0, NULL);
+    json_int_t token = json_integer_value(json_object_get(reply, "token"));
+
+    json_decref(reply);
+    snprintf(client->unlock_url, sizeof(client->unlock_url),
+             "%s/lock/bench-http-%d?token=%" JSON_INTEGER_FORMAT, client->target, client->id,
+             token);
+    return send_request(client, "DELETE", client->unlock_url, "");
 }
 
 /* The string `field` of the reply, into `out`. */
@@ -172,14 +273,8 @@ static int prepare_etcd(struct client *client)
 {
     char lease[64], name[9];
 
-    client->curl = curl_easy_init();
-    if (!client->curl)
-        return complain(client, "curl_easy_init");
-    client->headers = curl_slist_append(NULL, "Content-Type: application/json");
-    curl_easy_setopt(client->curl, CURLOPT_HTTPHEADER, client->headers);
-    curl_easy_setopt(client->curl, CURLOPT_NOPROXY, "*");
-    curl_easy_setopt(client->curl, CURLOPT_WRITEFUNCTION, keep_reply);
-    curl_easy_setopt(client->curl, CURLOPT_WRITEDATA, client);
+    if (prepare_curl(client, "Content-Type: application/json") != 0)
+        return -1;
     snprintf(client->lease_url, sizeof(client->lease_url), "%s/v3/lease/grant", client->target);
     snprintf(client->lock_url, sizeof(client->lock_url), "%s/v3/lock/lock", client->target);
     snprintf(client->unlock_url, sizeof(client->unlock_url), "%s/v3/lock/unlock", client->target);
@@ -192,21 +287,27 @@ static int prepare_etcd(struct client *client)
     return 0;
 }
 
-static int pair_etcd(struct client *client)
+static int acquire_etcd(struct client *client)
+{
+    return post(client, client->lock_url, client->lock_body);
+}
+
+static int release_etcd(struct client *client)
 {
     char body[REPLY_BYTES + 16];
 
-    if (post(client, client->lock_url, client->lock_body) != 0 ||
-        reply_string(client, "key", client->key, sizeof(client->key)) != 0)
+    if (reply_string(client, "key", client->key, sizeof(client->key)) != 0)
         return -1;
     snprintf(body, sizeof(body), "{\"key\":\"%s\"}", client->key);
     return post(client, client->unlock_url, body);
 }
 
 static const struct mode modes[] = {
-    {"flock", prepare_flock, pair_flock},
-    {"lockfile", prepare_path, pair_lockfile},
-    {"etcd", prepare_etcd, pair_etcd},
+    {"flock", prepare_flock, acquire_flock, release_flock},
+    {"lockfile", prepare_path, acquire_lockfile, release_lockfile},
+    {"http", prepare_http, acquire_http, release_http},
+    {"etcd", prepare_etcd, acquire_etcd, release_etcd},
+    {"fdatasync", prepare_fdatasync, acquire_fdatasync, release_nothing},
 };
 
 /* A client's whole life; its exit status. A few pairs before the start warm up what warms up. */
@@ -219,7 +320,7 @@ static int run_client(const struct mode *mode, struct client *client, struct sha
     if (mode->prepare(client) != 0)
         return 1;
     for (int i = 0; i < 20; i++) {
-        if (mode->pair(client) != 0)
+        if (mode->acquire(client) != 0 || mode->release(client) != 0)
             return 1;
     }
     atomic_fetch_add(&shared->ready, 1);
@@ -228,11 +329,15 @@ static int run_client(const struct mode *mode, struct client *client, struct sha
     begin = now_ns();
     end = begin + (uint64_t)(seconds * 1e9);
     for (before = begin; before < end && count < SAMPLES_MAX; count++) {
-        uint64_t after;
+        uint64_t between, after;
 
-        if (mode->pair(client) != 0)
+        if (mode->acquire(client) != 0)
+            return 1;
+        between = now_ns();
+        if (mode->release(client) != 0)
             return 1;
         after = now_ns();
+        shared->acquire_ns[client->id][count] = (uint32_t)(between - before);
         shared->pair_ns[client->id][count] = (uint32_t)(after - before);
         before = after;
     }
@@ -247,10 +352,27 @@ static int compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+/* Prints the median and the 99th percentile of `samples`, in microseconds. */
+static void print_middle(const uint32_t samples[CLIENTS_MAX][SAMPLES_MAX],
+                         const struct shared *shared, int clients, uint32_t *all)
+{
+    size_t total = 0;
+    uint32_t middle, high;
+
+    for (int i = 0; i < clients; i++) {
+        memcpy(all + total, samples[i], shared->counts[i] * sizeof(*all));
+        total += shared->counts[i];
+    }
+    qsort(all, total, sizeof(*all), compare);
+    middle = all[total / 2];
+    high = all[total * 99 / 100];
+    printf(" %.1f %.1f", middle / 1e3, high / 1e3);
+}
+
 static int report(const struct shared *shared, int clients, double seconds)
 {
     size_t total = 0;
-    uint32_t *all, middle, high;
+    uint32_t *all;
 
     for (int i = 0; i < clients; i++)
         total += shared->counts[i];
@@ -260,15 +382,10 @@ static int report(const struct shared *shared, int clients, double seconds)
         free(all);
         return 1;
     }
-    total = 0;
-    for (int i = 0; i < clients; i++) {
-        memcpy(all + total, shared->pair_ns[i], shared->counts[i] * sizeof(*all));
-        total += shared->counts[i];
-    }
-    qsort(all, total, sizeof(*all), compare);
-    middle = all[total / 2];
-    high = all[total * 99 / 100];
-    printf("%.0f %.1f %.1f\n", (double)total / seconds, middle / 1e3, high / 1e3);
+    printf("%.0f", (double)total / seconds);
+    print_middle(shared->pair_ns, shared, clients, all);
+    print_middle(shared->acquire_ns, shared, clients, all);
+    printf("\n");
     free(all);
     return 0;
 }
@@ -305,7 +422,8 @@ int main(int argc, char **argv)
     long clients;
 
     if (argc < 5) {
-        fprintf(stderr, "usage: lock_client flock|lockfile|etcd SECONDS CLIENTS TARGET...\n");
+        fprintf(stderr, "usage: lock_client flock|lockfile|http|etcd|fdatasync SECONDS CLIENTS "
+                        "TARGET...\n");
         return 2;
     }
     for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {

@@ -12,6 +12,8 @@
 #define LOOK_EVERY CFS_MS(20)
 /* A request is answered within the timeout and this. */
 #define ANSWER_SLACK CFS_MS(500)
+/* Room is known within this, once everything is repaired. */
+#define ROOM_SLACK CFS_MS(500)
 
 static const char *const stage_names[] = {"run", "settle", "work", "end", "probe", "agree", "done"};
 
@@ -47,9 +49,7 @@ static void check_requests(struct sim *sim, const struct sim_node *node)
 
 void sim_live_stepped(struct sim *sim, struct sim_node *node)
 {
-    bool founded = sim->raft.committed_count > 0;
-
-    if (founded && node->view.available && !node->member_since)
+    if (node->view.session && !node->member_since)
         node->member_since = sim->world.now;
 }
 
@@ -66,12 +66,26 @@ static bool may_time_out(const struct sim *sim, const struct sim_op *op)
     return change && op->submitted < op->node->resumed;
 }
 
+/* Some disk has to have been full, and while nodes are cut off the others may not hear that it has
+ * room again. */
+static bool may_be_full(const struct sim *sim, const struct sim_op *op)
+{
+    bool was_full = false;
+
+    for (uint32_t i = 0; i < sim->swarm.node_count; i++)
+        was_full |= sim->nodes[i].full_until != 0;
+    return was_full && op->submitted < sim->swarm.quiet_at + ROOM_SLACK;
+}
+
 void sim_live_judge(struct sim *sim, const struct sim_op *op, enum cfs_error error)
 {
     if (error == CFS_ERR_TIMED_OUT && !may_time_out(sim, op))
         sim_fail(sim, "timed-out",
                  "request %" PRIu64 " of node %u is told that the cluster is silent", op->id,
                  op->node->id);
+    if (error == CFS_ERR_NO_SPACE && !may_be_full(sim, op))
+        sim_fail(sim, "no-space", "request %" PRIu64 " of node %u is told that disks are full",
+                 op->id, op->node->id);
 }
 
 /* Stages. */

@@ -523,7 +523,7 @@ static void write_answered(struct sim *sim, const struct sim_op *op, enum cfs_er
         hold->written = sim->world.now;
     } else if (is_unclear(sim, error) || error == CFS_ERR_INTERRUPTED) {
         hold->content_unclear = true;
-    } else if (sim_hold_relied_on(sim, hold)) {
+    } else if (error != CFS_ERR_NO_SPACE && sim_hold_relied_on(sim, hold)) {
         sim_fail(sim, "forgotten", "node %u cannot write to %s under token %" PRIu64 ": %s",
                  op->node->id, sim_name(op->name), hold->token, cfs_error_word(error));
     }

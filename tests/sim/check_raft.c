@@ -284,6 +284,10 @@ void sim_raft_sent(struct sim *sim, const struct cfs_message *message)
     if (message->type != CFS_MSG_VOTE_REPLY || message->vote_reply.pre ||
         !message->vote_reply.granted)
         return;
+    /* A node that came back with a new disk may vote anew: its voice does not count, and who counts
+     * it is found by what follows from it. */
+    if (message->vote_reply.amnesia == CFS_BLANK && message->term > 1)
+        return;
     vote = &term_at(&sim->raft, message->term)->votes[message->from];
     if (*vote && *vote != message->to)
         sim_fail(sim, "one-vote-a-term", "node %u votes for %u and for %u in term %" PRIu64,

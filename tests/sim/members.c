@@ -90,10 +90,27 @@ static cfs_node_id any_of(struct sim *sim, cfs_node_set set)
     return 0;
 }
 
+/* Whom a node counts on whose log is newer than what the administrator sees: he may look at one
+ * that has been removed and does not know yet. No disk that somebody counts on is thrown away. */
+static cfs_node_set counted_on(const struct sim *sim, const struct sim_node *best)
+{
+    cfs_node_set all = 0;
+
+    for (uint32_t i = 0; i < sim->swarm.node_count; i++) {
+        const struct sim_node *node = &sim->nodes[i];
+        if (node->state == SIM_UP && !node->outside &&
+            (node->view.term > best->view.term ||
+             (node->view.term == best->view.term &&
+              node->view.last_index >= best->view.last_index)))
+            all |= members(node);
+    }
+    return all;
+}
+
 /* Nodes outside that may come in now. */
 static cfs_node_set outsiders(const struct sim *sim, const struct sim_node *best)
 {
-    cfs_node_set taken = wanted(best) | members(best), out = 0;
+    cfs_node_set taken = wanted(best) | members(best) | counted_on(sim, best), out = 0;
 
     if (best->view.changing)
         return 0;

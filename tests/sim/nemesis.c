@@ -160,6 +160,11 @@ static void lose_disk(struct sim *sim)
     sim_at(sim, end, start_again, node, node->life);
 }
 
+static void fill_disk(struct sim *sim)
+{
+    sim_node_fill(sim, any_node(sim), until(sim, 1000));
+}
+
 /* The network. */
 
 static enum sim_cut any_cut(struct sim *sim)

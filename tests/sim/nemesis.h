@@ -22,6 +22,7 @@ struct sim_node;
     X(ONE_WAY, one_way, "a node is heard but hears nothing, or the reverse")                       \
     X(LINKS, links, "some links fail, in some directions")                                         \
     X(LEAVE, leave, "a node is unmounted cleanly and mounted again")                               \
+    X(FILL_DISK, fill_disk, "a disk is full for a while")                                          \
     X(LOSE_DISK, lose_disk, "a node comes back with a new disk")                                   \
     X(CHANGE_MEMBERS, sim_members_change, "a node is added, removed or replaced")
 

@@ -134,6 +134,8 @@ static void begin_sync(struct sim *sim, struct sim_node *node)
         return;
     if (!sim_quiet(sim) && sim_random_chance(random, swarm->stall_permille))
         takes = sim_random_between(random, swarm->sync_max, swarm->stall_max);
+    if (sim->world.now >= node->used_up_at && sim->world.now < node->full_until)
+        takes += node->full_until - sim->world.now;
     node->syncing = true;
     /* A life has fewer than 2^24 records, a run fewer than 2^40 lives. */
     sim_at(sim, sim->world.now + takes, synced, node, node->life << 24 | sim_disk_lsn(&node->disk));
@@ -153,6 +155,35 @@ static void synced(struct sim *sim, void *arg, uint64_t value)
     node->syncing = false;
     event.lsn = sim_disk_sync(&node->disk, value & 0xffffff);
     sim_node_event(sim, node, node->life, &event);
+}
+
+static bool is_full(const struct sim *sim, const struct sim_node *node)
+{
+    return sim->world.now < node->full_until;
+}
+
+static void tell_of_room(struct sim *sim, void *arg, uint64_t life)
+{
+    struct sim_node *node = arg;
+    struct cfs_event event = {.type = CFS_EV_DISK, .full = is_full(sim, node)};
+
+    if (life == node->life && node->state == SIM_PAUSED)
+        sim_at(sim, node->resume_at + 1, tell_of_room, node, life);
+    else
+        sim_node_event(sim, node, life, &event);
+}
+
+void sim_node_fill(struct sim *sim, struct sim_node *node, cfs_time until)
+{
+    if (node->state != SIM_UP || is_full(sim, node))
+        return;
+    sim_say(sim, "the disk of n%u is full for %" PRIu64 " ms", node->id,
+            (until - sim->world.now) / 1000);
+    node->full_until = until;
+    node->used_up_at =
+        sim->world.now + sim_random_below(&sim->random_node, 2 * (until - sim->world.now) + 1);
+    tell_of_room(sim, node, node->life);
+    sim_at(sim, until, tell_of_room, node, node->life);
 }
 
 /* Effects. */
@@ -326,6 +357,10 @@ void sim_node_start(struct sim *sim, struct sim_node *node, bool reboot)
     sim_raft_started(sim, node);
     sim_kernel_start(&node->kernel);
     sim_node_event(sim, node, node->life, &event);
+    if (!is_full(sim, node))
+        return;
+    tell_of_room(sim, node, node->life);
+    sim_at(sim, node->full_until, tell_of_room, node, node->life);
 }
 
 void sim_node_crash(struct sim *sim, struct sim_node *node)

@@ -32,6 +32,8 @@ struct sim_node {
     struct sim_disk disk;
     struct sim_jobs jobs; /* what the checkpoint store has to do */
     bool syncing;
+    cfs_time full_until; /* true time: its disk is; and from when on nothing more is written */
+    cfs_time used_up_at;
     cfs_time tick_at; /* true time of the timer that is set; CFS_NEVER: none */
     uint64_t tick_number;
     bool flush_coming;
@@ -41,7 +43,7 @@ struct sim_node {
     cfs_time lease_seen;   /* node time: sending of the newest keepalive seen to be answered */
     uint64_t opening;      /* nonce of the newest OPEN_SESSION that it sent */
     cfs_time opening_sent; /* node time of its first sending */
-    cfs_time member_since; /* true time: first asked a cluster that was founded; 0: not yet */
+    cfs_time member_since; /* true time of its first session: the cluster is founded; 0: none yet */
     bool leaving;
     bool outside; /* not in the cluster: DOWN until it is brought in */
     bool joined;  /* it came later: it knows of no first members */
@@ -55,6 +57,9 @@ void sim_node_close(struct sim_node *node);
 void sim_node_start(struct sim *sim, struct sim_node *node, bool reboot);
 void sim_node_crash(struct sim *sim, struct sim_node *node);
 void sim_node_pause(struct sim *sim, struct sim_node *node, cfs_time until);
+
+/* The disk is full until then; after a while what is left of the log is used up too. */
+void sim_node_fill(struct sim *sim, struct sim_node *node, cfs_time until);
 
 /* Closes its session, then stops; at `until` at the latest. */
 void sim_node_leave(struct sim *sim, struct sim_node *node, cfs_time until);

@@ -154,7 +154,9 @@ static void perform(struct scene_node *node, struct cfs_effect *effect)
         scene_say(node->scene, "%u is told: session %s", node->id, words[effect->session]);
         break;
     case CFS_FX_NODES:
+        break;
     case CFS_FX_REMOVED:
+        scene_say(node->scene, "%u is told: removed from the cluster", node->id);
         break;
     case CFS_FX_CAUGHT_UP:
         node->disk.amnesia = CFS_REMEMBERS;
@@ -226,6 +228,8 @@ void scene_start(struct scene_node *node)
     config.node = node->id;
     config.seed = node->id * 1000 + node->starts++;
     config.amnesia = node->disk.amnesia;
+    if (node->joins)
+        config.member_count = 0;
     config.trace = core_trace;
     config.trace_arg = node;
     node->core = cfs_core_new(&config);
@@ -243,15 +247,20 @@ void scene_crash(struct scene_node *node, size_t kept)
     forget_asks(node->scene, node->id);
 }
 
-void scene_cluster(struct scene *scene, uint32_t node_count)
+void scene_cluster(struct scene *scene, uint32_t members, uint32_t spare)
 {
     scene->now = CFS_SECONDS(1);
-    scene->node_count = scene->config.member_count = node_count;
-    for (uint32_t i = 0; i < node_count; i++) {
-        scene->config.members[i] = i + 1;
-        scene->nodes[i] = (struct scene_node){.scene = scene, .id = i + 1};
+    scene->node_count = members + spare;
+    scene->config.member_count = members;
+    scene->config.addresses = spare ? scene->addresses : NULL;
+    for (uint32_t i = 0; i < scene->node_count; i++) {
+        scene->nodes[i] = (struct scene_node){.scene = scene, .id = i + 1, .joins = i >= members};
+        scene->nodes[i].disk.amnesia = spare ? CFS_BLANK : CFS_REMEMBERS;
+        scene->addresses[i] = (struct cfs_node_info){.id = i + 1};
     }
-    for (uint32_t i = 0; i < node_count; i++)
+    for (uint32_t i = 0; i < members; i++)
+        scene->config.members[i] = i + 1;
+    for (uint32_t i = 0; i < members; i++)
         scene_start(&scene->nodes[i]);
 }
 

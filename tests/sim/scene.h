@@ -36,6 +36,7 @@ struct scene_node {
     struct sim_disk disk;
     bool disk_by_hand; /* records become durable only by `persist` */
     uint32_t starts;
+    bool joins; /* it knows of no first members */
     struct scene_stuck stuck[SCENE_STUCK_MAX];
     uint32_t stuck_count;
 };
@@ -44,6 +45,7 @@ struct scene {
     struct cfs_core_config config;
     cfs_time now;
     struct scene_node nodes[CFS_MEMBERS_MAX];
+    struct cfs_node_info addresses[CFS_MEMBERS_MAX];
     uint32_t node_count;
     struct scene_letter *letters;                       /* oldest first */
     struct scene_letter *kept;                          /* copies that come late, if at all */
@@ -59,8 +61,9 @@ void scene_close(struct scene *scene);
 /* One line of what happened. */
 void scene_say(struct scene *scene, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* `config` gives the times; members are made up. All nodes start. */
-void scene_cluster(struct scene *scene, uint32_t node_count);
+/* `config` gives the times; members are made up, and start. With spare nodes, which do not, the
+ * cluster can change: all disks are new, and it knows where its members are. */
+void scene_cluster(struct scene *scene, uint32_t members, uint32_t spare);
 
 /* Lets `event` happen on a node that runs, and performs what follows from it. */
 void scene_step(struct scene_node *node, struct cfs_event *event);

@@ -141,6 +141,9 @@ static void narrow_to_cancels(struct sim_swarm *swarm, struct sim_random *random
     swarm->cancel_permille = 500;
     swarm->patience_max = CFS_MS(20);
     swarm->reading_nodes = 0;
+    for (uint32_t i = 0; i < CFS_MEMBERS_MAX; i++)
+        swarm->sessions[i] = CFS_MS(3000);
+    swarm->session = swarm->timeout = CFS_MS(3000);
     swarm->think_max = CFS_MS(sim_random_between(random, 200, 1000));
     swarm->action_weights[SIM_CREATE] = 30;
 }

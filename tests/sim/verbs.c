@@ -40,8 +40,9 @@ static cfs_time milliseconds(const char *word)
 static int do_cluster(struct scene *scene, char **words, uint32_t count)
 {
     unsigned long size = count > 1 ? strtoul(words[1], NULL, 10) : 0;
+    uint64_t spare = verb_option(words, count, "spare", 0);
 
-    if (size < 1 || size > CFS_MEMBERS_MAX || scene->node_count)
+    if (size < 1 || size > CFS_MEMBERS_MAX || spare > CFS_MEMBERS_MAX - size || scene->node_count)
         return -1;
     scene->config = (struct cfs_core_config){
         .heartbeat = CFS_MS(verb_option(words, count, "heartbeat", 50)),
@@ -51,7 +52,7 @@ static int do_cluster(struct scene *scene, char **words, uint32_t count)
         .timeout = CFS_MS(verb_option(words, count, "timeout", 1000)),
         .checkpoint_bytes = verb_option(words, count, "checkpoint", 0),
         .snapshot_bytes = (uint32_t)verb_option(words, count, "chunk", 4096)};
-    scene_cluster(scene, (uint32_t)size);
+    scene_cluster(scene, (uint32_t)size, (uint32_t)spare);
     return 0;
 }
 
@@ -319,6 +320,23 @@ static int do_show(struct scene *scene, char **words, uint32_t count)
     return 0;
 }
 
+static int do_members(struct scene *scene, char **words, uint32_t count)
+{
+    struct scene_node *node = count == 2 ? verb_node(scene, words[1]) : NULL;
+    struct cfs_member_view members[CFS_NODE_MAX];
+    uint32_t found = node && node->core ? cfs_core_members(node->core, members) : 0;
+    char line[256] = "";
+    size_t used = 0;
+
+    if (!node)
+        return -1;
+    for (uint32_t i = 0; i < found && used < sizeof line - 24; i++)
+        used += (size_t)snprintf(line + used, sizeof line - used, "%s %u %s", i ? "," : "",
+                                 members[i].node, members[i].role);
+    scene_say(scene, "%u knows of%s", node->id, found ? line : " nobody");
+    return 0;
+}
+
 static const struct verb {
     const char *name;
     int (*fn)(struct scene *scene, char **words, uint32_t count);
@@ -326,7 +344,7 @@ static const struct verb {
 } verbs[] = {
     {"cluster", do_cluster,
      "cluster N [heartbeat=MS] [lease=MS] [election=MS] [session=MS] [timeout=MS] "
-     "[checkpoint=BYTES] [chunk=BYTES]"},
+     "[checkpoint=BYTES] [chunk=BYTES] [spare=COUNT]"},
     {"run", do_run, "run MS: time passes as in a perfect world"},
     {"advance", do_advance, "advance MS: the clocks move, and nothing else"},
     {"tick", do_tick, "tick N: the node looks at its clock"},
@@ -342,17 +360,19 @@ static const struct verb {
     {"heal", do_heal, "heal: all links work"},
     {"refuse", do_refuse, "refuse N PEER: N's connection to PEER is refused"},
     {"crash", do_crash, "crash N [keep=COUNT]: loses what is not durable, but for COUNT records"},
-    {"restart", do_restart, "restart N"},
+    {"restart", do_restart, "restart N: also the first time, if it is a spare one"},
     {"lose-disk", do_lose_disk,
      "lose-disk N: its disk is a new one, which it knows; after a crash"},
     {"disk", do_disk, "disk N slow|fast: records become durable by `persist` only, or at once"},
     {"persist", do_persist, "persist N [COUNT]"},
     {"ask", verb_ask,
-     "ask N LABEL acquire|release|remove|write|get|list [NAME] [words] [key=value]"},
+     "ask N LABEL acquire|release|remove|write|get|list [NAME] [words] [key=value], or "
+     "ask N LABEL member ID [for=OTHER] | member ID goes"},
     {"cancel", do_cancel, "cancel LABEL: its process gives up"},
     {"stuck", do_stuck, "stuck N HANDLE LABEL: who has HANDLE open waits for request LABEL"},
     {"leave", do_leave, "leave N: a clean unmount"},
     {"show", do_show, "show N"},
+    {"members", do_members, "members N: who takes part, as far as N knows"},
 };
 
 const char *verbs_help(void)

@@ -13,7 +13,9 @@ static void fill_acquire(struct cfs_acquire *acquire, uint32_t node, char **word
 
     *acquire = (struct cfs_acquire){
         .mode = verb_has(words, count, "shared") ? CFS_SHARED : CFS_EXCLUSIVE,
-        .kind = lockfile ? CFS_LOCKFILE : leased ? CFS_LEASED : CFS_FLOCK,
+        .kind = lockfile ? CFS_LOCKFILE
+                : leased ? CFS_LEASED
+                         : CFS_FLOCK,
         .form = directory ? CFS_FORM_DIRECTORY : CFS_FORM_FILE,
         .wait = verb_has(words, count, "wait"),
         .handle = lockfile || leased ? 0 : verb_option(words, count, "handle", 1),
@@ -51,6 +53,12 @@ static int fill(struct cfs_request *request, uint32_t node, char **words, uint32
                                             .len = (uint32_t)strlen(words[count - 1])};
     } else if (strcmp(words[0], "get") == 0) {
         request->op = CFS_OP_GET;
+    } else if (strcmp(words[0], "member") == 0 && count > 1) {
+        request->op = CFS_OP_MEMBER;
+        request->member = (struct cfs_member_change){
+            .remove = verb_has(words, count, "goes"),
+            .info = {.id = (cfs_node_id)strtoul(words[1], NULL, 10),
+                     .replaces = (cfs_node_id)verb_option(words, count, "for", 0)}};
     } else if (strcmp(words[0], "list") == 0) {
         request->op = CFS_OP_LIST;
     } else {
@@ -66,7 +74,7 @@ int verb_ask(struct scene *scene, char **words, uint32_t count)
 
     if (!node || fill(&request, node->id, words + 3, count - 3) != 0)
         return -1;
-    if (request.op != CFS_OP_LIST) {
+    if (request.op != CFS_OP_LIST && request.op != CFS_OP_MEMBER) {
         if (count < 5)
             return -1;
         snprintf(request.name, sizeof request.name, "%s", words[4]);

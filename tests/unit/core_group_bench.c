@@ -162,6 +162,11 @@ void group_bench_leave_behind(struct group_bench *gb)
     group_bench_hold(gb, "lock", 10);
     group_bench_checkpoint(gb);
     cfs_group_unreachable(&gb->group, 2);
+    group_bench_receive(gb, (struct cfs_message){.type = CFS_MSG_APPEND_REPLY,
+                                                 .from = 2,
+                                                 .term = gb->group.raft.term,
+                                                 .append_reply = {.sent = gb->bench.env.now,
+                                                                  .sound = true}});
     bench_clear(&gb->bench);
     cfs_group_flush(&gb->group);
 }

@@ -107,8 +107,14 @@ void peers_start(struct peers *f, int i)
 
     node->server = cfs_http_server_new(f->loop, &node->config, on_request, node);
     assert_non_null(node->server);
-    node->transport = cfs_transport_new(f->loop, &node->config, &events);
+    node->transport =
+        cfs_transport_new(f->loop, &node->config, node->cluster ? node->cluster : CLUSTER, &events);
     assert_non_null(node->transport);
+    for (uint32_t j = 0; j < node->config.member_count; j++) {
+        const struct cfs_member *member = &node->config.members[j];
+        if (member->id != node->config.node)
+            cfs_transport_set_peer(node->transport, member->id, member->host, member->port);
+    }
 }
 
 void peers_stop(struct peers *f, int i)

@@ -14,12 +14,15 @@
 #include "io/http_server.h"
 #include "io/transport.h"
 
+#define CLUSTER UINT64_C(0x8877665544332211)
+
 enum { NODES = 2, SEEN_MAX = 4096 };
 
 struct peer_node {
     struct cfs_config config;
     struct cfs_http_server *server;
     struct cfs_transport *transport;
+    uint64_t cluster;        /* 0: CLUSTER */
     uint64_t seen[SEEN_MAX]; /* ids of the messages that came, in order */
     uint64_t bytes;          /* of forwarded commands */
     uint32_t seen_count, refused, unreachable, requests;

@@ -37,11 +37,14 @@ struct cfs_status status_of_a_leader(void)
                 .segments = 2,
                 .disk_bytes = 33554432,
                 .cut_bytes = 5},
+        .cluster = UINT64_C(0x123456789abcdef),
+        .nodes = {{.id = 1, .host = "127.0.0.1", .port = 7001},
+                  {.id = 2, .host = "::1", .port = 7002}},
+        .node_count = 2,
         .config = &config,
         .now = CFS_SECONDS(100),
         .started = CFS_SECONDS(40),
     };
-    const char *members = "1@127.0.0.1:7001+2@[::1]:7002";
     char why[256];
 
     for (int i = 0; i < 98; i++)
@@ -50,6 +53,7 @@ struct cfs_status status_of_a_leader(void)
     cfs_histogram_add(&status.wal.sync, 900);
     cfs_histogram_add(&status.commits, 300);
     status.members[0].node = 1;
+    status.members[0].role = status.members[1].role = "voter";
     status.members[0].match = 120;
     status.members[0].session = 12;
     status.members[1].node = 2;
@@ -61,7 +65,6 @@ struct cfs_status status_of_a_leader(void)
     status.members[1].heard = CFS_SECONDS(100) - CFS_MS(30);
     cfs_config_init(&config);
     assert_int_equal(cfs_config_set(&config, "node", "1", why, sizeof(why)), 0);
-    assert_int_equal(cfs_config_set(&config, "member", members, why, sizeof(why)), 0);
     return status;
 }
 

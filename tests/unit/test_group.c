@@ -27,8 +27,11 @@ static const struct cfs_log *log_of(void)
 
 /* Heads. */
 
-static const struct cfs_group_head a_head = {
-    .base = {101, 102, 103}, .term = 104, .vote = 5, .install = UINT64_MAX};
+static const struct cfs_group_head a_head = {.base = {101, 102, 103},
+                                             .term = 104,
+                                             .vote = 5,
+                                             .members = {.voters = 2, .outgoing = 4, .learners = 8},
+                                             .install = UINT64_MAX};
 
 static void a_head_comes_back_as_it_was(void **state)
 {
@@ -41,6 +44,7 @@ static void a_head_comes_back_as_it_was(void **state)
     assert_int_equal(cfs_group_head_decode(&head, writer.data, writer.len), 0);
     assert_true(head.base.index == 101 && head.base.term == 102 && head.base.time == 103);
     assert_true(head.term == 104 && head.vote == 5 && head.install == UINT64_MAX);
+    assert_true(cfs_membership_equal(&head.members, &a_head.members));
     free(writer.data);
 }
 

@@ -1,154 +1,15 @@
-/* The routes for clients, with an engine that only notes what it is asked and answers when told to.
- */
-#include "http_world.h"
+/* The routes for clients: locks, and what the node says of itself. */
+#include "http_api_world.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <xxhash.h>
 
-#include "coordfs/engine.h"
-#include "io/http_api.h"
-
-/* ---- the engine's double ---- */
-
-enum { CALLS_MAX = 16 };
-
-static struct double_engine {
-    struct {
-        struct cfs_request request;
-        cfs_answer_fn answer; /* NULL: answered */
-        void *arg;
-        bool cancelled;
-    } calls[CALLS_MAX];
-    uint64_t count;
-    enum cfs_error at_once; /* answered within submit, unless CFS_OK */
-    bool available;
-} engine;
-
-uint64_t cfs_engine_submit(struct cfs_engine *e, const struct cfs_request *request,
-                           cfs_answer_fn answer, void *arg)
-{
-    (void)e;
-    assert_true(engine.count < CALLS_MAX);
-    engine.calls[engine.count].request = *request;
-    if (engine.at_once)
-        answer(arg, &(struct cfs_answer){.error = engine.at_once});
-    else
-        engine.calls[engine.count].answer = answer;
-    engine.calls[engine.count].arg = arg;
-    return ++engine.count;
-}
-
-void cfs_engine_cancel(struct cfs_engine *e, uint64_t id)
-{
-    (void)e;
-    assert_in_range(id, 1, engine.count);
-    engine.calls[id - 1].cancelled = true;
-}
-
-bool cfs_engine_available(const struct cfs_engine *e)
-{
-    (void)e;
-    return engine.available;
-}
-
-char *cfs_engine_page(struct cfs_engine *e, const char *page, bool json)
-{
-    (void)e;
-    return strcmp(page, "status") == 0 && json ? strdup("{\"node\":1}") : NULL;
-}
-
-char *cfs_engine_metrics(struct cfs_engine *e)
-{
-    (void)e;
-    return strdup("a_metric 1\n");
-}
-
-/* ---- the fixture ---- */
-
-static struct cfs_http_api *api;
-
-static void handle(struct http_world *w, struct cfs_http_request *request)
-{
-    (void)w;
-    cfs_http_api_handle(api, request);
-}
-
-static int set_up(void **state)
-{
-    struct http_world *w = calloc(1, sizeof *w);
-
-    *state = w;
-    memset(&engine, 0, sizeof engine);
-    engine.available = true;
-    http_world_open(w);
-    w->handle = handle;
-    api = cfs_http_api_new(NULL, w->loop, &w->config);
-    http_open_client(w);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct http_world *w = *state;
-
-    cfs_http_api_free(api);
-    http_world_close(w);
-    free(w);
-    return 0;
-}
-
-/* Writes a request with the secret. */
-static void request_text(struct http_world *w, const char *line, const char *headers)
-{
-    char text[2048];
-
-    snprintf(text, sizeof text, "%s HTTP/1.1\r\nHost: x\r\n" AUTHORIZED "%s\r\n", line, headers);
-    w->len = 0;
-    w->reply[0] = 0;
-    w->handled = 0;
-    http_write_text(w, text);
-}
-
-/* One that the engine is to answer: afterwards it has been asked. */
-static void begin(struct http_world *w, const char *line)
-{
-    request_text(w, line, "");
-    http_turn_until(w, http_handled_one);
-}
-
-/* One that needs no engine. */
-static void get(struct http_world *w, const char *line)
-{
-    request_text(w, line, "");
-    http_turn_until(w, http_replied);
-}
-
-static const struct cfs_request *asked(uint64_t id)
-{
-    assert_true(id <= engine.count);
-    return &engine.calls[id - 1].request;
-}
-
-static void answer(uint64_t id, const struct cfs_answer *a)
-{
-    cfs_answer_fn fn = engine.calls[id - 1].answer;
-
-    assert_non_null(fn);
-    engine.calls[id - 1].answer = NULL;
-    fn(engine.calls[id - 1].arg, a);
-}
-
-static void answer_error(uint64_t id, enum cfs_error error)
-{
-    answer(id, &(struct cfs_answer){.error = error});
-}
-
 static bool first_cancelled(struct http_world *w)
 {
     (void)w;
-    return engine.calls[0].cancelled;
+    return http_engine.calls[0].cancelled;
 }
 
 /* ---- acquire ---- */
@@ -158,15 +19,15 @@ static void post_acquires(void **state)
     struct http_world *w = *state;
     const struct cfs_acquire *acquire;
 
-    begin(w, "POST /lock/my%20job?lock_type=shared&owner=alice&ttl=2.5");
-    acquire = &asked(1)->acquire;
-    assert_int_equal(asked(1)->op, CFS_OP_ACQUIRE);
-    assert_string_equal(asked(1)->name, "my job");
+    http_begin(w, "POST /lock/my%20job?lock_type=shared&owner=alice&ttl=2.5");
+    acquire = &http_asked(1)->acquire;
+    assert_int_equal(http_asked(1)->op, CFS_OP_ACQUIRE);
+    assert_string_equal(http_asked(1)->name, "my job");
     assert_true(acquire->mode == CFS_SHARED && acquire->kind == CFS_LEASED && !acquire->wait);
     assert_true(acquire->form == CFS_FORM_FILE && acquire->ttl_ms == 2500);
     assert_true(acquire->key == 0 && acquire->renew == 0);
     assert_string_equal(acquire->owner, "alice");
-    answer(1, &(struct cfs_answer){.token = 77});
+    http_answer(1, &(struct cfs_answer){.token = 77});
     http_turn_until(w, http_replied);
     http_assert_status(w, "200");
     http_assert_has(w, "{\"name\":\"my job\",\"token\":77,\"ttl\":2.5,\"holder\":\"alice\","
@@ -177,10 +38,10 @@ static void a_ttl_is_thirty_seconds_unless_said(void **state)
 {
     struct http_world *w = *state;
 
-    begin(w, "POST /lock/x?lock_type=exclusive");
-    assert_int_equal(asked(1)->acquire.ttl_ms, 30000);
-    assert_int_equal(asked(1)->acquire.mode, CFS_EXCLUSIVE);
-    answer(1, &(struct cfs_answer){.token = 1});
+    http_begin(w, "POST /lock/x?lock_type=exclusive");
+    assert_int_equal(http_asked(1)->acquire.ttl_ms, 30000);
+    assert_int_equal(http_asked(1)->acquire.mode, CFS_EXCLUSIVE);
+    http_answer(1, &(struct cfs_answer){.token = 1});
     http_turn_until(w, http_replied);
     http_assert_has(w, "\"ttl\":30,\"holder\":\"http\"");
 }
@@ -189,10 +50,10 @@ static void a_token_renews(void **state)
 {
     struct http_world *w = *state;
 
-    begin(w, "POST /lock/x?token=9007199254740993&ttl=3");
-    assert_true(asked(1)->acquire.renew == 9007199254740993);
-    assert_int_equal(asked(1)->acquire.mode, 0); /* whatever it is */
-    answer(1, &(struct cfs_answer){.token = 9007199254740993});
+    http_begin(w, "POST /lock/x?token=9007199254740993&ttl=3");
+    assert_true(http_asked(1)->acquire.renew == 9007199254740993);
+    assert_int_equal(http_asked(1)->acquire.mode, 0); /* whatever it is */
+    http_answer(1, &(struct cfs_answer){.token = 9007199254740993});
     http_turn_until(w, http_replied);
     http_assert_status(w, "200");
     http_assert_has(w, "{\"name\":\"x\",\"token\":9007199254740993,\"ttl\":3}");
@@ -202,10 +63,10 @@ static void an_idempotency_key_is_passed_on(void **state)
 {
     struct http_world *w = *state;
 
-    request_text(w, "POST /lock/x?lock_type=exclusive", "Idempotency-Key: 7c1e\r\n");
+    http_request(w, "POST /lock/x?lock_type=exclusive", "Idempotency-Key: 7c1e\r\n");
     http_turn_until(w, http_handled_one);
-    assert_true(asked(1)->acquire.key == XXH3_64bits("7c1e", 4));
-    answer_error(1, CFS_ERR_DEADLOCK);
+    assert_true(http_asked(1)->acquire.key == XXH3_64bits("7c1e", 4));
+    http_answer_error(1, CFS_ERR_DEADLOCK);
     http_turn_until(w, http_replied);
     http_assert_status(w, "409");
     http_assert_has(w, "\"code\":\"deadlock\"");
@@ -225,8 +86,8 @@ static void errors_have_their_status(void **state)
     struct http_world *w = *state;
 
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        begin(w, "POST /lock/x?lock_type=exclusive");
-        answer_error(i + 1, cases[i].error);
+        http_begin(w, "POST /lock/x?lock_type=exclusive");
+        http_answer_error(i + 1, cases[i].error);
         http_turn_until(w, http_replied);
         http_assert_status(w, cases[i].status);
         http_assert_has(w, cases[i].code);
@@ -239,8 +100,8 @@ static void an_error_within_submit_will_do(void **state)
 {
     struct http_world *w = *state;
 
-    engine.at_once = CFS_ERR_TIMED_OUT;
-    get(w, "POST /lock/x?lock_type=exclusive&wait=5");
+    http_engine.at_once = CFS_ERR_TIMED_OUT;
+    http_get(w, "POST /lock/x?lock_type=exclusive&wait=5");
     http_assert_status(w, "503");
 }
 
@@ -250,10 +111,10 @@ static void a_wait_ends_with_its_time(void **state)
 {
     struct http_world *w = *state;
 
-    begin(w, "POST /lock/x?lock_type=exclusive&wait=0.02");
-    assert_true(asked(1)->acquire.wait);
+    http_begin(w, "POST /lock/x?lock_type=exclusive&wait=0.02");
+    assert_true(http_asked(1)->acquire.wait);
     http_turn_until(w, first_cancelled);
-    answer(1, &(struct cfs_answer){.error = CFS_ERR_INTERRUPTED, .queued = true});
+    http_answer(1, &(struct cfs_answer){.error = CFS_ERR_INTERRUPTED, .queued = true});
     http_turn_until(w, http_replied);
     http_assert_status(w, "423");
     http_assert_has(w, "\"code\":\"locked\"");
@@ -263,9 +124,9 @@ static void a_wait_that_never_reached_a_queue_was_for_a_majority(void **state)
 {
     struct http_world *w = *state;
 
-    begin(w, "POST /lock/x?lock_type=exclusive&wait=0.02");
+    http_begin(w, "POST /lock/x?lock_type=exclusive&wait=0.02");
     http_turn_until(w, first_cancelled);
-    answer_error(1, CFS_ERR_INTERRUPTED);
+    http_answer_error(1, CFS_ERR_INTERRUPTED);
     http_turn_until(w, http_replied);
     http_assert_status(w, "503");
     http_assert_has(w, "Retry-After: 1\r\n");
@@ -276,12 +137,12 @@ static void a_grant_that_overtakes_the_end_of_the_wait_counts(void **state)
 {
     struct http_world *w = *state;
 
-    begin(w, "POST /lock/x?lock_type=exclusive&wait=0.02");
+    http_begin(w, "POST /lock/x?lock_type=exclusive&wait=0.02");
     http_turn_until(w, first_cancelled);
-    answer(1, &(struct cfs_answer){.token = 5});
+    http_answer(1, &(struct cfs_answer){.token = 5});
     http_turn_until(w, http_replied);
     http_assert_status(w, "200");
-    assert_int_equal(engine.count, 1);
+    assert_int_equal(http_engine.count, 1);
 }
 
 static bool more_than_quick(struct http_world *w)
@@ -301,14 +162,14 @@ static void a_client_that_goes_away_stops_waiting(void **state)
 {
     struct http_world *w = *state;
 
-    begin(w, "POST /lock/x?lock_type=exclusive&wait=60");
+    http_begin(w, "POST /lock/x?lock_type=exclusive&wait=60");
     http_turn_until(w, more_than_quick);
     http_close_client(w);
     for (int i = 0; i < 4; i++)
         http_turn_once(w);
-    assert_true(engine.calls[0].cancelled);
-    answer_error(1, CFS_ERR_INTERRUPTED);
-    assert_int_equal(engine.count, 1);
+    assert_true(http_engine.calls[0].cancelled);
+    http_answer_error(1, CFS_ERR_INTERRUPTED);
+    assert_int_equal(http_engine.count, 1);
 }
 
 static void reset_client(struct http_world *w)
@@ -323,18 +184,18 @@ static void what_a_client_that_is_gone_was_granted_is_given_back(void **state)
 {
     struct http_world *w = *state;
 
-    begin(w, "POST /lock/x?lock_type=exclusive&wait=60");
+    http_begin(w, "POST /lock/x?lock_type=exclusive&wait=60");
     reset_client(w);
     http_turn_until(w, first_cancelled);
-    answer(1, &(struct cfs_answer){.token = 5});
-    assert_int_equal(asked(2)->op, CFS_OP_RELEASE);
-    assert_string_equal(asked(2)->name, "x");
-    assert_int_equal(asked(2)->release.kind, CFS_LEASED);
+    http_answer(1, &(struct cfs_answer){.token = 5});
+    assert_int_equal(http_asked(2)->op, CFS_OP_RELEASE);
+    assert_string_equal(http_asked(2)->name, "x");
+    assert_int_equal(http_asked(2)->release.kind, CFS_LEASED);
     /* Not by its token: a repeated request with the same key may have been answered with that. */
-    assert_int_equal(asked(2)->release.token, 0);
-    assert_int_not_equal(asked(2)->release.handle, 0);
-    assert_true(asked(2)->release.handle == asked(1)->acquire.handle);
-    answer_error(2, CFS_OK);
+    assert_int_equal(http_asked(2)->release.token, 0);
+    assert_int_not_equal(http_asked(2)->release.handle, 0);
+    assert_true(http_asked(2)->release.handle == http_asked(1)->acquire.handle);
+    http_answer_error(2, CFS_OK);
 }
 
 /* nc -N ends its sending side with the request. */
@@ -346,18 +207,18 @@ static void a_half_closed_client_is_answered_what_is_quick(void **state)
 
     for (size_t i = 0; i < 2; i++) {
         snprintf(line, sizeof line, "POST /lock/x?lock_type=exclusive%s", waits[i]);
-        begin(w, line);
+        http_begin(w, line);
         shutdown(w->client, SHUT_WR);
         for (int turn = 0; turn < 4; turn++)
             http_turn_once(w);
-        assert_false(engine.calls[i].cancelled);
-        answer(i + 1, &(struct cfs_answer){.token = 5});
+        assert_false(http_engine.calls[i].cancelled);
+        http_answer(i + 1, &(struct cfs_answer){.token = 5});
         http_turn_until(w, http_replied);
         http_assert_status(w, "200");
         http_close_client(w);
         http_open_client(w);
     }
-    assert_int_equal(engine.count, 2);
+    assert_int_equal(http_engine.count, 2);
 }
 
 /* Perhaps it is not there any more: what it would be granted by then is given back. */
@@ -366,21 +227,21 @@ static void a_half_closed_client_waits_no_longer_than_that(void **state)
     struct http_world *w = *state;
 
     for (size_t granted = 0; granted < 2; granted++) {
-        begin(w, "POST /lock/x?lock_type=exclusive&wait=60");
+        http_begin(w, "POST /lock/x?lock_type=exclusive&wait=60");
         shutdown(w->client, SHUT_WR);
         http_turn_until(w, first_cancelled);
-        answer(1, &(struct cfs_answer){.error = granted ? CFS_OK : CFS_ERR_INTERRUPTED,
-                                       .queued = !granted,
-                                       .token = granted ? 5 : 0});
+        http_answer(1, &(struct cfs_answer){.error = granted ? CFS_OK : CFS_ERR_INTERRUPTED,
+                                            .queued = !granted,
+                                            .token = granted ? 5 : 0});
         http_turn_until(w, http_replied);
         http_assert_status(w, "423");
-        assert_int_equal(engine.count, 1 + granted);
+        assert_int_equal(http_engine.count, 1 + granted);
         http_close_client(w);
         http_open_client(w);
         if (!granted)
-            memset(&engine, 0, sizeof engine);
+            memset(&http_engine, 0, sizeof http_engine);
     }
-    assert_int_equal(asked(2)->op, CFS_OP_RELEASE);
+    assert_int_equal(http_asked(2)->op, CFS_OP_RELEASE);
 }
 
 /* A renewal or a release goes on without its client: neither is to be undone. */
@@ -388,22 +249,22 @@ static void a_renewal_is_not_cancelled(void **state)
 {
     struct http_world *w = *state;
 
-    begin(w, "POST /lock/x?token=5");
+    http_begin(w, "POST /lock/x?token=5");
     reset_client(w);
     for (int i = 0; i < 4; i++)
         http_turn_once(w);
-    assert_false(engine.calls[0].cancelled);
-    answer(1, &(struct cfs_answer){.token = 5});
-    assert_int_equal(engine.count, 1);
+    assert_false(http_engine.calls[0].cancelled);
+    http_answer(1, &(struct cfs_answer){.token = 5});
+    assert_int_equal(http_engine.count, 1);
 }
 
 static void closing_answers_those_who_wait(void **state)
 {
     struct http_world *w = *state;
 
-    begin(w, "POST /lock/x?lock_type=exclusive&wait=60");
-    cfs_http_api_free(api);
-    api = NULL;
+    http_begin(w, "POST /lock/x?lock_type=exclusive&wait=60");
+    cfs_http_api_free(http_api);
+    http_api = NULL;
     http_turn_until(w, http_replied);
     http_assert_status(w, "503");
 }
@@ -414,14 +275,14 @@ static void delete_releases(void **state)
 {
     struct http_world *w = *state;
 
-    begin(w, "DELETE /lock/x?token=42");
-    assert_int_equal(asked(1)->op, CFS_OP_RELEASE);
-    assert_true(asked(1)->release.token == 42 && asked(1)->release.kind == CFS_LEASED);
-    answer_error(1, CFS_OK);
+    http_begin(w, "DELETE /lock/x?token=42");
+    assert_int_equal(http_asked(1)->op, CFS_OP_RELEASE);
+    assert_true(http_asked(1)->release.token == 42 && http_asked(1)->release.kind == CFS_LEASED);
+    http_answer_error(1, CFS_OK);
     http_turn_until(w, http_replied);
     http_assert_status(w, "200");
-    begin(w, "DELETE /lock/x?token=42");
-    answer_error(2, CFS_ERR_NOT_HELD);
+    http_begin(w, "DELETE /lock/x?token=42");
+    http_answer_error(2, CFS_ERR_NOT_HELD);
     http_turn_until(w, http_replied);
     http_assert_status(w, "404");
     http_assert_has(w, "\"code\":\"not_held\"");
@@ -447,9 +308,9 @@ static void get_shows_the_lock(void **state)
     struct cfs_answer a = held_by(holders, 3);
     struct http_world *w = *state;
 
-    begin(w, "GET /lock/x");
-    assert_int_equal(asked(1)->op, CFS_OP_GET);
-    answer(1, &a);
+    http_begin(w, "GET /lock/x");
+    assert_int_equal(http_asked(1)->op, CFS_OP_GET);
+    http_answer(1, &a);
     http_turn_until(w, http_replied);
     http_assert_status(w, "200");
     http_assert_has(
@@ -464,8 +325,8 @@ static void get_tells_of_holders_that_are_not_listed(void **state)
     struct http_world *w = *state;
 
     a.lock.more_holders = 24999;
-    begin(w, "GET /lock/x");
-    answer(1, &a);
+    http_begin(w, "GET /lock/x");
+    http_answer(1, &a);
     http_turn_until(w, http_replied);
     http_assert_has(w, "\"holder\":\"alice\",");
     http_assert_has(w, "\"more_holders\":24999");
@@ -488,8 +349,8 @@ static void get_shows_the_content(void **state)
         struct cfs_answer a = held_by(NULL, 0);
         a.lock.content = (const uint8_t *)cases[i].bytes;
         a.lock.content_len = (uint32_t)strlen(cases[i].bytes);
-        begin(w, "GET /lock/x");
-        answer(i + 1, &a);
+        http_begin(w, "GET /lock/x");
+        http_answer(i + 1, &a);
         http_turn_until(w, http_replied);
         http_assert_has(w, cases[i].json);
     }
@@ -500,9 +361,9 @@ static void a_name_need_not_be_utf8(void **state)
     struct cfs_answer a = held_by(NULL, 0);
     struct http_world *w = *state;
 
-    begin(w, "GET /lock/a%ff%20");
-    assert_string_equal(asked(1)->name, "a\xff ");
-    answer(1, &a);
+    http_begin(w, "GET /lock/a%ff%20");
+    assert_string_equal(http_asked(1)->name, "a\xff ");
+    http_answer(1, &a);
     http_turn_until(w, http_replied);
     http_assert_has(w, "\"name\":\"a%FF%20\"");
 }
@@ -549,12 +410,12 @@ static void bad_parameters_are_named(void **state)
     struct http_world *w = *state;
 
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        get(w, cases[i].line);
+        http_get(w, cases[i].line);
         http_assert_status(w, "400");
         http_assert_has(w, cases[i].field);
         http_assert_has(w, "\"code\":\"invalid\"");
     }
-    assert_int_equal(engine.count, 0);
+    assert_int_equal(http_engine.count, 0);
 }
 
 static void a_long_name_is_told_so(void **state)
@@ -563,7 +424,7 @@ static void a_long_name_is_told_so(void **state)
     char line[1024];
 
     snprintf(line, sizeof line, "GET /lock/%0256d", 0);
-    get(w, line);
+    http_get(w, line);
     http_assert_status(w, "400");
     http_assert_has(w, "name_too_long");
 }
@@ -572,15 +433,15 @@ static void paths_and_methods_are_told_apart(void **state)
 {
     struct http_world *w = *state;
 
-    get(w, "GET /nothing");
+    http_get(w, "GET /nothing");
     http_assert_status(w, "404");
     http_assert_has(w, "\"code\":\"not_found\"");
-    get(w, "GET /lock");
+    http_get(w, "GET /lock");
     http_assert_status(w, "404");
-    get(w, "PUT /lock/x");
+    http_get(w, "PUT /lock/x");
     http_assert_status(w, "405");
     http_assert_has(w, "Allow: GET, HEAD, POST, DELETE\r\n");
-    get(w, "POST /status");
+    http_get(w, "POST /status");
     http_assert_status(w, "405");
     http_assert_has(w, "Allow: GET, HEAD\r\n");
 }
@@ -612,11 +473,11 @@ static void health_follows_the_engine(void **state)
 {
     struct http_world *w = *state;
 
-    get(w, "GET /health");
+    http_get(w, "GET /health");
     http_assert_status(w, "200");
     http_assert_has(w, "{\"status\":\"ok\"}");
-    engine.available = false;
-    get(w, "GET /health");
+    http_engine.available = false;
+    http_get(w, "GET /health");
     http_assert_status(w, "503");
     http_assert_has(w, "Retry-After: 1\r\n");
     http_assert_has(w, "no_quorum");
@@ -626,7 +487,7 @@ static void metrics_are_text(void **state)
 {
     struct http_world *w = *state;
 
-    get(w, "GET /metrics");
+    http_get(w, "GET /metrics");
     http_assert_status(w, "200");
     http_assert_has(w, "Content-Type: text/plain; version=0.0.4; charset=utf-8\r\n");
     http_assert_has(w, "\r\n\r\na_metric 1\n");
@@ -640,15 +501,15 @@ static void requests_are_counted_by_class(void **state)
     struct http_world *w = *state;
     uint64_t counts[CFS_ROUTE_CLASSES];
 
-    get(w, "GET /health");
-    get(w, "GET /health");
-    get(w, "GET /metrics");
-    get(w, "GET /lock/..");
-    get(w, "GET /nothing");
-    get(w, "POST /status");
+    http_get(w, "GET /health");
+    http_get(w, "GET /health");
+    http_get(w, "GET /metrics");
+    http_get(w, "GET /lock/..");
+    http_get(w, "GET /nothing");
+    http_get(w, "POST /status");
     http_ask(w, "POST /health HTTP/1.1\r\nHost: x\r\n\r\n");
     http_ask(w, "GET /status HTTP/1.1\r\nHost: x\r\n\r\n"); /* the last: it is closed then */
-    cfs_http_api_counts(api, counts);
+    cfs_http_api_counts(http_api, counts);
     assert_int_equal(counts[CFS_ROUTE_HEALTH], 2);
     assert_int_equal(counts[CFS_ROUTE_METRICS], 1);
     assert_int_equal(counts[CFS_ROUTE_LOCK], 1);
@@ -661,7 +522,7 @@ static void requests_are_counted_by_class(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define T(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
+#define T(fn) cmocka_unit_test_setup_teardown(fn, http_api_set_up, http_api_tear_down)
         T(post_acquires),
         T(a_ttl_is_thirty_seconds_unless_said),
         T(a_token_renews),

@@ -395,6 +395,140 @@ static void replicas_that_applied_the_same_log_have_one_digest(void **state)
     tear_down(&other);
 }
 
+/* Nodes of the cluster. */
+
+/* Nodes 1 to 3. */
+static void fill_nodes(struct replica *r)
+{
+    struct cfs_command command = {.kind = CFS_CMD_FILL_NODES, .node = 1};
+
+    for (cfs_node_id id = 1; id <= 3; id++)
+        command.nodes[command.node_count++] = (struct cfs_node_info){.id = id, .host = "h"};
+    apply(r, &command);
+}
+
+static struct cfs_request member(bool removes, cfs_node_id id, cfs_node_id replaces)
+{
+    return (struct cfs_request){
+        .op = CFS_OP_MEMBER,
+        .member = {.remove = removes, .info = {.id = id, .host = "h", .replaces = replaces}}};
+}
+
+static cfs_node_set nodes_of(const struct replica *r)
+{
+    return cfs_node_table_all(&r->machine.nodes);
+}
+
+static void the_first_nodes_are_said_once(void **state)
+{
+    struct replica *r = *state;
+    cfs_session_id s = open_session(r, 1, 100, true);
+
+    ask(r, s, 1, 1, member(false, 4, 0));
+    assert_int_equal(error_of(r, s, 1), CFS_ERR_BUSY); /* nobody knows yet who they are */
+    fill_nodes(r);
+    assert_int_equal(nodes_of(r), 2 | 4 | 8);
+    apply(r, &(struct cfs_command){
+                 .kind = CFS_CMD_FILL_NODES, .node = 1, .nodes = {{.id = 9}}, .node_count = 1});
+    assert_int_equal(nodes_of(r), 2 | 4 | 8);
+}
+
+static void nodes_come_and_go_once_for_each_request(void **state)
+{
+    struct replica *r = *state;
+    cfs_session_id s;
+
+    fill_nodes(r);
+    s = open_session(r, 1, 100, true);
+    ask(r, s, 1, 1, member(false, 4, 2));
+    ask(r, s, 1, 2, member(true, 3, 0));
+    ask(r, s, 1, 3, member(true, 3, 0));
+    assert_int_equal(error_of(r, s, 1), CFS_OK);
+    assert_int_equal(error_of(r, s, 2), CFS_OK);
+    assert_int_equal(error_of(r, s, 3), CFS_ERR_NOT_MEMBER);
+    assert_int_equal(nodes_of(r), 2 | 4 | 16);
+    assert_int_equal(cfs_node_table_heir(&r->machine.nodes, 2), 4);
+    ask(r, s, 1, 4, member(false, 3, 0));
+    ask(r, s, 1, 2, member(true, 3, 0)); /* a late copy */
+    assert_int_equal(error_of(r, s, 2), CFS_OK);
+    assert_int_equal(nodes_of(r), 2 | 4 | 8 | 16);
+}
+
+static void a_node_that_was_replaced_is_dropped(void **state)
+{
+    struct replica *r = *state;
+    cfs_session_id s, t;
+
+    fill_nodes(r);
+    s = open_session(r, 1, 100, true);
+    t = open_session(r, 2, 200, true);
+    ask(r, s, 1, 1, member(false, 4, 2));
+    apply(r, &(struct cfs_command){.kind = CFS_CMD_DROP_NODE, .node = 1, .target = 2});
+    assert_int_equal(nodes_of(r), 2 | 8 | 16);
+    assert_int_equal(r->machine.nodes.nodes[4].replaces, 0);
+    assert_true(cfs_sessions_find(&r->machine.sessions, t)->doomed);
+    assert_false(cfs_sessions_find(&r->machine.sessions, s)->doomed);
+    apply(r, &(struct cfs_command){.kind = CFS_CMD_DROP_NODE, .node = 1, .target = 2});
+    apply(r, &(struct cfs_command){.kind = CFS_CMD_DROP_NODE, .node = 1, .target = UINT64_MAX});
+    /* Nobody replaces it any more. */
+    apply(r, &(struct cfs_command){.kind = CFS_CMD_DROP_NODE, .node = 1, .target = 1});
+    assert_int_equal(nodes_of(r), 2 | 8 | 16);
+}
+
+/* It may rely on it until its term is over. */
+static void the_session_of_a_node_that_was_removed_goes_on_to_its_end(void **state)
+{
+    struct replica *r = *state;
+    cfs_session_id s, t;
+    uint64_t digest;
+
+    fill_nodes(r);
+    s = open_session(r, 1, 100, true);
+    t = open_session(r, 2, 200, true);
+    ask(r, t, 2, 1, bench_lockfile("x"));
+    digest = cfs_machine_digest(&r->machine);
+    ask(r, s, 1, 1, member(true, 2, 0));
+    assert_true(cfs_sessions_find(&r->machine.sessions, t)->doomed);
+    assert_int_not_equal(cfs_machine_digest(&r->machine), digest);
+    assert_true(is_held(r, "x"));
+    ask(r, t, 2, 2, bench_lockfile("y"));
+    assert_int_equal(error_of(r, t, 2), CFS_OK);
+    apply(r, &(struct cfs_command){.kind = CFS_CMD_EXPIRE_SESSION, .node = 1, .target = t});
+    assert_false(is_held(r, "x") || is_held(r, "y"));
+}
+
+static void a_node_that_was_removed_opens_no_session(void **state)
+{
+    struct replica *r = *state;
+
+    fill_nodes(r);
+    assert_int_equal(try_open(r, 4, 400, 0, true)->error, CFS_ERR_BUSY);
+    assert_null(cfs_sessions_of_node(&r->machine.sessions, 4));
+    open_session(r, 3, 300, true);
+}
+
+/* Whoever had it relies on it still, and the node that has come back under that name may be a new
+ * one. */
+static void a_session_that_ends_is_neither_resumed_nor_replaced(void **state)
+{
+    struct replica *r = *state;
+    cfs_session_id s, t;
+
+    fill_nodes(r);
+    s = open_session(r, 1, 100, true);
+    t = open_session(r, 2, 200, true);
+    ask(r, t, 2, 1, bench_lockfile("x"));
+    ask(r, s, 1, 1, member(true, 2, 0));
+    ask(r, s, 1, 2, member(false, 2, 0));
+    assert_int_equal(try_open(r, 2, 201, t, true)->error, CFS_ERR_BUSY);
+    assert_int_equal(try_open(r, 2, 201, t, false)->error, CFS_ERR_BUSY);
+    assert_true(is_held(r, "x"));
+    apply(r, &(struct cfs_command){.kind = CFS_CMD_EXPIRE_SESSION, .node = 1, .target = t});
+    assert_int_equal(try_open(r, 2, 201, 0, true)->error, CFS_OK);
+    assert_false(cfs_sessions_of_node(&r->machine.sessions, 2)->doomed);
+    assert_false(is_held(r, "x"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -425,6 +559,12 @@ int main(void)
         T(the_holder_writes_what_everybody_reads),
         T(the_digest_covers_sessions_and_what_they_remember),
         T(replicas_that_applied_the_same_log_have_one_digest),
+        T(the_first_nodes_are_said_once),
+        T(nodes_come_and_go_once_for_each_request),
+        T(a_node_that_was_replaced_is_dropped),
+        T(the_session_of_a_node_that_was_removed_goes_on_to_its_end),
+        T(a_node_that_was_removed_opens_no_session),
+        T(a_session_that_ends_is_neither_resumed_nor_replaced),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -48,6 +48,34 @@ static void a_machine_saved_in_steps_comes_back_as_it_is(void **state)
     tear_down(&other);
 }
 
+static void nodes_and_sessions_that_end_come_back_too(void **state)
+{
+    struct replica *r = *state, *again;
+    struct sim_store store = {0};
+    void *other;
+    cfs_session_id s = open_session(r, 1, 100, true), t = open_session(r, 2, 200, true);
+
+    apply(r, &(struct cfs_command){.kind = CFS_CMD_FILL_NODES,
+                                   .node = 1,
+                                   .nodes = {{.id = 1, .host = "a"},
+                                             {.id = 2},
+                                             {.id = 3, .replaces = 2}},
+                                   .node_count = 3});
+    save_into(r, &store);
+    apply(r, &(struct cfs_command){.kind = CFS_CMD_DROP_NODE, .node = 1, .target = 2});
+    save_into(r, &store);
+    set_up(&other);
+    again = other;
+    load_from(again, &store);
+    assert_int_equal(cfs_machine_digest(&again->machine), cfs_machine_digest(&r->machine));
+    assert_int_equal(cfs_node_table_all(&again->machine.nodes), 2 | 8);
+    assert_string_equal(again->machine.nodes.nodes[1].host, "a");
+    assert_true(cfs_sessions_find(&again->machine.sessions, t)->doomed);
+    assert_false(cfs_sessions_find(&again->machine.sessions, s)->doomed);
+    sim_store_close(&store);
+    tear_down(&other);
+}
+
 /* Exactly once means: across a restart from a checkpoint too. */
 static void a_loaded_machine_answers_again_what_was_answered_before(void **state)
 {
@@ -144,6 +172,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
 #define T(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
         T(a_machine_saved_in_steps_comes_back_as_it_is),
+        T(nodes_and_sessions_that_end_come_back_too),
         T(a_loaded_machine_answers_again_what_was_answered_before),
         T(tokens_go_on_growing_in_a_loaded_machine),
         T(what_is_no_piece_of_a_machine_is_refused),

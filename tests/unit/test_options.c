@@ -168,6 +168,53 @@ static void the_other_commands(void **state)
     assert_string_equal(w->options.directory, "/mnt");
 }
 
+static void join_is_an_option_like_others(void **state)
+{
+    struct world *w = *state;
+
+    accept(w, "-o config=CONFIG --join http://10.0.0.1:8001/ /mnt");
+    assert_string_equal(w->options.config.join, "http://10.0.0.1:8001");
+    accept(w, "-o config=CONFIG,join=[::1]:8001 /mnt");
+    assert_string_equal(w->options.config.join, "http://[::1]:8001");
+    refuse(w, "/mnt --join", "--join");
+    refuse(w, "--join somewhere /mnt", "join=somewhere");
+}
+
+static void changes_of_the_members(void **state)
+{
+    struct world *w = *state;
+    const struct cfs_member_command *member = &w->options.member;
+
+    accept(w, "member list -o config=CONFIG");
+    assert_int_equal(w->options.command, CFS_COMMAND_MEMBER);
+    assert_true(member->verb == CFS_MEMBER_LIST && !member->url && !member->no_wait);
+    accept(w, "member add 4@h:1 -oconfig=CONFIG --no-wait --move");
+    assert_true(member->verb == CFS_MEMBER_ADD && member->no_wait && member->move);
+    assert_string_equal(member->node, "4@h:1");
+    accept(w, "member replace 3 4@h:1 -o config=CONFIG --url h:1");
+    assert_int_equal(member->verb, CFS_MEMBER_REPLACE);
+    assert_string_equal(member->old, "3");
+    assert_string_equal(member->node, "4@h:1");
+    assert_string_equal(member->url, "h:1");
+    assert_true(strlen(w->options.config.secret) > 16);
+}
+
+static void wrong_changes_are_named(void **state)
+{
+    struct world *w = *state;
+
+    refuse(w, "member", "list|add|remove|replace");
+    refuse(w, "member join -o config=CONFIG", "join");
+    refuse(w, "member remove -o config=CONFIG", "coordfs member remove ID");
+    refuse(w, "member replace 4@h:1 -o config=CONFIG", "OLD-ID");
+    refuse(w, "member add 1 2 3 -o config=CONFIG", "3");
+    refuse(w, "member remove 3 --move -o config=CONFIG", "--move");
+    refuse(w, "member list --fast -o config=CONFIG", "--fast");
+    refuse(w, "member list --url", "--url");
+    refuse(w, "member list", "which cluster");
+    refuse(w, "member list --url h:1 --secret-file /no/such/file", "/no/such/file");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -179,6 +226,9 @@ int main(void)
         TEST(a_backslash_protects_a_comma),
         TEST(mistakes_are_named),
         TEST(the_other_commands),
+        TEST(join_is_an_option_like_others),
+        TEST(changes_of_the_members),
+        TEST(wrong_changes_are_named),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

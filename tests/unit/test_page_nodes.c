@@ -31,6 +31,8 @@ static void test_a_leader_knows_every_member(void **state)
     assert_number(root, "leader", 1);
     assert_number(root, "applied", 118);
     assert_word(root, "role", "leader");
+    assert_word(root, "cluster", "0123456789abcdef");
+    assert_true(json_is_false(json_object_get(root, "changing")));
     assert_int_equal(json_array_size(json_object_get(root, "nodes")), 2);
     assert_number(member(root, 0), "node", 1);
     assert_word(member(root, 0), "url", "http://127.0.0.1:7001");
@@ -39,7 +41,9 @@ static void test_a_leader_knows_every_member(void **state)
     assert_unknown(member(root, 0), "heard_ms");
     assert_number(member(root, 1), "node", 2);
     assert_word(member(root, 1), "url", "http://[::1]:7002");
+    assert_word(member(root, 1), "role", "voter");
     assert_word(member(root, 1), "state", "follower");
+    assert_unknown(member(root, 1), "replaces");
     assert_number(member(root, 1), "heard_ms", 30);
     assert_number(member(root, 1), "match", 110);
     assert_number(member(root, 1), "lag", 11);
@@ -120,9 +124,9 @@ static void test_text_is_a_line_about_the_view_and_a_table(void **state)
 {
     static const char expected[] =
         "# as node 1 sees it in term 7; leader: unknown\n"
-        "node  url                    state      heard_ms  match  lag  session\n"
-        "1     http://127.0.0.1:7001  candidate         -      -    -       12\n"
-        "2     http://[::1]:7002      unknown           -      -    -        -\n";
+        "node  url                    role   state      heard_ms  match  lag  session  replaces\n"
+        "1     http://127.0.0.1:7001  voter  candidate         -      -    -       12         -\n"
+        "2     http://[::1]:7002      voter  unknown           -      -    -        -         -\n";
     struct cfs_status status = of_a_follower();
     char *text;
 
@@ -135,6 +139,34 @@ static void test_text_is_a_line_about_the_view_and_a_table(void **state)
     free(text);
 }
 
+/* Node 3 is to take the place of node 2, which is no replica any more than node 3 is one yet; node
+ * 4 has been removed, and its replica is still needed. */
+static void test_nodes_come_and_go(void **state)
+{
+    struct cfs_status status = status_of_a_leader();
+    json_t *root;
+
+    (void)state;
+    status.core.changing = true;
+    status.nodes[2] = (struct cfs_node_info){.id = 3, .host = "h", .port = 3, .replaces = 2};
+    status.node_count = 3;
+    status.members[1] = (struct cfs_member_view){.node = 4, .role = "outgoing", .match = 121};
+    root = page_as_json("nodes", &status);
+    assert_true(json_is_true(json_object_get(root, "changing")));
+    assert_int_equal(json_array_size(json_object_get(root, "nodes")), 4);
+    assert_word(member(root, 1), "role", "joining");
+    assert_word(member(root, 2), "role", "joining");
+    assert_word(member(root, 2), "url", "http://h:3");
+    assert_word(member(root, 2), "state", "unknown");
+    assert_number(member(root, 2), "replaces", 2);
+    assert_unknown(member(root, 2), "lag");
+    assert_number(member(root, 3), "node", 4);
+    assert_word(member(root, 3), "role", "outgoing");
+    assert_unknown(member(root, 3), "url");
+    assert_number(member(root, 3), "lag", 0);
+    json_decref(root);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -142,6 +174,7 @@ int main(void)
         cmocka_unit_test(test_a_member_falls_silent),
         cmocka_unit_test(test_a_follower_knows_of_its_leader),
         cmocka_unit_test(test_without_a_leader_nothing_is_claimed),
+        cmocka_unit_test(test_nodes_come_and_go),
         cmocka_unit_test(test_text_is_a_line_about_the_view_and_a_table),
     };
 

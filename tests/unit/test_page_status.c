@@ -126,9 +126,9 @@ static void test_text_is_aligned_lines_and_a_table(void **state)
         "wal_disk_bytes    33554432\n"
         "wal_cut_bytes     5\n"
         "\n"
-        "node  url                    state     heard_ms  match  lag  session\n"
-        "1     http://127.0.0.1:7001  leader           -    120    1       12\n"
-        "2     http://[::1]:7002      follower        30    110   11        -\n";
+        "node  url                    role   state     heard_ms  match  lag  session  replaces\n"
+        "1     http://127.0.0.1:7001  voter  leader           -    120    1       12         -\n"
+        "2     http://[::1]:7002      voter  follower        30    110   11        -         -\n";
     struct cfs_status status = status_of_a_leader();
     char *text = cfs_page_make("status", false, &status);
 

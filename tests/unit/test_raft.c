@@ -583,11 +583,15 @@ static void who_is_being_replaced_takes_no_part(void **state)
     raft_bench_receive(&rb, raft_vote_request(3, 2, true, 9, 9));
     raft_bench_tick(&rb, CFS_SECONDS(10));
     assert_int_equal(rb.bench.effects.count, 0);
+    raft_bench_heartbeat(&rb, 2, 1); /* but a heartbeat that claims nothing of the log */
+    assert_int_equal(bench_sent_count(&rb.bench, CFS_MSG_APPEND_REPLY, 2), 1);
+    assert_int_equal(bench_sent(&rb.bench, CFS_MSG_APPEND_REPLY, 2)->append_reply.match, 0);
+    assert_int_equal(rb.bench.effects.count, 1);
     assert_int_equal(rb.raft.role, CFS_FOLLOWER);
     assert_int_equal(cfs_log_last_index(&rb.raft.log), 0);
     assert_int_equal(cfs_raft_deadline(&rb.raft), CFS_NEVER);
     install(1);
-    raft_bench_tick(&rb, 0);
+    raft_bench_time_out(&rb);
     assert_int_equal(rb.raft.role, CFS_PRE_CANDIDATE);
 }
 

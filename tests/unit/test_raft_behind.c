@@ -109,6 +109,35 @@ static void a_follower_that_lost_its_log_is_sent_it_again(void **state)
     assert_int_equal(sent_to(2)->entry_count, 4);
 }
 
+/* An older answer says what is not so any more, a newer one what is so again. */
+static void news_of_a_lost_disk_is_not_overtaken_by_what_was_said_before(void **state)
+{
+    cfs_time before;
+
+    (void)state;
+    lead();
+    propose(2);
+    raft_bench_durable(&rb);
+    cfs_raft_flush(&rb.raft);
+    before = rb.bench.env.now;
+    bench_pass(&rb.bench, CFS_MS(10));
+    acknowledge_forgetful(&rb, 2, 0);
+    raft_bench_acknowledge(&rb, 2, 3, before);
+    assert_true(rb.raft.progress[2].forgetful);
+    assert_int_equal(rb.raft.progress[2].match, 0);
+    assert_int_equal(rb.raft.commit, 1);
+    raft_bench_acknowledge(&rb, 2, 3, rb.bench.env.now);
+    assert_false(rb.raft.progress[2].forgetful);
+    assert_int_equal(rb.raft.commit, 3);
+    raft_bench_receive(&rb,
+                       (struct cfs_message){.type = CFS_MSG_APPEND_REPLY,
+                                            .from = 2,
+                                            .term = rb.raft.term,
+                                            .append_reply = {.success = true, .sent = before}});
+    assert_false(rb.raft.progress[2].forgetful); /* nor the other way round */
+    assert_int_equal(rb.raft.progress[2].match, 3);
+}
+
 /* When has a forgetful node caught up? With a leader that no promise of its can stand against. */
 
 static uint64_t sound_at(cfs_node_id peer)
@@ -144,6 +173,12 @@ static void a_leader_that_all_voted_for_says_when_one_has_caught_up(void **state
     assert_int_equal(sound_at(2), 4); /* and what it knows to be committed since */
 }
 
+/* A forgotten promise to another leader shows within this time. */
+static void be_up_long_enough(void)
+{
+    bench_pass(&rb.bench, 2 * rb.bench.config.election);
+}
+
 static void catch_up(uint64_t prev, uint32_t count, uint64_t sound)
 {
     struct cfs_message message = raft_entries(2, 1, prev, prev ? 1 : 0, count, 1);
@@ -159,13 +194,11 @@ static void who_has_caught_up_says_it_once_and_only_when_it_is_durable(void **st
     catch_up(0, 3, 3);
     assert_false(cfs_raft_caught_up(&rb.raft));
     raft_bench_durable(&rb);
+    be_up_long_enough();
     catch_up(2, 0, 3); /* does not reach it */
     catch_up(3, 0, 0); /* a leader that cannot tell */
     catch_up(3, 0, 4); /* more is needed */
     assert_false(cfs_raft_caught_up(&rb.raft));
-    catch_up(3, 0, 3); /* a vote that it forgot may not have shown yet */
-    assert_false(cfs_raft_caught_up(&rb.raft));
-    bench_pass(&rb.bench, 2 * rb.bench.config.election);
     catch_up(3, 0, 3);
     assert_true(cfs_raft_caught_up(&rb.raft));
     assert_int_equal(rb.raft.amnesia, CFS_REMEMBERS);
@@ -173,6 +206,24 @@ static void who_has_caught_up_says_it_once_and_only_when_it_is_durable(void **st
     catch_up(3, 0, 3);
     assert_false(cfs_raft_caught_up(&rb.raft));
     assert_true(reply_to(2)->sound);
+}
+
+/* Whoever the leader is counted on to say so may have followed another one before this node forgot
+ * that it voted for that. */
+static void nobody_has_caught_up_right_after_the_start(void **state)
+{
+    (void)state;
+    rb.raft.amnesia = CFS_TORN;
+    catch_up(0, 3, 0);
+    raft_bench_durable(&rb);
+    bench_pass(&rb.bench, 2 * rb.bench.config.election - 1);
+    catch_up(3, 0, 3);
+    assert_false(cfs_raft_caught_up(&rb.raft));
+    assert_false(reply_to(2)->sound);
+    bench_pass(&rb.bench, 1);
+    catch_up(3, 0, 3);
+    assert_true(reply_to(2)->sound); /* by now, though it is said below only */
+    assert_true(cfs_raft_caught_up(&rb.raft));
 }
 
 /* Length is not agreement: entries of its own do not bring it up to the leader. */
@@ -184,6 +235,7 @@ static void a_log_that_does_not_agree_has_not_caught_up(void **state)
     rb.raft.amnesia = CFS_TORN;
     catch_up(0, 3, 0);
     raft_bench_durable(&rb);
+    be_up_long_enough();
     message.append.sound_at = 3;
     raft_bench_receive(&rb, message);
     assert_false(reply_to(2)->success);
@@ -210,9 +262,11 @@ int main(void)
         T(what_a_forgetful_follower_has_commits_nothing),
         T(a_forgetful_follower_gives_no_lease),
         T(a_follower_that_lost_its_log_is_sent_it_again),
+        T(news_of_a_lost_disk_is_not_overtaken_by_what_was_said_before),
         T(only_a_leader_that_others_follow_says_when_one_has_caught_up),
         T(a_leader_that_all_voted_for_says_when_one_has_caught_up),
         T(who_has_caught_up_says_it_once_and_only_when_it_is_durable),
+        T(nobody_has_caught_up_right_after_the_start),
         T(a_log_that_does_not_agree_has_not_caught_up),
         T(a_forgetful_node_that_came_to_lead_has_caught_up_with_its_first_entry),
     };

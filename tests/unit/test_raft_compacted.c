@@ -124,6 +124,7 @@ static void lead_with_base(void)
     cfs_raft_log_compact(&rb.raft, 5);
     rb.raft.progress[2].match = 0;
     cfs_raft_unreachable(&rb.raft, 2);
+    reject(2, 0); /* it has nothing */
     bench_clear(&rb.bench);
 }
 
@@ -144,6 +145,18 @@ static void who_waits_for_a_snapshot_gets_heartbeats_and_no_entries(void **state
     cfs_raft_flush(&rb.raft);
     assert_int_equal(bench_sent_count(&rb.bench, CFS_MSG_APPEND, 2), 1);
     assert_int_equal(rb.raft.progress[2].acked, rb.bench.env.now);
+}
+
+/* A new leader knows of nobody what he has. */
+static void who_is_silent_is_not_taken_for_one_that_needs_a_snapshot(void **state)
+{
+    (void)state;
+    lead_with_base();
+    rb.raft.progress[2].snapshot = false;
+    cfs_raft_unreachable(&rb.raft, 2);
+    cfs_raft_flush(&rb.raft);
+    assert_false(rb.raft.progress[2].snapshot);
+    assert_int_equal(sent_to(2)->prev_index, 5);
 }
 
 static void a_follower_at_the_base_needs_no_snapshot(void **state)
@@ -217,6 +230,7 @@ int main(void)
         T(an_append_that_ends_before_the_base_is_acknowledged_and_changes_nothing),
         T(an_append_behind_the_base_must_agree_with_it),
         T(who_waits_for_a_snapshot_gets_heartbeats_and_no_entries),
+        T(who_is_silent_is_not_taken_for_one_that_needs_a_snapshot),
         T(a_follower_at_the_base_needs_no_snapshot),
         T(a_hint_before_the_base_calls_for_a_snapshot),
         T(entries_follow_where_the_snapshot_ended),

@@ -501,29 +501,6 @@ static void all_members_have_voted_only_when_its_own_vote_is_durable(void **stat
     assert_int_equal(rb.raft.role, CFS_LEADER);
 }
 
-/* A cluster that was made anew has forgetful members alone: it starts when all are there. */
-static void a_new_cluster_of_forgetful_members_elects_once_all_are_there(void **state)
-{
-    struct raft_bench alone;
-
-    (void)state;
-    rb.raft.amnesia = CFS_TORN;
-    raft_bench_time_out(&rb);
-    raft_bench_receive(&rb, forgetful_vote(2, 1, true));
-    assert_int_equal(rb.raft.role, CFS_PRE_CANDIDATE);
-    raft_bench_receive(&rb, forgetful_vote(3, 1, true));
-    raft_bench_durable(&rb);
-    raft_bench_receive(&rb, forgetful_vote(2, 1, false));
-    raft_bench_receive(&rb, forgetful_vote(3, 1, false));
-    assert_int_equal(rb.raft.role, CFS_LEADER);
-    raft_bench_open(&alone, 1);
-    alone.raft.amnesia = CFS_TORN;
-    raft_bench_tick(&alone, 0);
-    raft_bench_durable(&alone);
-    assert_int_equal(alone.raft.role, CFS_LEADER);
-    raft_bench_close(&alone);
-}
-
 /* Or it could ask for votes, crash, and ask in the same term again with another log. */
 static void votes_are_asked_for_when_the_log_they_stand_on_is_durable(void **state)
 {
@@ -578,7 +555,6 @@ int main(void)
         T(who_voted_in_vain_is_known_until_somebody_leads),
         T(a_forgetful_candidate_needs_a_majority_besides_itself),
         T(all_members_have_voted_only_when_its_own_vote_is_durable),
-        T(a_new_cluster_of_forgetful_members_elects_once_all_are_there),
         T(votes_are_asked_for_when_the_log_they_stand_on_is_durable),
     };
 

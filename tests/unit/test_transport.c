@@ -302,6 +302,114 @@ static void a_number_that_cannot_travel_is_told_as_a_loss(void **state)
     peers_turn_until(f, peers_one_knows_of_a_loss);
 }
 
+/* ---- peers come, move and go ---- */
+
+static void forget(struct peers *f, int i, cfs_node_id peer)
+{
+    cfs_transport_set_peer(f->nodes[i].transport, peer, NULL, 0);
+}
+
+static void know(struct peers *f, int i, cfs_node_id peer)
+{
+    cfs_transport_set_peer(f->nodes[i].transport, peer, "127.0.0.1",
+                           f->nodes[peer].config.listen_port);
+}
+
+/* Node 2 joins: it knows node 1, and node 1 has not heard of it. */
+static void who_is_not_known_is_answered_on_its_own_requests(void **state)
+{
+    struct peers *f = *state;
+
+    peers_start(f, 1);
+    forget(f, 1, 2);
+    peers_start(f, 2);
+    f->nodes[1].echo = true;
+    for (uint64_t id = 1; id <= 3; id++) {
+        f->nodes[2].seen_count = 0;
+        peers_send_drain(&f->nodes[2], 1, CFS_MSG_DRAIN, id);
+        peers_turn_until(f, two_saw_one);
+        assert_int_equal(f->nodes[2].seen[0], id);
+    }
+    assert_int_equal(f->nodes[2].requests, 0); /* nobody asked it */
+    assert_int_equal(f->nodes[1].unreachable, 0);
+}
+
+static void messages_to_a_guest_that_is_silent_are_lost_and_told(void **state)
+{
+    struct peers *f = *state;
+    struct cfs_timer timer = {.fn = wake};
+
+    peers_start(f, 1);
+    peers_start(f, 2);
+    peers_turn_until(f, both_hold);
+    peers_stop(f, 2);
+    forget(f, 1, 2);
+    cfs_timer_set(f->loop, &timer, cfs_clock_now() + CFS_MS(200));
+    peers_turn_until(f, all_is_quiet); /* what node 2 had left here is seen to be gone */
+    cfs_timer_cancel(f->loop, &timer);
+    f->nodes[1].unreachable = f->nodes[1].refused = 0;
+    peers_send_drain(&f->nodes[1], 2, CFS_MSG_DRAIN, 1);
+    peers_turn_until(f, peers_one_knows_of_a_loss);
+    assert_int_equal(f->nodes[1].refused, 0);
+}
+
+static bool two_is_asked(struct peers *f)
+{
+    return f->nodes[2].requests >= 1;
+}
+
+static void a_guest_becomes_a_peer_and_a_peer_a_guest(void **state)
+{
+    struct peers *f = *state;
+
+    peers_start(f, 1);
+    forget(f, 1, 2);
+    peers_start(f, 2);
+    peers_turn_until(f, one_holds);
+    know(f, 1, 2);
+    peers_turn_until(f, two_is_asked);
+    /* What is under way to it ends by itself, and it is heard as before. */
+    forget(f, 1, 2);
+    f->nodes[1].echo = true;
+    f->nodes[2].seen_count = 0;
+    peers_send_drain(&f->nodes[2], 1, CFS_MSG_DRAIN, 9);
+    peers_turn_until(f, two_saw_one);
+    assert_int_equal(f->nodes[2].seen[0], 9);
+}
+
+static void a_peer_that_moves_is_followed(void **state)
+{
+    struct peers *f = *state;
+    uint16_t port = f->nodes[2].config.listen_port;
+
+    peers_start(f, 1);
+    cfs_transport_set_peer(f->nodes[1].transport, 2, "127.0.0.1", 1);
+    peers_turn_until(f, one_was_refused);
+    peers_start(f, 2);
+    forget(f, 2, 1); /* or it would be found by its own POSTs */
+    cfs_transport_set_peer(f->nodes[1].transport, 2, "127.0.0.1", port);
+    peers_turn_until(f, two_is_asked);
+    peers_send_drain(&f->nodes[1], 2, CFS_MSG_DRAIN, 4);
+    peers_turn_until(f, two_saw_one);
+}
+
+/* A POST is held at the address of before while another one goes to the new address. */
+static void the_old_address_says_nothing_of_the_node(void **state)
+{
+    struct peers *f = *state;
+
+    peers_start(f, 1);
+    peers_start(f, 2);
+    peers_turn_until(f, both_hold);
+    f->nodes[1].refused = f->nodes[1].unreachable = 0;
+    cfs_transport_set_peer(f->nodes[1].transport, 2, "localhost", f->nodes[2].config.listen_port);
+    f->nodes[2].requests = 0;
+    peers_turn_until(f, two_is_asked);
+    assert_int_equal(f->nodes[1].refused, 0);
+    peers_send_drain(&f->nodes[1], 2, CFS_MSG_DRAIN, 5);
+    peers_turn_until(f, two_saw_one);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -318,6 +426,11 @@ int main(void)
         T(what_exceeds_the_outbox_is_lost_and_told),
         T(a_message_too_large_for_any_batch_is_lost_and_told),
         T(messages_to_nobody_are_dropped),
+        T(who_is_not_known_is_answered_on_its_own_requests),
+        T(messages_to_a_guest_that_is_silent_are_lost_and_told),
+        T(a_guest_becomes_a_peer_and_a_peer_a_guest),
+        T(a_peer_that_moves_is_followed),
+        T(the_old_address_says_nothing_of_the_node),
         T(a_number_that_cannot_travel_is_told_as_a_loss),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -44,16 +44,23 @@ static bool one_answered(struct peers *f)
 }
 
 /* A stranger that speaks as node `from` to node `to`, at node 1. */
-static void post_as(struct peers *f, cfs_node_id from, cfs_node_id to, const char *path)
+static void post_of(struct peers *f, uint64_t cluster, cfs_node_id from, cfs_node_id to,
+                    const char *path)
 {
     char url[128];
     uint8_t *batch;
     size_t len;
 
-    assert_int_equal(cfs_wire_encode(&batch, &len, from, to, NULL, 0), 0);
+    assert_int_equal(
+        cfs_wire_encode(&batch, &len, &(struct cfs_batch_head){cluster, from, to}, NULL, 0), 0);
     snprintf(url, sizeof url, "http://127.0.0.1:%u%s", f->nodes[1].config.listen_port, path);
     cfs_http_client_post(poster.client, url, batch, len, on_posted, &poster);
     cfs_http_client_flush(poster.client);
+}
+
+static void post_as(struct peers *f, cfs_node_id from, cfs_node_id to, const char *path)
+{
+    post_of(f, CLUSTER, from, to, path);
 }
 
 static void open_poster(struct peers *f)
@@ -88,9 +95,9 @@ static void only_members_are_heard(void **state)
         const char *path, *says;
         int status;
     } cases[] = {
-        {3, 1, "/raft/append-entries", "lists of members differ", 400},
-        {1, 1, "/raft/append-entries", "lists of members differ", 400},
-        {0, 1, "/raft/append-entries", "lists of members differ", 400},
+        {64, 1, "/raft/append-entries", "64 is none", 400},
+        {0, 1, "/raft/append-entries", "0 is none", 400},
+        {1, 1, "/raft/append-entries", "another node says that it is node 1", 400},
         {2, 3, "/raft/append-entries", "addresses of the members differ", 400},
         {2, 1, "/raft/install-snapshot", "not_found", 404},
         {2, 1, "/raft/", "not_found", 404},
@@ -107,6 +114,20 @@ static void only_members_are_heard(void **state)
         assert_true(poster.authentic);
         assert_non_null(strstr(poster.body, cases[i].says));
     }
+    cfs_http_client_free(poster.client);
+}
+
+static void another_cluster_is_refused_by_name(void **state)
+{
+    struct peers *f = *state;
+
+    peers_start(f, 1);
+    open_poster(f);
+    post_of(f, 0x1, 2, 1, "/raft/append-entries");
+    peers_turn_until(f, one_answered);
+    assert_int_equal(poster.status, 400);
+    assert_non_null(strstr(poster.body, "node 2 of cluster 0000000000000001"));
+    assert_non_null(strstr(poster.body, "node 1 of cluster 8877665544332211"));
     cfs_http_client_free(poster.client);
 }
 
@@ -229,10 +250,10 @@ static void answers_that_are_no_batch_are_failures(void **state)
         "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
         "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n",
         "HTTP/1.1 200 OK\r\nContent-Length: 9999999\r\n\r\n{}",
-        ("HTTP/1.1 200 OK\r\nContent-Length: 38\r\n\r\n"
-         "{\"v\":1,\"from\":3,\"to\":1,\"messages\":[]}\n"),
-        ("HTTP/1.1 200 OK\r\nContent-Length: 38\r\n\r\n" /* node 2 would say so */
-         "{\"v\":1,\"from\":2,\"to\":1,\"messages\":[]}\n"),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 67\r\n\r\n"
+         "{\"v\":1,\"cluster\":\"8877665544332211\",\"from\":3,\"to\":1,\"messages\":[]}\n"),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 67\r\n\r\n" /* node 2 would say so */
+         "{\"v\":1,\"cluster\":\"8877665544332211\",\"from\":2,\"to\":1,\"messages\":[]}\n"),
         "HTTP/1.1 204 No Content\r\n\r\n",
         "HTTP/1.1 204 No Content\r\nCoordfs-Mac: 0123456789abcdef\r\n\r\n",
         "SSH-2.0-OpenSSH_9.2p1\r\n",
@@ -257,9 +278,13 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
 #define T(fn) cmocka_unit_test_setup_teardown(fn, peers_set_up, peers_tear_down)
-        T(the_fifth_post_frees_the_first),    T(only_members_are_heard),
-        T(who_has_another_secret_is_refused), T(garbage_is_refused),
-        T(one_that_hangs_up_is_not_stormed),  T(answers_that_are_no_batch_are_failures),
+        T(the_fifth_post_frees_the_first),
+        T(only_members_are_heard),
+        T(another_cluster_is_refused_by_name),
+        T(who_has_another_secret_is_refused),
+        T(garbage_is_refused),
+        T(one_that_hangs_up_is_not_stormed),
+        T(answers_that_are_no_batch_are_failures),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -269,26 +269,48 @@ static void test_survives_a_full_disk_that_is_emptied(void **state)
     open_log(w);
 }
 
-static void test_fails_when_there_is_no_room_at_all(void **state)
+/* Until the segment in use is full and the writer stands before an empty stock. */
+static void fill_disk(struct world *w)
+{
+    limit_files(true);
+    catch_stderr(w);
+    commit(w, 80);
+    await_said(w, "File too large; will try again");
+    release_stderr(w);
+    assert_true(cfs_wal_is_full(w->wal));
+    commit(w, 31); /* what is left is used up ... */
+    append(w, 31); /* ... before this */
+    cfs_wal_submit(w->wal);
+}
+
+static void test_waits_until_there_is_room(void **state)
 {
     struct world *w = *state;
-    int rv = 0;
 
     w->big = BIG_BYTES;
     open_log(w);
-    limit_files(true);
-    catch_stderr(w);
-    for (int i = 0; i < 6 && rv == 0; i++) {
-        append(w, 31);
-        cfs_wal_submit(w->wal);
-        rv = await(w);
-    }
-    release_stderr(w);
+    fill_disk(w);
     limit_files(false);
-    assert_int_equal(rv, -1);
-    assert_said(w, "the node must stop until there is room");
+    assert_int_equal(await(w), 0);
+    assert_int_equal(stats_of(w).segment, 2);
+    assert_false(cfs_wal_is_full(w->wal));
+    close_log(w);
+    open_log(w);
+}
+
+static void test_does_not_wait_for_room_when_it_closes(void **state)
+{
+    struct world *w = *state;
+
+    w->big = BIG_BYTES;
+    open_log(w);
+    fill_disk(w);
+    catch_stderr(w);
     w->stored = stats_of(w).records;
     close_log(w);
+    release_stderr(w);
+    limit_files(false);
+    assert_said(w, "cannot make the segment after");
     open_log(w);
 }
 
@@ -347,7 +369,8 @@ int main(void)
         TEST(collects_while_a_sync_runs),
         TEST(statistics_may_be_read_by_any_thread),
         TEST(survives_a_full_disk_that_is_emptied),
-        TEST(fails_when_there_is_no_room_at_all),
+        TEST(waits_until_there_is_room),
+        TEST(does_not_wait_for_room_when_it_closes),
         TEST(a_segment_is_used_when_its_name_is_durable),
     };
 

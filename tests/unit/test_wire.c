@@ -13,6 +13,11 @@
 #include "core/alloc.h"
 #include "io/wire.h"
 
+static const struct cfs_batch_head two_to_one = {UINT64_C(0xfedcba9876543210), 2, 1};
+
+/* As JSON. */
+#define OURS "\"cluster\":\"fedcba9876543210\","
+
 #define BIG ((uint64_t)INT64_MAX) /* the largest number that travels */
 
 /* Every member differs from zero and from its neighbours, so that none can be forgotten or swapped.
@@ -66,7 +71,8 @@ static void fill(struct cfs_message *m, enum cfs_message_type type)
         fill_entries(&m->append, 3);
         break;
     case CFS_MSG_APPEND_REPLY:
-        m->append_reply = (struct cfs_msg_append_reply){.match = 14, .sent = 15, .sound = true};
+        m->append_reply = (struct cfs_msg_append_reply){
+            .match = 14, .sent = 15, .sound = true, .full = true};
         break;
     case CFS_MSG_FORWARD:
         m->forward = (struct cfs_msg_forward){.len = 5, .command = cfs_alloc_copy("\n\0{\"}", 5)};
@@ -185,7 +191,7 @@ static struct bytes encode(const struct cfs_message *messages, uint32_t count)
 {
     struct bytes b;
 
-    assert_int_equal(cfs_wire_encode(&b.data, &b.len, 2, 1, messages, count), 0);
+    assert_int_equal(cfs_wire_encode(&b.data, &b.len, &two_to_one, messages, count), 0);
     return b;
 }
 
@@ -218,7 +224,8 @@ static void every_type_comes_back_as_it_went(void **state)
         struct bytes b = encode(&m, 1);
         assert_true(b.len <= cfs_wire_size_empty() + cfs_wire_size(&m));
         assert_int_equal(decode(&batch, b.data, b.len, why), 0);
-        assert_true(batch.from == 2 && batch.to == 1 && batch.count == 1);
+        assert_true(batch.head.from == 2 && batch.head.to == 1 && batch.count == 1);
+        assert_true(batch.head.cluster == two_to_one.cluster);
         assert_same(&m, &batch.messages[0]);
         cfs_batch_clear(&batch);
         cfs_message_clear(&m);
@@ -243,6 +250,32 @@ static struct bytes encode_all(void)
     return b;
 }
 
+/* A flag that is read as its neighbour is seen when one of them is set. */
+static void flags_are_not_mixed_up(void **state)
+{
+    (void)state;
+    for (int flag = 0; flag < 5; flag++) {
+        struct cfs_message m[2];
+        struct cfs_batch batch;
+        char why[256];
+
+        fill(&m[0], CFS_MSG_VOTE);
+        m[0].vote.pre = flag == 0;
+        m[0].vote.founding = flag == 1;
+        m[0].vote.transfer = flag == 2;
+        fill(&m[1], CFS_MSG_VOTE_REPLY);
+        m[1].vote_reply.pre = flag == 3;
+        m[1].vote_reply.granted = flag == 4;
+        m[1].vote_reply.amnesia = (uint32_t)flag % 3;
+        struct bytes b = encode(m, 2);
+        assert_int_equal(decode(&batch, b.data, b.len, why), 0);
+        assert_same(&m[0], &batch.messages[0]);
+        assert_same(&m[1], &batch.messages[1]);
+        cfs_batch_clear(&batch);
+        free(b.data);
+    }
+}
+
 static void many_messages_share_a_batch_and_none_is_a_batch_too(void **state)
 {
     struct cfs_message all[CFS_MSG_TYPE_COUNT - 1];
@@ -260,7 +293,7 @@ static void many_messages_share_a_batch_and_none_is_a_batch_too(void **state)
     }
     cfs_batch_clear(&batch);
     assert_int_equal(decode(&batch, none.data, none.len, why), 0);
-    assert_true(batch.count == 0 && batch.from == 2);
+    assert_true(batch.count == 0 && batch.head.from == 2);
     cfs_batch_clear(&batch);
     free(b.data);
     free(none.data);
@@ -274,7 +307,7 @@ static void the_format_is_the_documented_one(void **state)
     fill(&m, CFS_MSG_FORWARD);
     struct bytes b = encode(&m, 1);
     static const char expected[] =
-        "{\"v\":1,\"from\":2,\"to\":1,\"messages\":["
+        "{\"v\":1," OURS "\"from\":2,\"to\":1,\"messages\":["
         "{\"type\":\"forward\",\"group\":3,\"term\":99,\"len\":5}]}\n\n\0{\"}";
     assert_int_equal(b.len, sizeof expected - 1);
     assert_memory_equal(b.data, expected, b.len);
@@ -343,7 +376,7 @@ struct refusal {
     const char *head, *why;
 };
 
-#define HEAD(message) "{\"v\":1,\"from\":2,\"to\":1,\"messages\":[" message "]}\n"
+#define HEAD(message) "{\"v\":1," OURS "\"from\":2,\"to\":1,\"messages\":[" message "]}\n"
 #define APPEND(rest)                                                                               \
     HEAD("{\"type\":\"append\",\"group\":0,\"term\":1,\"prev_index\":4,\"prev_term\":1,"           \
          "\"commit\":1,\"sent\":1,\"lease\":1,\"sound_at\":0,\"serving\":true,\"entries\":[" rest  \
@@ -352,6 +385,12 @@ struct refusal {
 #define SNAPSHOT(rest)                                                                             \
     HEAD("{\"type\":\"snapshot\",\"group\":0,\"term\":1,\"transfer\":1,\"offset\":0,\"last\":"     \
          "true" rest "}")
+#define VOTE(rest)                                                                                 \
+    HEAD("{\"type\":\"vote\",\"group\":0,\"term\":1,\"pre\":true," rest                            \
+         "\"last_index\":1,\"last_term\":1}")
+#define VOTE_REPLY(rest)                                                                           \
+    HEAD("{\"type\":\"vote_reply\",\"group\":0,\"term\":1,\"pre\":true,\"granted\":true," rest     \
+         "\"promise\":1}")
 #define REPLY(rest) HEAD("{\"type\":\"snapshot_reply\",\"group\":0,\"term\":1" rest "}")
 
 static const struct refusal refusals[] = {
@@ -361,14 +400,18 @@ static const struct refusal refusals[] = {
     {"{}\n", "'v'"},
     {"{\"v\":2}\n", "version 2"},
     {"{\"v\":\"1\"}\n", "'v'"},
-    {"{\"v\":1,\"to\":1,\"messages\":[]}\n", "'from'"},
-    {"{\"v\":1,\"from\":-2,\"to\":1,\"messages\":[]}\n", "'from'"},
-    {"{\"v\":1,\"from\":4294967296,\"to\":1,\"messages\":[]}\n", "'from'"},
-    {"{\"v\":1,\"from\":2,\"messages\":[]}\n", "'to'"},
-    {"{\"v\":1,\"from\":2,\"to\":1}\n", "'messages'"},
-    {"{\"v\":1,\"from\":2,\"to\":1,\"messages\":{}}\n", "'messages'"},
+    {"{\"v\":1,\"from\":2,\"to\":1,\"messages\":[]}\n", "'cluster'"},
+    {"{\"v\":1,\"cluster\":5,\"from\":2,\"to\":1,\"messages\":[]}\n", "'cluster'"},
+    {"{\"v\":1,\"cluster\":\"fedcba987654321g\",\"from\":2,\"to\":1}\n", "'cluster'"},
+    {"{\"v\":1,\"cluster\":\"fedcba98765432101\",\"from\":2,\"to\":1}\n", "'cluster'"},
+    {"{\"v\":1," OURS "\"to\":1,\"messages\":[]}\n", "'from'"},
+    {"{\"v\":1," OURS "\"from\":-2,\"to\":1,\"messages\":[]}\n", "'from'"},
+    {"{\"v\":1," OURS "\"from\":4294967296,\"to\":1,\"messages\":[]}\n", "'from'"},
+    {"{\"v\":1," OURS "\"from\":2,\"messages\":[]}\n", "'to'"},
+    {"{\"v\":1," OURS "\"from\":2,\"to\":1}\n", "'messages'"},
+    {"{\"v\":1," OURS "\"from\":2,\"to\":1,\"messages\":{}}\n", "'messages'"},
     {"{\"v\":1,\"v\":1,\"from\":2,\"to\":1,\"messages\":[]}\n", "no JSON"},
-    {"{\"v\":1,\"from\":2,\"to\":1,\"messages\":[]} x\n", "no JSON"},
+    {"{\"v\":1," OURS "\"from\":2,\"to\":1,\"messages\":[]} x\n", "no JSON"},
     {HEAD("7"), "'type'"},
     {HEAD("{}"), "'type'"},
     {HEAD("{\"type\":7}"), "'type'"},
@@ -381,6 +424,15 @@ static const struct refusal refusals[] = {
     {HEAD("{\"type\":\"drain\",\"group\":0,\"term\":1,\"id\":9223372036854775808}"), "no JSON"},
     {HEAD("{\"type\":\"vote\",\"group\":0,\"term\":1,\"pre\":1,\"last_index\":1,\"last_term\":1}"),
      "'pre'"},
+    {VOTE("\"transfer\":false,"), "'founding'"},
+    {VOTE("\"founding\":1,\"transfer\":false,"), "'founding'"},
+    {VOTE("\"founding\":false,"), "'transfer'"},
+    {VOTE_REPLY(""), "'amnesia'"},
+    {VOTE_REPLY("\"amnesia\":true,"), "'amnesia'"},
+    {HEAD("{\"type\":\"append_reply\",\"group\":0,\"term\":1,\"success\":true,\"match\":1,"
+          "\"sent\":1}"),
+     "'sound'"},
+    {HEAD("{\"type\":\"timeout_now\",\"group\":0}"), "'term'"},
     {HEAD("{\"type\":\"forward\",\"group\":0,\"term\":1,\"len\":131073}"), "131073"},
     {HEAD("{\"type\":\"forward\",\"group\":0,\"term\":1,\"len\":1}"), "a body of 1"},
     {HEAD("{\"type\":\"read\",\"group\":0,\"term\":1,\"id\":1,\"op\":7,\"len\":256}"), "'len'"},
@@ -443,8 +495,9 @@ static void a_name_with_a_zero_byte_is_refused(void **state)
 
 static void unknown_fields_are_passed_over(void **state)
 {
-    static const char head[] = "{\"v\":1,\"from\":2,\"to\":1,\"since\":3,\"messages\":[{\"type\":"
-                               "\"drain\",\"group\":0,\"term\":1,\"id\":4,\"mood\":\"good\"}]}\n";
+    static const char head[] =
+        "{\"v\":1," OURS "\"from\":2,\"to\":1,\"since\":3,\"messages\":[{\"type\":"
+        "\"drain\",\"group\":0,\"term\":1,\"id\":4,\"mood\":\"good\"}]}\n";
     struct cfs_batch batch;
     char why[256];
 
@@ -463,14 +516,14 @@ static void numbers_beyond_the_format_are_not_sent(void **state)
     (void)state;
     fill(&m, CFS_MSG_KEEPALIVE);
     m.keepalive.sent = BIG + 1;
-    assert_int_equal(cfs_wire_encode(&out, &len, 2, 1, &m, 1), -1);
+    assert_int_equal(cfs_wire_encode(&out, &len, &two_to_one, &m, 1), -1);
     fill(&m, CFS_MSG_APPEND);
     m.append.entries[2]->time = CFS_NEVER;
-    assert_int_equal(cfs_wire_encode(&out, &len, 2, 1, &m, 1), -1);
+    assert_int_equal(cfs_wire_encode(&out, &len, &two_to_one, &m, 1), -1);
     cfs_message_clear(&m);
     fill(&m, CFS_MSG_COLLECT_REPLY);
     m.collect_reply.stuck[1].waits[2] = CFS_NEVER;
-    assert_int_equal(cfs_wire_encode(&out, &len, 2, 1, &m, 1), -1);
+    assert_int_equal(cfs_wire_encode(&out, &len, &two_to_one, &m, 1), -1);
     cfs_message_clear(&m);
 }
 
@@ -515,6 +568,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_type_comes_back_as_it_went),
+        cmocka_unit_test(flags_are_not_mixed_up),
         cmocka_unit_test(many_messages_share_a_batch_and_none_is_a_batch_too),
         cmocka_unit_test(the_format_is_the_documented_one),
         cmocka_unit_test(cut_anywhere_it_is_refused),

@@ -1,0 +1,57 @@
+/* Asks a cluster for its nodes, and to change them: over HTTP, as any client. */
+#ifndef CFS_IO_MEMBERS_CLIENT_H
+#define CFS_IO_MEMBERS_CLIENT_H
+
+#include "coordfs/request.h"
+
+/* A node as GET /members describes it. */
+struct cfs_members_node {
+    struct cfs_node_info info; /* host "": nobody knows where it is */
+    char role[16];             /* "voter", "outgoing", "learner", "joining" */
+    char state[16];            /* "leader", "follower", "silent", ... */
+    bool session;
+    int64_t lag; /* -1: only the leader knows */
+};
+
+struct cfs_members_view {
+    uint64_t cluster;
+    cfs_node_id leader; /* 0: unknown */
+    cfs_node_id seen_by;
+    bool changing;
+    uint32_t count;
+    struct cfs_members_node nodes[2 * CFS_NODE_MAX];
+};
+
+/* NULL when there is none of that id. */
+const struct cfs_members_node *cfs_members_find(const struct cfs_members_view *view,
+                                                cfs_node_id id);
+
+#define CFS_URL_BYTES 320u
+
+/* Whom to ask. Zeroed memory with a first url and the secret is one. */
+struct cfs_members_client {
+    char urls[CFS_NODE_MAX + 1][CFS_URL_BYTES]; /* http://HOST:PORT; the first is asked first */
+    uint32_t url_count;
+    const char *secret;
+    char why[1024]; /* what went wrong last: a sentence */
+};
+
+enum cfs_members_result {
+    CFS_MEMBERS_OK,
+    CFS_MEMBERS_LATER, /* not now: nobody answers, or no majority */
+    CFS_MEMBERS_NEVER, /* what is asked for will not be done */
+};
+
+/* "HOST:PORT", "http://HOST:PORT" or that with a slash behind it. 0 or -1. */
+int cfs_members_url(char url[CFS_URL_BYTES], const char *text);
+
+/* What the leader says of the cluster, or else a node that knows a leader, or else any; remembers
+ * all nodes as those to ask. */
+enum cfs_members_result cfs_members_ask(struct cfs_members_client *client,
+                                        struct cfs_members_view *view);
+
+/* `move`: the node is there, and gets another address. */
+enum cfs_members_result cfs_members_change(struct cfs_members_client *client,
+                                           const struct cfs_member_change *change, bool move);
+
+#endif
