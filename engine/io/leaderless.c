@@ -56,7 +56,8 @@ static void describe(const struct cfs_core_view *view, uint64_t seconds,
 bool cfs_leaderless_look(struct cfs_leaderless *leaderless, const struct cfs_core_view *view,
                          cfs_time now, char sentence[CFS_LEADERLESS_BYTES])
 {
-    if (view->leader) {
+    /* A node that is to join elects nobody; what it waits for it says itself. */
+    if (view->leader || !view->member_count) {
         *leaderless = (struct cfs_leaderless){0};
         return false;
     }

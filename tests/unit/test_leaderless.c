@@ -17,7 +17,7 @@ static int set_up(void **state)
 {
     (void)state;
     leaderless = (struct cfs_leaderless){0};
-    view = (struct cfs_core_view){.role = "pre-candidate"};
+    view = (struct cfs_core_view){.role = "pre-candidate", .member_count = 3};
     return 0;
 }
 
@@ -98,6 +98,16 @@ static void test_says_nothing_where_memory_is_not_the_reason(void **state)
     assert_true(look(301)); /* without a leader for long */
 }
 
+static void test_says_nothing_before_it_is_a_member(void **state)
+{
+    (void)state;
+    view.amnesia = CFS_BLANK;
+    view.member_count = 0;
+    assert_int_equal(first_said(100, 200), 0);
+    view.member_count = 4;
+    assert_int_equal(first_said(201, 300), 206);
+}
+
 static void test_any_number_of_nodes_fits(void **state)
 {
     (void)state;
@@ -126,6 +136,7 @@ int main(void)
         TEST(is_said_again_after_a_minute),
         TEST(says_nothing_under_a_leader),
         TEST(says_nothing_where_memory_is_not_the_reason),
+        TEST(says_nothing_before_it_is_a_member),
         TEST(any_number_of_nodes_fits),
         TEST(amnesia_has_words),
     };
