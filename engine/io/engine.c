@@ -556,18 +556,13 @@ static void look(struct cfs_engine *engine, struct cfs_status *status)
     cfs_core_view(engine->core, &status->core);
     cfs_core_members(engine->core, status->members);
     status->cluster = cfs_cluster_id(&engine->cluster);
-    status->node_count = cfs_engine_nodes(engine, status->nodes);
+    status->node_count = cfs_cluster_nodes(&engine->cluster, engine->core, status->nodes);
     cfs_wal_stats(engine->wal, &status->wal);
     for (uint32_t i = 0; i < status->core.member_count; i++)
         status->unsent[i] = cfs_transport_unsent(engine->transport, status->members[i].node);
     cfs_http_api_counts(engine->api, status->requests);
     status->requests[CFS_ROUTE_RAFT] += engine->raft_requests;
     status->requests[CFS_ROUTE_UNAUTHORIZED] += engine->raft_refused;
-}
-
-uint32_t cfs_engine_nodes(const struct cfs_engine *engine, struct cfs_node_info out[CFS_NODE_MAX])
-{
-    return cfs_cluster_nodes(&engine->cluster, engine->core, out);
 }
 
 char *cfs_engine_page(struct cfs_engine *engine, const char *page, bool json)

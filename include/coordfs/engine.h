@@ -77,9 +77,6 @@ void cfs_engine_cancel(struct cfs_engine *engine, uint64_t id);
 /* Whether calls have a chance: false once one has timed out, until a leader answers again. */
 bool cfs_engine_available(const struct cfs_engine *engine);
 
-/* The nodes of the cluster as this one knows them, by id; how many there are. */
-uint32_t cfs_engine_nodes(const struct cfs_engine *engine, struct cfs_node_info out[CFS_NODE_MAX]);
-
 /* The .coordfs/ page `page` ("status", "nodes", "locks", "waits") as text, or as JSON when `json`.
  * malloc'd, the caller frees; NULL if there is no such page. */
 char *cfs_engine_page(struct cfs_engine *engine, const char *page, bool json);

@@ -43,13 +43,6 @@ char *cfs_engine_page(struct cfs_engine *e, const char *page, bool json)
     return strcmp(page, "status") == 0 && json ? strdup("{\"node\":1}") : NULL;
 }
 
-uint32_t cfs_engine_nodes(const struct cfs_engine *e, struct cfs_node_info out[CFS_NODE_MAX])
-{
-    (void)e;
-    out[0] = (struct cfs_node_info){.id = 2, .host = "10.0.0.2", .port = 8002};
-    return 1;
-}
-
 char *cfs_engine_metrics(struct cfs_engine *e)
 {
     (void)e;

@@ -1,51 +1,6 @@
 /* Nodes that may have forgotten what they promised and acknowledged: what they say, what counts,
  * and when they have caught up. Their votes are in test_raft_election.c. */
-#include "core_bench.h"
-
-static struct raft_bench rb;
-
-static int set_up(void **state)
-{
-    raft_bench_open(&rb, 3);
-    *state = &rb;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    raft_bench_close(*state);
-    return 0;
-}
-
-static const struct cfs_msg_append_reply *reply_to(cfs_node_id leader)
-{
-    const struct cfs_message *message = bench_sent(&rb.bench, CFS_MSG_APPEND_REPLY, leader);
-
-    return message ? &message->append_reply : NULL;
-}
-
-static const struct cfs_msg_append *sent_to(cfs_node_id follower)
-{
-    const struct cfs_message *message = bench_sent(&rb.bench, CFS_MSG_APPEND, follower);
-
-    return message ? &message->append : NULL;
-}
-
-static void propose(uint32_t count)
-{
-    for (uint32_t i = 0; i < count; i++)
-        cfs_raft_propose(&rb.raft, CFS_ENTRY_COMMAND, "x", 1);
-}
-
-/* A leader whose followers have everything up to its first entry and are not probed. */
-static void lead(void)
-{
-    raft_bench_lead(&rb);
-    cfs_raft_flush(&rb.raft);
-    raft_bench_acknowledge(&rb, 2, rb.raft.noop_index, rb.bench.env.now);
-    raft_bench_acknowledge(&rb, 3, rb.raft.noop_index, rb.bench.env.now);
-    bench_clear(&rb.bench);
-}
+#include "raft_fixture.h"
 
 static void acknowledge_forgetful(struct raft_bench *b, cfs_node_id peer, uint64_t match)
 {
