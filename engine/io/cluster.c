@@ -217,7 +217,7 @@ static enum cfs_members_result ask_to_join(struct cfs_members_client *client,
         return result;
     present = cfs_members_find(view, self->id);
     if (!present || !present->info.host[0])
-        return cfs_members_change(client, &change, false);
+        return cfs_members_change(client, &change);
     return same_place(&present->info, self) ? CFS_MEMBERS_OK : refuse_id(client, self, present);
 }
 

@@ -241,7 +241,7 @@ static int follow(struct job *job)
 
 static int change(struct job *job)
 {
-    if (cfs_members_change(&job->client, &job->change, job->command->move) != CFS_MEMBERS_OK)
+    if (cfs_members_change(&job->client, &job->change) != CFS_MEMBERS_OK)
         return fail("%s", job->client.why);
     return follow(job);
 }
@@ -312,6 +312,7 @@ int cfs_member_run(const struct cfs_member_command *command, const struct cfs_co
     int status = 1;
 
     job->command = command;
+    job->change.move = command->move;
     if (find_cluster(job, config) == 0)
         status = verbs[command->verb](job);
     free(job);

@@ -221,7 +221,7 @@ enum cfs_members_result cfs_members_ask(struct cfs_members_client *client,
     return CFS_MEMBERS_OK;
 }
 
-static void write_query(char *query, size_t size, const struct cfs_member_change *change, bool move)
+static void write_query(char *query, size_t size, const struct cfs_member_change *change)
 {
     const struct cfs_node_info *info = &change->info;
     int len;
@@ -231,18 +231,18 @@ static void write_query(char *query, size_t size, const struct cfs_member_change
         return;
     }
     len = snprintf(query, size, "/members?node=%u&host=%s&port=%u%s", info->id, info->host,
-                   (unsigned)info->port, move ? "&move=yes" : "");
+                   (unsigned)info->port, change->move ? "&move=yes" : "");
     if (info->replaces)
         snprintf(query + len, size - (size_t)len, "&replaces=%u", info->replaces);
 }
 
 enum cfs_members_result cfs_members_change(struct cfs_members_client *client,
-                                           const struct cfs_member_change *change, bool move)
+                                           const struct cfs_member_change *change)
 {
     enum cfs_members_result result = CFS_MEMBERS_LATER;
     char query[CFS_URL_BYTES], whole[2 * CFS_URL_BYTES];
 
-    write_query(query, sizeof query, change, move);
+    write_query(query, sizeof query, change);
     for (uint32_t i = 0; i < client->url_count && result == CFS_MEMBERS_LATER; i++) {
         struct cfs_http_reply reply;
 

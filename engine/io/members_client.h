@@ -50,8 +50,7 @@ int cfs_members_url(char url[CFS_URL_BYTES], const char *text);
 enum cfs_members_result cfs_members_ask(struct cfs_members_client *client,
                                         struct cfs_members_view *view);
 
-/* `move`: the node is there, and gets another address. */
 enum cfs_members_result cfs_members_change(struct cfs_members_client *client,
-                                           const struct cfs_member_change *change, bool move);
+                                           const struct cfs_member_change *change);
 
 #endif

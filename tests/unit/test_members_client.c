@@ -151,7 +151,7 @@ static void a_change_goes_to_whoever_takes_it(void **state)
 {
     struct world *w = *state;
     struct cfs_member_change change = {
-        .info = {.id = 4, .host = "::1", .port = 8004, .replaces = 3}};
+        .move = true, .info = {.id = 4, .host = "::1", .port = 8004, .replaces = 3}};
     enum cfs_members_result result;
 
     w->client.url_count = 2;
@@ -161,10 +161,10 @@ static void a_change_goes_to_whoever_takes_it(void **state)
     canned_will_say(&w->one, "DELETE /members/4 ", 404, "{\"error\":\"no such node\"}");
     canned_serve(&w->one);
     canned_serve(&w->two);
-    result = cfs_members_change(&w->client, &change, true);
+    result = cfs_members_change(&w->client, &change);
     assert_int_equal(result, CFS_MEMBERS_OK);
     change.remove = true;
-    result = cfs_members_change(&w->client, &change, false);
+    result = cfs_members_change(&w->client, &change);
     assert_int_equal(result, CFS_MEMBERS_NEVER);
     assert_non_null(strstr(w->client.why, "no such node"));
     canned_close(&w->one);
