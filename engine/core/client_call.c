@@ -138,6 +138,8 @@ static void send_read(struct cfs_client *client, struct cfs_call *call)
                                   .term = client->leader_term,
                                   .read = {.op = call->request.op}};
 
+    if (call->request.op >= CFS_OP_QUEUE_STAT)
+        message.read.queue = call->request.queue_read;
     if (!call->sequence) {
         call->sequence = client->next_read++;
         HASH_ADD(hh_sequence, client->by_read, sequence, sizeof call->sequence, call);
@@ -279,7 +281,7 @@ void cfs_client_request(struct cfs_client *client, uint64_t id, const struct cfs
     enum cfs_error error = check(client, request);
     struct cfs_call *call = cfs_client_add(client, CFS_CMD_REQUEST);
 
-    call->read = request->op == CFS_OP_GET || request->op == CFS_OP_LIST;
+    call->read = cfs_op_is_read(request->op);
     call->deadline = client->env->now + client->config->timeout;
     call->id = id;
     HASH_ADD(hh_id, client->by_id, id, sizeof call->id, call);

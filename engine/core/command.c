@@ -168,8 +168,7 @@ static void put_request(struct cfs_writer *writer, const struct cfs_request *req
         cfs_put_u8(writer, request->member.move);
         cfs_node_info_put(writer, &request->member.info);
         break;
-    case CFS_OP_GET:
-    case CFS_OP_LIST:
+    default:
         break; /* reads are no commands: decoding refuses them */
     }
 }

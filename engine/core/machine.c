@@ -129,8 +129,7 @@ static void apply_request(struct cfs_machine *machine, struct cfs_asker asker,
     case CFS_OP_MEMBER:
         answer.error = change_member(machine, &request->member);
         break;
-    case CFS_OP_GET:
-    case CFS_OP_LIST:
+    default:
         answer.error = CFS_ERR_INVALID; /* reads are not replicated */
         break;
     }

@@ -68,6 +68,7 @@ struct cfs_msg_read {
     uint64_t id; /* the asker's, echoed in the answer */
     enum cfs_op op;
     char name[CFS_NAME_MAX + 1];
+    struct cfs_queue_read queue; /* reads of queues */
 };
 
 enum cfs_answer_to { CFS_TO_COMMAND = 1, CFS_TO_READ = 2 };

@@ -7,7 +7,7 @@
 
 #include "core/alloc.h"
 
-enum { OUTBOX_BYTES_MAX = 4 * 1024 * 1024, BATCH_MESSAGES_MAX = 1024 };
+enum { OUTBOX_BYTES_MAX = 8 * 1024 * 1024, BATCH_MESSAGES_MAX = 1024 };
 
 static_assert(OUTBOX_BYTES_MAX >= CFS_BATCH_BYTES_MAX, "whatever fits a batch fits the outbox");
 

@@ -4,7 +4,7 @@
  * the whole, and another type of message, are refused.
  *
  * Limit: while a head is parsed it may take some fifty times its size in memory, so a batch of
- * CFS_BATCH_BYTES_MAX from a peer that has the secret and means ill takes some 100 MB for a moment.
+ * CFS_BATCH_BYTES_MAX from a peer that has the secret and means ill takes some 250 MB for a moment.
  */
 #include <inttypes.h>
 #include <jansson.h>
@@ -201,8 +201,10 @@ static int decode_name(struct decoder *d, const json_t *object, struct cfs_msg_r
     const uint8_t *name;
     uint32_t len = 0;
 
-    if (read->op < CFS_OP_ACQUIRE || read->op > CFS_OP_LIST)
-        return refuse(d, "'op' %u is no operation", (unsigned)read->op);
+    if (!cfs_op_is_read(read->op) || read->op > CFS_OP_LAST)
+        return refuse(d, "'op' %u is no read", (unsigned)read->op);
+    if ((unsigned)read->queue.place > CFS_DEAD)
+        return refuse(d, "'place' %u is no place", (unsigned)read->queue.place);
     if (get_u32(d, object, "len", CFS_NAME_MAX, &len) < 0)
         return -1;
     name = take_body(d, len, CFS_NAME_MAX);

@@ -13,7 +13,7 @@
     }
 
 static_assert(sizeof(enum cfs_op) == 4 && sizeof(enum cfs_answer_to) == 4 &&
-                  sizeof(enum cfs_entry_kind) == 4,
+                  sizeof(enum cfs_entry_kind) == 4 && sizeof(enum cfs_message_place) == 4,
               "enumerations travel as U32");
 
 const struct cfs_wire_field cfs_wire_entry_fields[] = {
@@ -51,12 +51,9 @@ static const struct cfs_wire_field append[] = {
 };
 
 static const struct cfs_wire_field append_reply[] = {
-    MESSAGE(BOOL, "success", append_reply.success),
-    MESSAGE(U64, "match", append_reply.match),
-    MESSAGE(U64, "sent", append_reply.sent),
-    MESSAGE(BOOL, "sound", append_reply.sound),
-    MESSAGE(BOOL, "full", append_reply.full),
-    END,
+    MESSAGE(BOOL, "success", append_reply.success), MESSAGE(U64, "match", append_reply.match),
+    MESSAGE(U64, "sent", append_reply.sent),        MESSAGE(BOOL, "sound", append_reply.sound),
+    MESSAGE(BOOL, "full", append_reply.full),       END,
 };
 
 static const struct cfs_wire_field forward[] = {
@@ -65,7 +62,11 @@ static const struct cfs_wire_field forward[] = {
 };
 
 static const struct cfs_wire_field read[] = {
-    MESSAGE(U64, "id", read.id), MESSAGE(U32, "op", read.op), END, /* and the name's length */
+    MESSAGE(U64, "id", read.id),
+    MESSAGE(U32, "op", read.op),
+    MESSAGE(U32, "place", read.queue.place),
+    MESSAGE(U64, "number", read.queue.number),
+    END, /* and the name's length */
 };
 
 static const struct cfs_wire_field answer[] = {

@@ -24,15 +24,25 @@
     X(CFS_ERR_INVALID, EINVAL, 400, "invalid", "the request makes no sense")                       \
     X(CFS_ERR_NAME_TOO_LONG, ENAMETOOLONG, 400, "name_too_long", "a name has at most 255 bytes")   \
     X(CFS_ERR_TOO_BIG, EFBIG, 413, "too_big", "a lock's content has at most 64 KiB")               \
-    X(CFS_ERR_NO_SPACE, ENOSPC, 507, "no_space",                                                   \
-      "the disks of a majority of the nodes are full")                                             \
+    X(CFS_ERR_NO_SPACE, ENOSPC, 507, "no_space", "the disks of a majority of the nodes are full")  \
     X(CFS_ERR_TOO_MANY, EAGAIN, 503, "too_many", "too many requests wait for an answer")           \
     X(CFS_ERR_NOT_MEMBER, ENOENT, 404, "not_member",                                               \
       "there is no such node in the cluster, or it is the last one")                               \
     X(CFS_ERR_REMOVED, ESTALE, 410, "removed", "the node was removed from the cluster")            \
     X(CFS_ERR_IO, EIO, 500, "io", "the node could not store the change")                           \
     X(CFS_ERR_DIFFERS, EINVAL, 422, "differs",                                                     \
-      "that token or key belongs to a request with another mode or another owner")
+      "that token or key belongs to a request with another mode or another owner")                 \
+    X(CFS_ERR_NO_QUEUE, ENOENT, 404, "no_queue", "there is no such queue")                         \
+    X(CFS_ERR_QUEUE_EXISTS, EEXIST, 409, "queue_exists", "there is a queue of that name")          \
+    X(CFS_ERR_NOT_EMPTY, ENOTEMPTY, 409, "not_empty",                                              \
+      "there are messages in the queue: purge it first")                                           \
+    X(CFS_ERR_EMPTY, EAGAIN, 204, "empty", "no message is ready")                                  \
+    X(CFS_ERR_FULL, EAGAIN, 429, "full", "the queue is full")                                      \
+    X(CFS_ERR_NO_MESSAGE, ENOENT, 404, "no_message", "there is no such message")                   \
+    X(CFS_ERR_NOT_CLAIMED, ENOENT, 410, "not_claimed",                                             \
+      "the claim has passed: the message went back to its queue")                                  \
+    X(CFS_ERR_MESSAGE_TOO_BIG, EMSGSIZE, 413, "message_too_big",                                   \
+      "a message has at most 1 MiB - 1 bytes")
 
 enum cfs_error {
 #define X(code, number, status, word, sentence) code,

@@ -5,6 +5,7 @@
 
 #include "coordfs/error.h"
 #include "coordfs/limits.h"
+#include "coordfs/queue.h"
 #include "coordfs/types.h"
 
 enum cfs_lock_mode { CFS_SHARED = 1, CFS_EXCLUSIVE = 2 };
@@ -27,10 +28,30 @@ enum cfs_op {
     CFS_OP_WRITE,       /* store content under an exclusive hold */
     CFS_OP_SETATTR,     /* mode, owner, mtime, content size of a held lock */
     CFS_OP_MEMBER,      /* a node joins, moves, replaces another one, or goes */
+    /* The same, of queues (queue.h). */
+    CFS_OP_PRODUCE, /* add messages at the tail */
+    CFS_OP_CONSUME, /* be handed messages from the head, or take one's place among who waits */
+    CFS_OP_ACK,     /* messages are done with */
+    CFS_OP_GIVE_BACK,
+    CFS_OP_EXTEND,
+    CFS_OP_MESSAGE_MOVE,
+    CFS_OP_QUEUE_MAKE,
+    CFS_OP_QUEUE_REMOVE,
+    CFS_OP_PURGE,
+    CFS_OP_QUEUE_SETATTR, /* NO_QUEUE, NOT_PERMITTED */
+    CFS_OP_QUEUE_CONFIG,
     /* Reads: linearizable, not replicated. */
     CFS_OP_GET,  /* one lock */
     CFS_OP_LIST, /* the names of held locks, sorted by bytes; a page at a time, each by itself */
+    CFS_OP_QUEUE_STAT,   /* NO_QUEUE */
+    CFS_OP_QUEUE_LIST,   /* as LIST, of one part of the cluster after the other */
+    CFS_OP_MESSAGE_LIST, /* the ids in a place, in its order: ready by turn, others ascending */
+    CFS_OP_MESSAGE_GET,  /* NO_QUEUE, NO_MESSAGE, NOT_CLAIMED */
+    CFS_OP_QUEUE_AWAIT,
 };
+
+#define CFS_OP_LAST_CHANGE CFS_OP_QUEUE_CONFIG
+#define CFS_OP_LAST CFS_OP_QUEUE_AWAIT
 
 struct cfs_acquire {
     enum cfs_lock_mode mode; /* 0 in a renewal: whatever it is */
@@ -106,15 +127,24 @@ struct cfs_member_change {
 
 struct cfs_request {
     enum cfs_op op;
-    /* Of the lock; LIST: the one behind which to go on, "" for all; MEMBER: "". */
+    /* Of the lock or queue; LIST, QUEUE_LIST: the one behind which to go on, "" for all;
+     * MEMBER: "". */
     char name[CFS_NAME_MAX + 1];
     union {
         struct cfs_acquire acquire;
         struct cfs_release release;
         struct cfs_remove remove;
         struct cfs_write write;
-        struct cfs_setattr setattr;
+        struct cfs_setattr setattr; /* QUEUE_SETATTR: but for token and size */
         struct cfs_member_change member;
+        struct cfs_produce produce;
+        struct cfs_consume consume;
+        struct cfs_settle settle; /* ACK, GIVE_BACK, EXTEND */
+        struct cfs_message_move message_move;
+        struct cfs_queue_make queue_make;
+        struct cfs_queue_caller queue_caller; /* QUEUE_REMOVE, PURGE */
+        struct cfs_queue_set queue_set;
+        struct cfs_queue_read queue_read; /* reads of queues */
     };
 };
 
@@ -147,11 +177,24 @@ struct cfs_answer {
     cfs_token token; /* ACQUIRE: of the hold */
     uint64_t ticket; /* ACQUIRE that ended INTERRUPTED: the place it had in the queue; 0: none */
     bool queued; /* ACQUIRE that ended INTERRUPTED: it had waited in the queue; else nobody knows */
-    struct cfs_lock_info lock; /* GET */
-    const char *names;         /* LIST: NUL-terminated names, one after the other */
-    uint32_t names_len;        /* LIST: bytes, the NULs included */
-    bool more;                 /* LIST: there are names behind the last of these */
+    struct cfs_lock_info lock;   /* GET */
+    const char *names;           /* LIST, QUEUE_LIST: NUL-terminated names, one after the other */
+    uint32_t names_len;          /* bytes, the NULs included */
+    bool more;                   /* LIST, MESSAGE_LIST: there are others behind the last of these */
+    uint32_t part;               /* QUEUE_LIST: the part to go on with, 0: all parts are listed */
+    cfs_message_id id;           /* PRODUCE: of the last message, those before it count down */
+    struct cfs_queue_info queue; /* QUEUE_STAT */
+    const struct cfs_message_info *messages; /* CONSUME, MESSAGE_GET */
+    uint32_t message_count;
+    const uint64_t *ids; /* MESSAGE_LIST */
+    uint32_t id_count;
 };
+
+/* Whether `op` reads: it is answered and not replicated. */
+bool cfs_op_is_read(enum cfs_op op);
+
+/* Whether it may be answered long after it was asked, because it waits for others. */
+bool cfs_request_may_wait(const struct cfs_request *request);
 
 /* 1 when `name` may name a lock: 1 to 255 bytes, no '/', and neither "." nor "..". */
 bool cfs_name_valid(const char *name);

@@ -54,6 +54,9 @@ void sim_describe_request(char *out, size_t size, const struct cfs_request *requ
     case CFS_OP_LIST:
         snprintf(out, size, "list");
         break;
+    default:
+        snprintf(out, size, "operation %d on queue %s", (int)request->op, request->name);
+        break;
     }
 }
 

@@ -237,6 +237,8 @@ static bool two_saw_twenty(struct peers *f)
 }
 
 /* 20 x 128 KiB: two batches, in both directions of the choice. */
+#define LARGE 131072u
+
 static void large_messages_are_spread_over_batches(void **state)
 {
     struct peers *f = *state;
@@ -245,9 +247,9 @@ static void large_messages_are_spread_over_batches(void **state)
     peers_start(f, 2);
     peers_turn_until(f, both_hold);
     for (int i = 0; i < 20; i++)
-        peers_send_forward(&f->nodes[1], 2, CFS_COMMAND_MAX);
+        peers_send_forward(&f->nodes[1], 2, LARGE);
     peers_turn_until(f, two_saw_twenty);
-    assert_int_equal(f->nodes[2].bytes, 20 * CFS_COMMAND_MAX);
+    assert_int_equal(f->nodes[2].bytes, 20 * LARGE);
 }
 
 static void what_exceeds_the_outbox_is_lost_and_told(void **state)
@@ -256,8 +258,8 @@ static void what_exceeds_the_outbox_is_lost_and_told(void **state)
 
     peers_start(f, 1);
     peers_start(f, 2);
-    for (int i = 0; i < 64; i++) /* 8 MiB in one turn */
-        peers_send_forward(&f->nodes[1], 2, CFS_COMMAND_MAX);
+    for (int i = 0; i < 128; i++) /* 16 MiB in one turn */
+        peers_send_forward(&f->nodes[1], 2, LARGE);
     peers_turn_until(f, peers_one_knows_of_a_loss);
     peers_turn_until(f, two_saw_twenty);
 }

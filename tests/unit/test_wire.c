@@ -71,14 +71,17 @@ static void fill(struct cfs_message *m, enum cfs_message_type type)
         fill_entries(&m->append, 3);
         break;
     case CFS_MSG_APPEND_REPLY:
-        m->append_reply = (struct cfs_msg_append_reply){
-            .match = 14, .sent = 15, .sound = true, .full = true};
+        m->append_reply =
+            (struct cfs_msg_append_reply){.match = 14, .sent = 15, .sound = true, .full = true};
         break;
     case CFS_MSG_FORWARD:
         m->forward = (struct cfs_msg_forward){.len = 5, .command = cfs_alloc_copy("\n\0{\"}", 5)};
         break;
     case CFS_MSG_READ:
-        m->read = (struct cfs_msg_read){.id = 16, .op = CFS_OP_GET, .name = "\xff\xfe not UTF-8\n"};
+        m->read = (struct cfs_msg_read){.id = 16,
+                                        .op = CFS_OP_MESSAGE_GET,
+                                        .name = "\xff\xfe not UTF-8\n",
+                                        .queue = {.place = CFS_DEAD, .number = BIG}};
         break;
     case CFS_MSG_ANSWER:
         m->answer = (struct cfs_msg_answer){.to = CFS_TO_READ,
@@ -435,9 +438,15 @@ static const struct refusal refusals[] = {
     {HEAD("{\"type\":\"timeout_now\",\"group\":0}"), "'term'"},
     {HEAD("{\"type\":\"forward\",\"group\":0,\"term\":1,\"len\":131073}"), "131073"},
     {HEAD("{\"type\":\"forward\",\"group\":0,\"term\":1,\"len\":1}"), "a body of 1"},
-    {HEAD("{\"type\":\"read\",\"group\":0,\"term\":1,\"id\":1,\"op\":7,\"len\":256}"), "'len'"},
-    {HEAD("{\"type\":\"read\",\"group\":0,\"term\":1,\"id\":1,\"op\":0,\"len\":0}"), "'op'"},
-    {HEAD("{\"type\":\"read\",\"group\":0,\"term\":1,\"id\":1,\"op\":9,\"len\":0}"), "'op'"},
+    {HEAD("{\"type\":\"read\",\"group\":0,\"term\":1,\"id\":1,\"op\":18,\"place\":0,\"number\":0,"
+          "\"len\":256}"),
+     "'len'"},
+    {HEAD("{\"type\":\"read\",\"group\":0,\"term\":1,\"id\":1,\"op\":17,\"place\":0,\"number\":0,"
+          "\"len\":0}"),
+     "'op'"},
+    {HEAD("{\"type\":\"read\",\"group\":0,\"term\":1,\"id\":1,\"op\":25,\"place\":0,\"number\":0,"
+          "\"len\":0}"),
+     "'op'"},
     {HEAD("{\"type\":\"answer\",\"group\":0,\"term\":1,\"to\":3,\"session\":1,\"id\":1,"
           "\"queued\":false,\"len\":0}"),
      "'to'"},
@@ -454,7 +463,7 @@ static const struct refusal refusals[] = {
     {SNAPSHOT(",\"len\":0"), "'head_len'"},
     {SNAPSHOT(",\"head_len\":0"), "'len'"},
     {SNAPSHOT(",\"head_len\":4097,\"len\":0"), "4097"},
-    {SNAPSHOT(",\"head_len\":0,\"len\":2097153"), "2097153"},
+    {SNAPSHOT(",\"head_len\":0,\"len\":5242881"), "5242881"},
     {SNAPSHOT(",\"head_len\":1,\"len\":0"), "a body of 1"},
     {SNAPSHOT(",\"head_len\":1,\"len\":1") "h", "a body of 1"}, /* no pieces behind the head */
     {SNAPSHOT(",\"head_len\":1,\"len\":1") "hpx", "1 bytes too many"},
@@ -483,8 +492,8 @@ static void what_is_wrong_is_named(void **state)
 
 static void a_name_with_a_zero_byte_is_refused(void **state)
 {
-    static const char head[] =
-        HEAD("{\"type\":\"read\",\"group\":0,\"term\":1,\"id\":1,\"op\":7,\"len\":3}") "a\0b";
+    static const char head[] = HEAD("{\"type\":\"read\",\"group\":0,\"term\":1,\"id\":1,\"op\":18,"
+                                    "\"place\":0,\"number\":0,\"len\":3}") "a\0b";
     struct cfs_batch batch;
     char why[256];
 
@@ -561,7 +570,7 @@ static void the_limits_are_kept(void **state)
     assert_int_equal(decode_entries_of(2, CFS_COMMAND_MAX, why), 0);
     assert_int_equal(decode_entries_of(1, CFS_COMMAND_MAX + 1, why), -1);
     assert_int_equal(decode_entries_of(3, CFS_COMMAND_MAX, why), -1);
-    assert_non_null(strstr(why, "262144"));
+    assert_non_null(strstr(why, "2359296"));
 }
 
 int main(void)
