@@ -189,7 +189,7 @@ static uint64_t mix_claim(uint64_t digest, const struct cfs_claim *claim)
         claim->ticket,
         claim->token,
         claim->since,
-        claim->expiry,
+        claim->due.at,
         ask->mode,
         ask->kind,
         ask->form,
