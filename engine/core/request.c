@@ -11,6 +11,11 @@ bool cfs_name_valid(const char *name)
            strcmp(name, "..") != 0;
 }
 
+bool cfs_queue_name_valid(const char *name)
+{
+    return cfs_name_valid(name) && *name != '.';
+}
+
 bool cfs_op_is_read(enum cfs_op op)
 {
     return op > CFS_OP_LAST_CHANGE;

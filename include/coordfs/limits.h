@@ -14,6 +14,7 @@
 #define CFS_MESSAGE_MAX 1048575u    /* bytes of a queue's message: 1 MiB - 1 */
 #define CFS_PRODUCE_MAX 16384u      /* messages of one produce */
 #define CFS_CONSUME_MAX 256u        /* messages handed out or settled by one request */
+#define CFS_MESSAGE_LIST_MAX 65536u /* ids of messages in one page of a listing */
 #define CFS_COMMAND_MAX 1179648u    /* bytes of an encoded command: messages, lengths and head */
 #define CFS_REQUESTS_MAX 16384u     /* requests of one node that wait for an answer */
 #define CFS_HOLDERS_MAX 512u        /* holders that are listed of a lock that many share */
