@@ -203,7 +203,7 @@ void cfs_http_api_free(struct cfs_http_api *api)
 {
     if (!api)
         return;
-    cfs_http_lock_close(api);
+    cfs_http_calls_close(api);
     cfs_http_members_close(api);
     free(api);
 }

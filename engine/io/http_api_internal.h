@@ -1,5 +1,6 @@
-/* What the routes (http_api.c), those of locks (http_api_lock.c) and of nodes (http_api_members.c)
- * and their JSON (http_api_json.c) share. */
+/* What the routes (http_api.c), those of locks (http_api_lock.c), queues (http_api_queue*.c) and
+ * nodes (http_api_members.c), their parameters (http_api_query.c) and their JSON (http_api_json.c)
+ * share. */
 #ifndef CFS_IO_HTTP_API_INTERNAL_H
 #define CFS_IO_HTTP_API_INTERNAL_H
 
@@ -10,7 +11,7 @@ struct cfs_http_api {
     struct cfs_engine *engine;
     struct cfs_loop *loop;
     const struct cfs_config *config;
-    struct cfs_lock_call *calls; /* list of what the engine has not answered */
+    struct cfs_http_call *calls; /* list of what the engine has not answered (http_api_call.h) */
     struct cfs_member_call *member_calls;
     uint64_t counts[CFS_ROUTE_CLASSES];
 };
@@ -25,7 +26,7 @@ void cfs_http_lock_get(struct cfs_http_api *api, struct cfs_http_request *reques
 
 /* Answers 503 to all calls that wait, and forgets them: the engine must not answer them any more.
  */
-void cfs_http_lock_close(struct cfs_http_api *api);
+void cfs_http_calls_close(struct cfs_http_api *api);
 
 /* POST of /members and DELETE of /members/{id}. */
 void cfs_http_members_add(struct cfs_http_api *api, struct cfs_http_request *request,
@@ -33,7 +34,7 @@ void cfs_http_members_add(struct cfs_http_api *api, struct cfs_http_request *req
 void cfs_http_members_remove(struct cfs_http_api *api, struct cfs_http_request *request,
                              const char *argument);
 
-/* As cfs_http_lock_close. */
+/* As cfs_http_calls_close. */
 void cfs_http_members_close(struct cfs_http_api *api);
 
 /* Answers `status` with `body`, which is taken. */
@@ -44,6 +45,16 @@ void cfs_http_respond_failure(struct cfs_http_request *request, enum cfs_error e
 
 /* Answers 400: "'`field`' `what`". */
 void cfs_http_respond_bad(struct cfs_http_request *request, const char *field, const char *what);
+
+/* `field` in the query as milliseconds; left alone when it is not there. */
+bool cfs_http_read_seconds(struct cfs_http_request *http, const char *field, uint32_t *ms);
+
+/* `text`, of `field`, as a number from 1 to `max`, which otherwise "'`field`' `what`". */
+bool cfs_http_read_number(struct cfs_http_request *http, const char *field, const char *text,
+                          uint64_t max, const char *what, uint64_t *out);
+
+/* Of the Idempotency-Key header; 0 without one. */
+uint64_t cfs_http_read_key(const struct cfs_http_request *http);
 
 /* A held lock as GET shows it: with its content; new. */
 json_t *cfs_http_lock_body(const char *name, const struct cfs_lock_info *lock);
