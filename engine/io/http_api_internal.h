@@ -24,6 +24,31 @@ void cfs_http_lock_release(struct cfs_http_api *api, struct cfs_http_request *re
 void cfs_http_lock_get(struct cfs_http_api *api, struct cfs_http_request *request,
                        const char *name);
 
+/* Of /queue/{name}: POST, GET, DELETE; of the paths below /queue/ that say what they do: POST of
+ * ack, nack, extend, purge, kick, GET of stats and peek; and GET of /queue. */
+void cfs_http_queue_produce(struct cfs_http_api *api, struct cfs_http_request *request,
+                            const char *name);
+void cfs_http_queue_consume(struct cfs_http_api *api, struct cfs_http_request *request,
+                            const char *name);
+void cfs_http_queue_remove(struct cfs_http_api *api, struct cfs_http_request *request,
+                           const char *name);
+void cfs_http_queue_ack(struct cfs_http_api *api, struct cfs_http_request *request,
+                        const char *name);
+void cfs_http_queue_nack(struct cfs_http_api *api, struct cfs_http_request *request,
+                         const char *name);
+void cfs_http_queue_extend(struct cfs_http_api *api, struct cfs_http_request *request,
+                           const char *name);
+void cfs_http_queue_purge(struct cfs_http_api *api, struct cfs_http_request *request,
+                          const char *name);
+void cfs_http_queue_kick(struct cfs_http_api *api, struct cfs_http_request *request,
+                         const char *name);
+void cfs_http_queue_stats(struct cfs_http_api *api, struct cfs_http_request *request,
+                          const char *name);
+void cfs_http_queue_peek(struct cfs_http_api *api, struct cfs_http_request *request,
+                         const char *name);
+void cfs_http_queue_list(struct cfs_http_api *api, struct cfs_http_request *request,
+                         const char *argument);
+
 /* Answers 503 to all calls that wait, and forgets them: the engine must not answer them any more.
  */
 void cfs_http_calls_close(struct cfs_http_api *api);
@@ -58,5 +83,21 @@ uint64_t cfs_http_read_key(const struct cfs_http_request *http);
 
 /* A held lock as GET shows it: with its content; new. */
 json_t *cfs_http_lock_body(const char *name, const struct cfs_lock_info *lock);
+
+/* A message of `queue` as it is handed out or looked at, new. Its "id" is what it is settled by:
+ * that of the claim where there is one. */
+json_t *cfs_http_message_body(const char *queue, const struct cfs_message_info *message);
+
+/* Answers with the body of a message alone; its "id" is in the header Coordfs-Id. */
+void cfs_http_respond_message(struct cfs_http_request *request,
+                              const struct cfs_message_info *message);
+
+#define CFS_BYTES_CONTENT_TYPE "application/octet-stream"
+
+/* Whether the client asks for that: Accept says so, and nothing else. */
+bool cfs_http_wants_bytes(const struct cfs_http_request *http);
+
+/* A queue as its statistics show it; new. */
+json_t *cfs_http_queue_body(const char *name, const struct cfs_queue_info *queue);
 
 #endif

@@ -41,10 +41,8 @@ static void respond_acquired(struct cfs_http_call *call, cfs_token token)
 {
     const struct cfs_acquire *acquire = &call->request.acquire;
     const char *name = call->request.name;
-    uint32_t ttl_ms = acquire->ttl_ms;
-    json_t *body = json_pack(
-        "{s:o, s:I, s:o}", "name", cfs_json_bytes(name, strlen(name)), "token", (json_int_t)token,
-        "ttl", ttl_ms % 1000 ? json_real(ttl_ms / 1000.0) : json_integer(ttl_ms / 1000));
+    json_t *body = json_pack("{s:o, s:I, s:o}", "name", cfs_json_bytes(name, strlen(name)), "token",
+                             (json_int_t)token, "ttl", cfs_json_seconds(acquire->ttl_ms));
 
     if (acquire->owner[0] || !acquire->renew)
         put(body, "holder", acquire->owner[0] ? acquire->owner : "http");

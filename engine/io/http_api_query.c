@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <xxhash.h>
 
 #include "io/http_api_internal.h"
@@ -43,4 +44,11 @@ uint64_t cfs_http_read_key(const struct cfs_http_request *http)
     uint64_t key = text ? XXH3_64bits(text, strlen(text)) : 0;
 
     return text && !key ? 1 : key; /* 0 means none */
+}
+
+bool cfs_http_wants_bytes(const struct cfs_http_request *http)
+{
+    const char *accept = cfs_http_header(http, "Accept");
+
+    return accept && strcasecmp(accept, CFS_BYTES_CONTENT_TYPE) == 0;
 }
