@@ -88,6 +88,7 @@ static const struct route {
     {CFS_ROUTE_QUEUE, "POST", "/queue/extend/", CLIENTS, cfs_http_queue_extend},
     {CFS_ROUTE_QUEUE, "GET", "/queue/stats/", CLIENTS, cfs_http_queue_stats},
     {CFS_ROUTE_QUEUE, "GET", "/queue/peek/", CLIENTS, cfs_http_queue_peek},
+    {CFS_ROUTE_QUEUE, "POST", "/queue/config/", CLIENTS, cfs_http_queue_configure},
     {CFS_ROUTE_QUEUE, "POST", "/queue/purge/", CLIENTS, cfs_http_queue_purge},
     {CFS_ROUTE_QUEUE, "POST", "/queue/kick/", CLIENTS, cfs_http_queue_kick},
     {CFS_ROUTE_MEMBERS, "GET", "/members", CLIENTS, get_members},

@@ -25,7 +25,7 @@ void cfs_http_lock_get(struct cfs_http_api *api, struct cfs_http_request *reques
                        const char *name);
 
 /* Of /queue/{name}: POST, GET, DELETE; of the paths below /queue/ that say what they do: POST of
- * ack, nack, extend, purge, kick, GET of stats and peek; and GET of /queue. */
+ * ack, nack, extend, config, purge, kick, GET of stats and peek; and GET of /queue. */
 void cfs_http_queue_produce(struct cfs_http_api *api, struct cfs_http_request *request,
                             const char *name);
 void cfs_http_queue_consume(struct cfs_http_api *api, struct cfs_http_request *request,
@@ -38,6 +38,8 @@ void cfs_http_queue_nack(struct cfs_http_api *api, struct cfs_http_request *requ
                          const char *name);
 void cfs_http_queue_extend(struct cfs_http_api *api, struct cfs_http_request *request,
                            const char *name);
+void cfs_http_queue_configure(struct cfs_http_api *api, struct cfs_http_request *request,
+                              const char *name);
 void cfs_http_queue_purge(struct cfs_http_api *api, struct cfs_http_request *request,
                           const char *name);
 void cfs_http_queue_kick(struct cfs_http_api *api, struct cfs_http_request *request,
@@ -74,9 +76,9 @@ void cfs_http_respond_bad(struct cfs_http_request *request, const char *field, c
 /* `field` in the query as milliseconds; left alone when it is not there. */
 bool cfs_http_read_seconds(struct cfs_http_request *http, const char *field, uint32_t *ms);
 
-/* `text`, of `field`, as a number from 1 to `max`, which otherwise "'`field`' `what`". */
+/* `text`, of `field`, as a number from `min` to `max`, which otherwise "'`field`' `what`". */
 bool cfs_http_read_number(struct cfs_http_request *http, const char *field, const char *text,
-                          uint64_t max, const char *what, uint64_t *out);
+                          uint64_t min, uint64_t max, const char *what, uint64_t *out);
 
 /* Of the Idempotency-Key header; 0 without one. */
 uint64_t cfs_http_read_key(const struct cfs_http_request *http);

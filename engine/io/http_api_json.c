@@ -117,8 +117,6 @@ void cfs_http_respond_message(struct cfs_http_request *request,
 
 json_t *cfs_http_queue_body(const char *name, const struct cfs_queue_info *queue)
 {
-    static const char *const framings[] = {
-        [CFS_FRAMING_WRITE] = "write", [CFS_FRAMING_LINE] = "line", [CFS_FRAMING_FILE] = "file"};
     const struct cfs_queue_config *config = &queue->config;
     json_t *object = json_object();
 
@@ -138,6 +136,6 @@ json_t *cfs_http_queue_body(const char *name, const struct cfs_queue_info *queue
     json_object_set_new(object, "max_deliveries", cfs_json_number(config->max_deliveries));
     json_object_set_new(object, "max_messages", cfs_json_number(config->max_messages));
     json_object_set_new(object, "max_bytes", cfs_json_number(config->max_bytes));
-    json_object_set_new(object, "framing", json_string(framings[config->framing]));
+    json_object_set_new(object, "framing", json_string(cfs_json_framing(config->framing)));
     return object;
 }

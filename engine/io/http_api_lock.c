@@ -83,7 +83,7 @@ static bool read_token(struct cfs_http_request *http, cfs_token *token)
 {
     const char *text = cfs_http_query(http, "token");
 
-    return !text || cfs_http_read_number(http, "token", text, INT64_MAX,
+    return !text || cfs_http_read_number(http, "token", text, 1, INT64_MAX,
                                          "is the number that POST answered", token);
 }
 

@@ -82,7 +82,7 @@ static bool read_id(struct cfs_http_request *http, const char *field, const char
 {
     uint64_t id = 0;
 
-    if (!cfs_http_read_number(http, field, text ? text : "", CFS_NODE_MAX,
+    if (!cfs_http_read_number(http, field, text ? text : "", 1, CFS_NODE_MAX,
                               "is a node's id, from 1 to 63", &id))
         return false;
     *out = (cfs_node_id)id;
@@ -107,7 +107,7 @@ static bool read_info(struct cfs_http_request *http, struct cfs_node_info *info)
 
     if (!read_id(http, "node", cfs_http_query(http, "node"), &info->id) ||
         !read_host(http, info->host) ||
-        !cfs_http_read_number(http, "port", port ? port : "", UINT16_MAX,
+        !cfs_http_read_number(http, "port", port ? port : "", 1, UINT16_MAX,
                               "is a port, from 1 to 65535", &number) ||
         (replaces && !read_id(http, "replaces", replaces, &info->replaces)))
         return false;

@@ -28,11 +28,12 @@ bool cfs_http_read_seconds(struct cfs_http_request *http, const char *field, uin
 }
 
 bool cfs_http_read_number(struct cfs_http_request *http, const char *field, const char *text,
-                          uint64_t max, const char *what, uint64_t *out)
+                          uint64_t min, uint64_t max, const char *what, uint64_t *out)
 {
     errno = 0;
     *out = strtoull(text, NULL, 10);
-    if (text[0] && strspn(text, "0123456789") == strlen(text) && !errno && *out && *out <= max)
+    if (text[0] && strspn(text, "0123456789") == strlen(text) && !errno && *out >= min &&
+        *out <= max)
         return true;
     cfs_http_respond_bad(http, field, what);
     return false;

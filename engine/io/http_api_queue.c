@@ -74,7 +74,7 @@ void cfs_http_queue_consume(struct cfs_http_api *api, struct cfs_http_request *r
     uint64_t count = 1;
 
     if (!cfs_http_read_seconds(request, "wait", &wait_ms) ||
-        (max && !cfs_http_read_number(request, "max", max, CFS_CONSUME_MAX,
+        (max && !cfs_http_read_number(request, "max", max, 1, CFS_CONSUME_MAX,
                                       "is a number of messages, from 1 to 256", &count)))
         return;
     if (raw && max) {
@@ -126,7 +126,7 @@ static bool read_ids(struct cfs_http_request *request, uint64_t ids[CFS_CONSUME_
 
         if (len < sizeof one)
             memcpy(one, text, len);
-        if (!cfs_http_read_number(request, "id", one, UINT64_MAX, what, &ids[*count]))
+        if (!cfs_http_read_number(request, "id", one, 1, UINT64_MAX, what, &ids[*count]))
             return false;
         text = text[len] ? text + len + 1 : NULL;
     }

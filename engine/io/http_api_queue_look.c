@@ -85,7 +85,7 @@ void cfs_http_queue_list(struct cfs_http_api *api, struct cfs_http_request *requ
         cfs_http_respond_failure(request, CFS_ERR_NAME_TOO_LONG);
         return;
     }
-    if (part && !cfs_http_read_number(request, "part", part, UINT32_MAX,
+    if (part && !cfs_http_read_number(request, "part", part, 0, UINT32_MAX,
                                       "is what the page before says", &number))
         return;
     list = cfs_http_call_new(api, request, sizeof *list, CFS_OP_QUEUE_LIST, after ? after : "");
@@ -217,9 +217,9 @@ static bool read_window(struct cfs_http_request *request, uint64_t *max, uint64_
     const char *max_text = cfs_http_query(request, "max");
     const char *after_text = cfs_http_query(request, "after");
 
-    return (!max_text || cfs_http_read_number(request, "max", max_text, CFS_CONSUME_MAX,
+    return (!max_text || cfs_http_read_number(request, "max", max_text, 1, CFS_CONSUME_MAX,
                                               "is a number of messages, from 1 to 256", max)) &&
-           (!after_text || cfs_http_read_number(request, "after", after_text, UINT64_MAX,
+           (!after_text || cfs_http_read_number(request, "after", after_text, 1, UINT64_MAX,
                                                 "is the id of a message", after));
 }
 

@@ -1,5 +1,5 @@
-/* Queues over HTTP, for whoever looks after them: purge, remove, and kick, which gives dead letters
- * another chance. */
+/* Queues over HTTP, for whoever looks after them: settings, purge, remove, and kick, which gives
+ * dead letters another chance. */
 #include <string.h>
 
 #include "io/http_api_call.h"
@@ -19,9 +19,7 @@ static void ask_as_root(struct cfs_http_call *call, enum cfs_op op)
     cfs_http_call_ask(call, 0);
 }
 
-/* ---- POST /queue/purge/{name} ---- */
-
-static bool on_purged(struct cfs_http_call *call, const struct cfs_answer *answer)
+static bool respond_done(struct cfs_http_call *call, const struct cfs_answer *answer)
 {
     if (answer->error)
         cfs_http_respond_failure(call->http, answer->error);
@@ -30,12 +28,81 @@ static bool on_purged(struct cfs_http_call *call, const struct cfs_answer *answe
     return false;
 }
 
+/* ---- POST /queue/config/{name}: what the query names is set ---- */
+
+/* Numbers of the query, beside visibility_timeout. */
+static bool read_limits(struct cfs_http_request *request, struct cfs_queue_set *set)
+{
+    const char *deliveries = cfs_http_query(request, "max_deliveries");
+    const char *messages = cfs_http_query(request, "max_messages");
+    const char *bytes = cfs_http_query(request, "max_bytes");
+    uint64_t number = 0;
+
+    if ((deliveries && !cfs_http_read_number(request, "max_deliveries", deliveries, 1, UINT32_MAX,
+                                             "is a number, 1 or more", &number)) ||
+        (messages &&
+         !cfs_http_read_number(request, "max_messages", messages, 0, INT64_MAX,
+                               "is a number; 0: no bound", &set->config.max_messages)) ||
+        (bytes && !cfs_http_read_number(request, "max_bytes", bytes, 0, INT64_MAX,
+                                        "is a number; 0: no bound", &set->config.max_bytes)))
+        return false;
+    set->config.max_deliveries = (uint32_t)number;
+    set->fields |= (deliveries ? CFS_CONFIG_MAX_DELIVERIES : 0) |
+                   (messages ? CFS_CONFIG_MAX_MESSAGES : 0) | (bytes ? CFS_CONFIG_MAX_BYTES : 0);
+    return true;
+}
+
+static bool read_visibility(struct cfs_http_request *request, struct cfs_queue_set *set)
+{
+    if (!cfs_http_query(request, "visibility_timeout"))
+        return true;
+    set->fields |= CFS_CONFIG_VISIBILITY;
+    if (!cfs_http_read_seconds(request, "visibility_timeout", &set->config.visibility_ms))
+        return false;
+    if (!set->config.visibility_ms)
+        cfs_http_respond_bad(request, "visibility_timeout", "is more than 0 seconds");
+    return set->config.visibility_ms > 0;
+}
+
+static bool read_framing(struct cfs_http_request *request, struct cfs_queue_set *set)
+{
+    const char *text = cfs_http_query(request, "framing");
+
+    if (!text)
+        return true;
+    set->fields |= CFS_CONFIG_FRAMING;
+    for (int i = CFS_FRAMING_WRITE; i <= CFS_FRAMING_FILE; i++)
+        if (strcmp(text, cfs_json_framing((enum cfs_framing)i)) == 0) {
+            set->config.framing = (enum cfs_framing)i;
+            return true;
+        }
+    cfs_http_respond_bad(request, "framing", "is write, line or file");
+    return false;
+}
+
+void cfs_http_queue_configure(struct cfs_http_api *api, struct cfs_http_request *request,
+                              const char *name)
+{
+    struct cfs_queue_set set = {.uid = 0};
+    struct cfs_http_call *call;
+
+    if (!read_limits(request, &set) || !read_visibility(request, &set) ||
+        !read_framing(request, &set))
+        return;
+    call = cfs_http_call_new(api, request, sizeof *call, CFS_OP_QUEUE_CONFIG, name);
+    call->request.queue_set = set;
+    call->answered = respond_done;
+    cfs_http_call_ask(call, 0);
+}
+
+/* ---- POST /queue/purge/{name} ---- */
+
 void cfs_http_queue_purge(struct cfs_http_api *api, struct cfs_http_request *request,
                           const char *name)
 {
     struct cfs_http_call *call = cfs_http_call_new(api, request, sizeof *call, CFS_OP_PURGE, name);
 
-    call->answered = on_purged;
+    call->answered = respond_done;
     ask_as_root(call, CFS_OP_PURGE);
 }
 
@@ -45,7 +112,7 @@ static bool on_removed(struct cfs_http_call *call, const struct cfs_answer *answ
 {
     if (!answer->error && call->request.op == CFS_OP_PURGE)
         return ask_as_root(call, CFS_OP_QUEUE_REMOVE), true;
-    return on_purged(call, answer);
+    return respond_done(call, answer);
 }
 
 void cfs_http_queue_remove(struct cfs_http_api *api, struct cfs_http_request *request,
@@ -126,7 +193,7 @@ void cfs_http_queue_kick(struct cfs_http_api *api, struct cfs_http_request *requ
     uint64_t max = CFS_CONSUME_MAX;
     struct kick *kick;
 
-    if (text && !cfs_http_read_number(request, "max", text, CFS_CONSUME_MAX,
+    if (text && !cfs_http_read_number(request, "max", text, 1, CFS_CONSUME_MAX,
                                       "is a number of messages, from 1 to 256", &max))
         return;
     kick = cfs_http_call_new(api, request, sizeof *kick, CFS_OP_MESSAGE_LIST, name);

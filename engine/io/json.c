@@ -57,6 +57,14 @@ const char *cfs_json_mode(enum cfs_lock_mode mode)
     return mode == CFS_SHARED ? "shared" : "exclusive";
 }
 
+const char *cfs_json_framing(enum cfs_framing framing)
+{
+    static const char *const words[] = {
+        [CFS_FRAMING_WRITE] = "write", [CFS_FRAMING_LINE] = "line", [CFS_FRAMING_FILE] = "file"};
+
+    return words[framing];
+}
+
 static void put_holder(FILE *out, const struct cfs_holder_info *holder)
 {
     if (holder->kind != CFS_LEASED)

@@ -25,6 +25,9 @@ json_t *cfs_json_seconds(uint64_t ms);
 /* "shared" or "exclusive". */
 const char *cfs_json_mode(enum cfs_lock_mode mode);
 
+/* "write", "line" or "file". */
+const char *cfs_json_framing(enum cfs_framing framing);
+
 /* node:pid, or a client's name for itself; comma-separated where several share. */
 json_t *cfs_json_holders(const struct cfs_holder_info *holders, uint32_t count);
 

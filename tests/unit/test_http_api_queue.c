@@ -436,11 +436,12 @@ static void a_dead_letter_can_be_done_with(void **state)
 /* A queue may have the name of a verb. */
 static void verbs_are_names_too(void **state)
 {
-    static const char *const names[] = {"ack", "nack", "extend", "stats", "peek", "purge", "kick"};
+    static const char *const names[] = {"ack",   "nack", "extend", "config",
+                                        "stats", "peek", "purge",  "kick"};
     struct http_world *w = *state;
     char line[64];
 
-    for (uint64_t i = 0; i < 7; i++) {
+    for (uint64_t i = 0; i < 8; i++) {
         snprintf(line, sizeof line, "GET /queue/%s", names[i]);
         http_begin(w, line);
         assert_string_equal(http_asked(i + 1)->name, names[i]);

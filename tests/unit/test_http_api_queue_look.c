@@ -49,12 +49,12 @@ static void a_long_list_says_where_it_goes_on(void **state)
     for (size_t i = 0; i < sizeof names; i++)
         names[i] = i % (CFS_NAME_MAX + 1) == CFS_NAME_MAX ? 0 : 'a';
     memcpy(names + sizeof names - 3, " b", 3);
-    http_begin(w, "GET /queue?part=7&after=x%20y");
+    http_begin(w, "GET /queue?part=0&after=x%20y");
     assert_string_equal(http_asked(1)->name, "x y");
-    assert_int_equal(http_asked(1)->queue_read.number, 7);
+    assert_int_equal(http_asked(1)->queue_read.number, 0);
     http_answer(1, &long_one);
     http_turn_until(w, http_replied);
-    http_assert_has(w, "\"next\":\"/queue?part=7&after=aaaa");
+    http_assert_has(w, "\"next\":\"/queue?part=0&after=aaaa");
     http_assert_has(w, "aaaa%20b\"}");
     assert_int_equal(http_engine.count, 1);
 }
@@ -202,7 +202,28 @@ static void peek_shows_as_much_as_a_message_may_have(void **state)
     assert_null(strstr(w->reply, "\"id\":7"));
 }
 
-/* ---- purge, remove, kick ---- */
+/* ---- config, purge, remove, kick ---- */
+
+static void config_sets_what_is_named(void **state)
+{
+    struct http_world *w = *state;
+    const struct cfs_queue_set *set;
+
+    http_begin(w, "POST /queue/config/q?visibility_timeout=1.5&max_deliveries=3&max_messages=0"
+                  "&max_bytes=5000000000&framing=file");
+    set = &http_asked(1)->queue_set;
+    assert_int_equal(http_asked(1)->op, CFS_OP_QUEUE_CONFIG);
+    assert_int_equal(set->fields, 31);
+    assert_true(set->uid == 0 && set->config.visibility_ms == 1500);
+    assert_true(set->config.max_deliveries == 3 && set->config.max_messages == 0);
+    assert_true(set->config.max_bytes == 5000000000 && set->config.framing == CFS_FRAMING_FILE);
+    http_answer_error(1, CFS_OK);
+    reply_is(w, "200", "{\"name\":\"q\"}");
+    http_begin(w, "POST /queue/config/q?max_messages=7");
+    assert_int_equal(http_asked(2)->queue_set.fields, CFS_CONFIG_MAX_MESSAGES);
+    http_answer_error(2, CFS_ERR_NO_QUEUE);
+    reply_is(w, "404", "no_queue");
+}
 
 static void purge_is_done_as_root(void **state)
 {
@@ -345,6 +366,7 @@ int main(void)
         T(peek_at_nothing_is_204),
         T(peek_gives_bytes_to_who_accepts_them),
         T(peek_shows_as_much_as_a_message_may_have),
+        T(config_sets_what_is_named),
         T(purge_is_done_as_root),
         T(delete_removes_what_is_empty),
         T(delete_can_purge_first),
