@@ -265,6 +265,11 @@ void cfs_command_encode(struct cfs_writer *writer, const struct cfs_command *com
     case CFS_CMD_DROP_NODE:
         cfs_put_u64(writer, command->target);
         break;
+    case CFS_CMD_ADOPT_SESSION:
+        cfs_put_u32(writer, command->owner);
+        cfs_put_u64(writer, command->target_session);
+        cfs_put_u64(writer, command->target);
+        break;
     case CFS_CMD_REFUSE:
         cfs_put_u64(writer, command->target_session);
         cfs_put_u64(writer, command->target);
@@ -296,7 +301,7 @@ int cfs_command_decode(struct cfs_command *command, const uint8_t *data, size_t 
 
     *command = (struct cfs_command){0};
     cfs_get_enum(&reader, CFS_COMMAND_VERSION, CFS_COMMAND_VERSION);
-    command->kind = cfs_get_enum(&reader, CFS_CMD_REQUEST, CFS_CMD_DROP_NODE);
+    command->kind = cfs_get_enum(&reader, CFS_CMD_REQUEST, CFS_CMD_ADOPT_SESSION);
     command->node = cfs_get_u32(&reader);
     if (command->node == 0 || command->node > CFS_NODE_MAX)
         reader.failed = true;
@@ -318,6 +323,14 @@ int cfs_command_decode(struct cfs_command *command, const uint8_t *data, size_t 
     case CFS_CMD_EXPIRE_SESSION:
     case CFS_CMD_DROP_NODE:
         command->target = cfs_get_u64(&reader);
+        break;
+    case CFS_CMD_ADOPT_SESSION:
+        command->owner = cfs_get_u32(&reader);
+        command->target_session = cfs_get_u64(&reader);
+        command->target = cfs_get_u64(&reader);
+        if (command->owner == 0 || command->owner > CFS_NODE_MAX ||
+            command->target_session > command->target)
+            reader.failed = true;
         break;
     case CFS_CMD_REFUSE:
         command->target_session = cfs_get_u64(&reader);

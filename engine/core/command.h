@@ -15,6 +15,8 @@ enum cfs_command_kind {
     CFS_CMD_REFUSE,         /* the leader: the wait `target` of `session` closes a cycle */
     CFS_CMD_FILL_NODES,     /* the first leader: `nodes` are the cluster */
     CFS_CMD_DROP_NODE,      /* the leader: node `target` has been replaced */
+    CFS_CMD_ADOPT_SESSION,  /* the leader of a group other than 0: `target` is, in group 0, the
+                               session of node `owner`, which goes on from `target_session` */
 };
 
 struct cfs_command {
@@ -31,7 +33,8 @@ struct cfs_command {
                                    OPEN_SESSION:            the session it replaces, 0: none */
     struct cfs_node_info nodes[CFS_MEMBERS_MAX]; /* FILL_NODES */
     uint32_t node_count;
-    cfs_session_id target_session; /* REFUSE */
+    cfs_session_id target_session; /* REFUSE; ADOPT_SESSION: the session's `began` */
+    cfs_node_id owner;             /* ADOPT_SESSION */
     bool undo;                     /* CANCEL: also give back what `target` was granted */
     uint64_t
         nonce; /* OPEN_SESSION: grows with every opening of the node; asking twice is asking once */

@@ -2,6 +2,7 @@
 #include "core/home.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/alloc.h"
 #include "core/planted.h"
@@ -42,6 +43,7 @@ void cfs_home_init(struct cfs_home *home, struct cfs_env *env, struct cfs_raft *
                               .machine = machine,
                               .config = config,
                               .check_due = CFS_NEVER,
+                              .first_ready = CFS_NEVER,
                               .collection = {.due = CFS_NEVER, .deadline = CFS_NEVER}};
 }
 
@@ -83,7 +85,9 @@ static struct cfs_renewal *renewal_of(struct cfs_home *home, cfs_session_id sess
 void cfs_home_start(struct cfs_home *home)
 {
     home->serving = true;
-    home->expiry_index = 0;
+    home->expiry_index = home->reconciled = 0;
+    home->first_ready = CFS_NEVER;
+    memset(home->adopted, 0, sizeof home->adopted);
     home->check_due = home->members_due = home->env->now;
     for (struct cfs_session *s = home->machine->sessions.by_id; s; s = s->hh.next)
         renewal_of(home, s->id);
@@ -96,6 +100,8 @@ void cfs_home_stop(struct cfs_home *home)
 {
     home->serving = false;
     home->check_due = CFS_NEVER;
+    if (home->env->moving == home->raft->group)
+        home->env->moving = 0;
     while (home->renewals)
         drop_renewal(home, home->renewals);
     cfs_home_drop_questions(home);
@@ -240,11 +246,11 @@ void cfs_home_log(struct cfs_home *home, struct cfs_asker asker,
         (struct proposal){.sequence = asker.sequence, .index = index};
 }
 
-/* What the leader alone decides comes from no other node. */
-static bool may_forward(enum cfs_command_kind kind)
+/* What the leader alone decides comes from no other node; and sessions are for group 0. */
+static bool may_forward(const struct cfs_home *home, enum cfs_command_kind kind)
 {
-    return kind == CFS_CMD_REQUEST || kind == CFS_CMD_CANCEL || kind == CFS_CMD_OPEN_SESSION ||
-           kind == CFS_CMD_CLOSE_SESSION;
+    return kind == CFS_CMD_REQUEST || kind == CFS_CMD_CANCEL ||
+           (!home->root && (kind == CFS_CMD_OPEN_SESSION || kind == CFS_CMD_CLOSE_SESSION));
 }
 
 /* A node that is not wanted any more is told so when nobody needs its vote for the change. One that
@@ -303,7 +309,7 @@ static void receive_forward(struct cfs_home *home, struct cfs_message *message)
     if (message->term != home->raft->term)
         return;
     if (cfs_command_decode(&command, forward->command, forward->len) != 0 ||
-        command.node != message->from || !may_forward(command.kind)) {
+        command.node != message->from || !may_forward(home, command.kind)) {
         cfs_trace(home->env, "ignores a malformed command from node %u", message->from);
         return;
     }
@@ -312,10 +318,12 @@ static void receive_forward(struct cfs_home *home, struct cfs_message *message)
     asker = (struct cfs_asker){command.session, command.sequence, command.node};
     if (command.session && answered_before(home, asker, command.oldest))
         return;
+    if (home->root && !cfs_home_admit(home, &command))
+        return;
     if (adds(&command) && !has_room(home))
         cfs_home_refuse(home, asker, CFS_ERR_NO_SPACE);
     else if (command.kind == CFS_CMD_REQUEST && command.request.op == CFS_OP_ACQUIRE &&
-        !command.request.acquire.wait && !command.request.acquire.renew)
+             !command.request.acquire.wait && !command.request.acquire.renew)
         cfs_home_ask(home, message, &command);
     else
         cfs_home_log(home, asker, forward);
@@ -333,7 +341,7 @@ static void receive_keepalive(struct cfs_home *home, const struct cfs_message *m
         .term = home->raft->term,
         .keepalive_reply = {.session = keepalive->session, .sent = keepalive->sent}};
 
-    if (!cfs_home_lease_valid(home))
+    if (!cfs_home_lease_valid(home) || home->root)
         return;
     if (session && session->node == message->from && !session->doomed) {
         struct cfs_renewal *renewal = renewal_of(home, session->id);
@@ -393,7 +401,7 @@ static void check_sessions(struct cfs_home *home)
             cfs_sessions_find(&home->machine->sessions, renewal->session);
         if (!session) {
             drop_renewal(home, renewal);
-        } else if (!renewal->doomed &&
+        } else if (!home->root && !renewal->doomed &&
                    home->env->now >= renewal->renewed + session_term(home, session)) {
             cfs_trace(home->env, "session %lu of node %u was not renewed: expires", session->id,
                       session->node);
@@ -403,6 +411,8 @@ static void check_sessions(struct cfs_home *home)
                                                          .target = session->id});
         }
     }
+    if (home->root)
+        cfs_home_reconcile(home);
     home->check_due = home->env->now + shortest / CHECKS;
 }
 

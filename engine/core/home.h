@@ -10,6 +10,8 @@
 #include "core/machine.h"
 #include "core/raft.h"
 
+struct cfs_group;
+struct cfs_placement;
 struct cfs_renewal;
 struct cfs_question;
 
@@ -50,6 +52,13 @@ struct cfs_home {
     cfs_time members_due;  /* next look at who the members should be */
     uint64_t expiry_index; /* of the newest EXPIRE_LEASED in the log */
     struct cfs_collection collection;
+
+    /* Of a group other than 0. */
+    const struct cfs_group *root; /* group 0; NULL: this is it */
+    const struct cfs_placement *placement;
+    cfs_session_id adopted[CFS_NODE_MAX + 1]; /* by node: the newest in the log since it serves */
+    uint64_t reconciled;  /* index of what the last comparison with group 0 had to say */
+    cfs_time first_ready; /* since when the node that should lead could; CFS_NEVER: it could not */
 };
 
 void cfs_home_init(struct cfs_home *home, struct cfs_env *env, struct cfs_raft *raft,
@@ -79,6 +88,12 @@ void cfs_home_ask(struct cfs_home *home, struct cfs_message *message,
 void cfs_home_drop_questions(struct cfs_home *home);
 void cfs_home_drained(struct cfs_home *home, const struct cfs_message *message);
 void cfs_home_members_tick(struct cfs_home *home);
+void cfs_home_placement_tick(struct cfs_home *home);
+/* The session of a command is known to the machine, or will be by the time the command is applied;
+ * else it was answered, or has to be asked again: false. */
+bool cfs_home_admit(struct cfs_home *home, const struct cfs_command *command);
+/* Compares the machine's sessions with those of group 0. */
+void cfs_home_reconcile(struct cfs_home *home);
 cfs_time cfs_home_question_deadline(const struct cfs_home *home);
 /* A request has newly begun to wait. */
 void cfs_home_waiter_queued(struct cfs_home *home);

@@ -167,7 +167,7 @@ static void answer_open(struct cfs_machine *machine, const struct cfs_command *c
 static void apply_open(struct cfs_machine *machine, const struct cfs_command *command)
 {
     struct cfs_session *old = cfs_sessions_of_node(&machine->sessions, command->node);
-    cfs_session_id present = old ? old->id : 0, id = machine->moment.index;
+    cfs_session_id present = old ? old->id : 0, id = machine->moment.index, began = id;
     cfs_node_set all = cfs_node_table_all(&machine->nodes);
 
     if (all && !(all & CFS_NODE_BIT(command->node))) {
@@ -184,13 +184,33 @@ static void apply_open(struct cfs_machine *machine, const struct cfs_command *co
         return;
     }
     if (old && command->resume) {
+        began = old->began;
         cfs_lock_table_move_session(machine->locks, old->id, id, machine->moment);
         cfs_sessions_remove(&machine->sessions, old);
     } else if (old) {
         end_session(machine, old);
     }
-    cfs_sessions_add(&machine->sessions, id, command->node, command->nonce, command->session_term);
+    cfs_sessions_add(&machine->sessions, id, command->node, command->nonce, command->session_term)
+        ->began = began;
     answer_open(machine, command, CFS_OK, id);
+}
+
+/* In a group other than 0: what group 0 said of a node's session. */
+static void apply_adopt(struct cfs_machine *machine, const struct cfs_command *command)
+{
+    struct cfs_session *old = cfs_sessions_of_node(&machine->sessions, command->owner);
+    struct cfs_session *new;
+
+    if (old && old->id >= command->target)
+        return;
+    if (old && command->target_session <= old->id) {
+        cfs_lock_table_move_session(machine->locks, old->id, command->target, machine->moment);
+        cfs_sessions_remove(&machine->sessions, old);
+    } else if (old) {
+        end_session(machine, old);
+    }
+    new = cfs_sessions_add(&machine->sessions, command->target, command->owner, 0, 0);
+    new->began = command->target_session;
 }
 
 /* A command within a session: refused without one, done once, in whatever order it arrives. */
@@ -243,6 +263,9 @@ void cfs_machine_apply(struct cfs_machine *machine, const struct cfs_entry *entr
         session = cfs_sessions_find(&machine->sessions, command.target);
         if (session)
             end_session(machine, session);
+        break;
+    case CFS_CMD_ADOPT_SESSION:
+        apply_adopt(machine, &command);
         break;
     case CFS_CMD_EXPIRE_LEASED:
         cfs_lock_table_expire(machine->locks, machine->moment);

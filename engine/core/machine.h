@@ -1,5 +1,6 @@
-/* The replicated state machine of group 0: applies committed commands to sessions and locks. The
- * same commands in the same order give the same state on every replica. */
+/* The replicated state machine of a group: applies committed commands to sessions, locks, nodes and
+ * queues; which of these it has to do with depends on the group. The same commands in the same
+ * order give the same state on every replica. */
 #ifndef CFS_CORE_MACHINE_H
 #define CFS_CORE_MACHINE_H
 

@@ -18,7 +18,7 @@ struct cfs_session *cfs_sessions_add(struct cfs_sessions *sessions, cfs_session_
 {
     struct cfs_session *session = cfs_alloc_zeroed(1, sizeof *session);
 
-    session->id = id;
+    session->id = session->began = id;
     session->node = node;
     session->nonce = nonce;
     session->term = term;

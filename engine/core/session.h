@@ -28,11 +28,12 @@ struct cfs_remembered {
 struct cfs_session {
     cfs_session_id id; /* key: the log index of its OPEN_SESSION */
     cfs_node_id node;
-    uint64_t nonce;  /* of its opening */
-    cfs_time term;   /* from a renewal to its end, as its opening said */
-    uint64_t oldest; /* sequences below it are answered and forgotten */
-    bool doomed;     /* its node was removed: it is not renewed, resumed or replaced, it ends */
-    bool saved;      /* it is in the last save */
+    uint64_t nonce;       /* of its opening */
+    cfs_session_id began; /* the first of those that it resumed one after the other; or itself */
+    cfs_time term;        /* from a renewal to its end, as its opening said */
+    uint64_t oldest;      /* sequences below it are answered and forgotten */
+    bool doomed; /* its node was removed: it is not renewed, resumed or replaced, it ends */
+    bool saved;  /* it is in the last save */
     struct cfs_remembered *answers; /* of commands that were answered at once, about in order */
     struct cfs_remembered *waits;   /* of acquires that waited: kept until acknowledged by name */
     UT_hash_handle hh;

@@ -131,7 +131,7 @@ static void perform(struct cfs_engine *engine, struct cfs_effect *effect, cfs_ti
         cfs_checkpoints_perform(engine->checkpoints, effect);
         break;
     case CFS_FX_CAUGHT_UP:
-        cfs_wal_remember(engine->wal);
+        cfs_wal_remember(engine->wal, (cfs_group_id)effect->id, CFS_GROUPS);
         break;
     }
 }
@@ -316,7 +316,7 @@ static void on_look(void *arg)
     struct cfs_core_view view;
     char sentence[CFS_LEADERLESS_BYTES];
 
-    cfs_core_view(engine->core, &view);
+    cfs_core_view(engine->core, 0, &view);
     if (cfs_leaderless_look(&engine->leaderless, &view, cfs_clock_now(), sentence))
         cfs_log(CFS_LOG_WARNING, "%s", sentence);
     cfs_timer_set(engine->loop, &engine->look, cfs_clock_now() + CFS_SECONDS(1));
@@ -391,6 +391,7 @@ static struct cfs_core *new_core(const struct cfs_cluster *cluster)
 {
     const struct cfs_config *config = cluster->config;
     struct cfs_core_config core = {.node = config->node,
+                                   .groups = CFS_GROUPS,
                                    .heartbeat = CFS_MS(config->heartbeat_ms),
                                    .lease = CFS_MS(config->lease_ms),
                                    .election = CFS_MS(config->election_ms),
@@ -542,7 +543,7 @@ bool cfs_engine_available(const struct cfs_engine *engine)
 {
     struct cfs_core_view view;
 
-    cfs_core_view(engine->core, &view);
+    cfs_core_view(engine->core, 0, &view);
     return view.available && view.session;
 }
 
@@ -553,8 +554,8 @@ static void look(struct cfs_engine *engine, struct cfs_status *status)
                                   .locks = cfs_core_locks(engine->core),
                                   .now = cfs_clock_now(),
                                   .started = engine->started};
-    cfs_core_view(engine->core, &status->core);
-    cfs_core_members(engine->core, status->members);
+    cfs_core_view(engine->core, 0, &status->core);
+    cfs_core_members(engine->core, 0, status->members);
     status->cluster = cfs_cluster_id(&engine->cluster);
     status->node_count = cfs_cluster_nodes(&engine->cluster, engine->core, status->nodes);
     cfs_wal_stats(engine->wal, &status->wal);

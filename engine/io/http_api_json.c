@@ -23,12 +23,11 @@ void cfs_http_respond_json(struct cfs_http_request *request, int status, json_t 
 
 void cfs_http_respond_failure(struct cfs_http_request *request, enum cfs_error error)
 {
-    int status = cfs_error_http_status(error);
-
-    if (status == 204) /* has no body */
-        cfs_http_respond(request, status, NULL, NULL, 0, NULL, NULL);
+    if (error == CFS_ERR_EMPTY) /* not one to whoever asks what there is */
+        cfs_http_respond(request, 204, NULL, NULL, 0, NULL, NULL);
     else
-        cfs_http_respond_error(request, status, cfs_error_word(error), cfs_error_sentence(error));
+        cfs_http_respond_error(request, cfs_error_http_status(error), cfs_error_word(error),
+                               cfs_error_sentence(error));
 }
 
 void cfs_http_respond_bad(struct cfs_http_request *request, const char *field, const char *what)

@@ -281,7 +281,7 @@ static int decode_message(struct decoder *d, const json_t *object, struct cfs_me
 {
     enum cfs_message_type type = get_type(d, object);
 
-    if (!type || get_u32(d, object, "group", UINT32_MAX, &m->group) < 0 ||
+    if (!type || get_u32(d, object, "group", CFS_GROUPS_MAX, &m->group) < 0 ||
         get_number(d, object, "term", INT64_MAX, &m->term) < 0 ||
         get_fields(d, object, cfs_wire_fields(type), m) < 0)
         return -1; /* without a type yet: the lengths read so far own nothing */

@@ -112,6 +112,12 @@ static const struct cfs_wire_field snapshot_reply[] = {
     END,
 };
 
+static const struct cfs_wire_field located[] = {
+    MESSAGE(U32, "leader", located.leader),
+    MESSAGE(BOOL, "member", located.member),
+    END,
+};
+
 static const struct cfs_wire_field nothing[] = {
     END,
 };
@@ -135,6 +141,8 @@ const struct cfs_wire_field *cfs_wire_fields(enum cfs_message_type type)
         [CFS_MSG_SNAPSHOT] = snapshot,
         [CFS_MSG_SNAPSHOT_REPLY] = snapshot_reply,
         [CFS_MSG_TIMEOUT_NOW] = nothing,
+        [CFS_MSG_LOCATE] = nothing,
+        [CFS_MSG_LOCATED] = located,
     };
 
     return (unsigned)type < CFS_MSG_TYPE_COUNT ? tables[type] : NULL;

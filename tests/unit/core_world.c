@@ -505,7 +505,7 @@ struct cfs_core_view world_view(const struct world *w, cfs_node_id id)
 {
     struct cfs_core_view view;
 
-    cfs_core_view(w->nodes[id].core, &view);
+    cfs_core_view(w->nodes[id].core, 0, &view);
     return view;
 }
 
