@@ -79,15 +79,17 @@ bool cfs_core_wants_flush(const struct cfs_core *core);
 /* What pages and checkers may look at. */
 struct cfs_core_view {
     const char *role;   /* "leader", "follower", "candidate", "pre-candidate" */
-    cfs_node_id leader; /* 0: unknown */
+    cfs_node_id leader; /* 0: unknown; of a group without a replica here, as others said last */
     uint64_t term, commit, applied, last_index, durable_index;
     uint64_t base_index; /* entries up to it are compacted */
     uint64_t log_bytes;  /* of the entries in memory */
     enum cfs_amnesia amnesia;
-    cfs_node_set doubted; /* while nobody leads: others whose votes for this node did not count
-                             alone, for they may have forgotten */
-    bool changing;        /* the newest members are not settled: joint, or not committed */
-    bool installing;      /* a snapshot is coming in */
+    cfs_node_set doubted;      /* while nobody leads: others whose votes for this node did not count
+                                  alone, for they may have forgotten */
+    bool changing;             /* the newest members are not settled: joint, or not committed */
+    bool installing;           /* a snapshot is coming in */
+    uint64_t installed_chunks; /* of it, so far */
+    bool replica;              /* this node has one of the group */
     uint64_t elections, leaderships; /* begun and won by this node since its start */
     bool serving;                    /* leader: takes commands and reads */
     cfs_time leader_since;           /* leader: of this term; node time, as all below */

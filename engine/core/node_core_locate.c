@@ -44,9 +44,9 @@ void cfs_core_announce(struct cfs_core *core, cfs_group_id group)
             send_located(core, &core->groups[group], node);
 }
 
-static bool is_replica(const struct cfs_core *core, const struct cfs_group *group)
+bool cfs_core_is_replica(const struct cfs_core *core, cfs_group_id group)
 {
-    return cfs_membership_all(&group->raft.members) & CFS_NODE_BIT(core->config.node);
+    return cfs_membership_all(&core->groups[group].raft.members) & CFS_NODE_BIT(core->config.node);
 }
 
 void cfs_core_located(struct cfs_core *core, const struct cfs_message *message)
@@ -54,11 +54,11 @@ void cfs_core_located(struct cfs_core *core, const struct cfs_message *message)
     struct cfs_group *group = &core->groups[message->group];
     bool from_leader = message->located.leader == message->from;
 
-    if (from_leader && !message->located.member && is_replica(core, group) &&
+    if (from_leader && !message->located.member && cfs_core_is_replica(core, group->id) &&
         group->raft.role == CFS_FOLLOWER && message->term >= group->raft.term)
         cfs_group_retire(group);
     /* What one's own replica knows of the leader counts for more than what others say. */
-    if (!is_replica(core, group) || !cfs_group_leader(group) ||
+    if (!cfs_core_is_replica(core, group->id) || !cfs_group_leader(group) ||
         cfs_group_leader(group) == message->located.leader)
         cfs_client_located(&core->client, message);
 }
@@ -72,7 +72,7 @@ static void follow_leader(struct cfs_core *core, const struct cfs_group *group)
     /* Whom nobody has made a replica yet has nobody to ask: it might hear that it is not one. */
     if (!cfs_membership_all(&group->raft.members))
         leader = 0;
-    if (group->id && (!is_replica(core, group) || !leader))
+    if (group->id && (!cfs_core_is_replica(core, group->id) || !leader))
         return;
     if (leader != channel->leader || (leader && term != channel->leader_term))
         cfs_client_leader(&core->client, group->id, leader, term);
@@ -86,7 +86,8 @@ void cfs_core_follow_leaders(struct cfs_core *core)
 
 static bool is_misplaced(const struct cfs_core *core, const struct cfs_group *group)
 {
-    return is_replica(core, group) && group->raft.role != CFS_LEADER && !group->install &&
+    return cfs_core_is_replica(core, group->id) && group->raft.role != CFS_LEADER &&
+           !group->install &&
            !(cfs_placement_set(&core->placement, group->id) & CFS_NODE_BIT(core->config.node));
 }
 
@@ -104,7 +105,7 @@ static void ask_whether_needed(struct cfs_core *core, const struct cfs_group *gr
 bool cfs_core_is_needed(const struct cfs_core *core)
 {
     for (uint32_t i = 1; i < core->group_count; i++)
-        if (is_replica(core, &core->groups[i]))
+        if (cfs_core_is_replica(core, i))
             return true;
     return false;
 }

@@ -57,7 +57,8 @@ void cfs_core_view(const struct cfs_core *core, cfs_group_id group, struct cfs_c
 
     *view = (struct cfs_core_view){
         .role = role_name(raft),
-        .leader = raft->leader,
+        .leader =
+            cfs_core_is_replica(core, group) ? raft->leader : core->client.channels[group].leader,
         .term = raft->term,
         .commit = raft->commit,
         .applied = raft->applied,
@@ -69,6 +70,8 @@ void cfs_core_view(const struct cfs_core *core, cfs_group_id group, struct cfs_c
         .doubted = raft->doubted,
         .changing = raft->members.outgoing || raft->members_index > raft->commit,
         .installing = core->groups[group].install != NULL,
+        .installed_chunks = cfs_snapshot_received(&core->groups[group]),
+        .replica = cfs_core_is_replica(core, group),
         .elections = raft->elections,
         .leaderships = raft->leaderships,
         .serving = core->groups[group].home.serving,
@@ -132,9 +135,8 @@ cfs_node_set cfs_core_partners(const struct cfs_core *core)
     cfs_node_set all = 0;
 
     for (uint32_t i = 0; i < core->group_count; i++) {
-        cfs_node_set members = cfs_membership_all(&core->groups[i].raft.members);
-        if (members & CFS_NODE_BIT(core->config.node))
-            all |= members;
+        if (cfs_core_is_replica(core, i))
+            all |= cfs_membership_all(&core->groups[i].raft.members);
     }
     return all & ~CFS_NODE_BIT(core->config.node);
 }

@@ -444,9 +444,19 @@ static const struct refusal refusals[] = {
     {VOTE("\"founding\":false,"), "'transfer'"},
     {VOTE_REPLY(""), "'amnesia'"},
     {VOTE_REPLY("\"amnesia\":true,"), "'amnesia'"},
-    {HEAD("{\"type\":\"append_reply\",\"group\":0,\"term\":1,\"success\":true,\"match\":1,"
-          "\"sent\":1}"),
-     "'sound'"},
+    {HEAD("{\"type\":\"append_reply\",\"group\":0,\"term\":1}"), "among 'beats'"},
+    {HEAD("{\"type\":\"beats\"}"), "'len'"},
+    {HEAD("{\"type\":\"beats\",\"len\":1}"), "a body of 1"},
+    {HEAD("{\"type\":\"beats\",\"len\":1}") "\2", "no row"},
+    {HEAD("{\"type\":\"beats\",\"len\":27}") "\3\1\1"
+                                             "000000001111111122222222",
+     "no row"},
+    {HEAD("{\"type\":\"beats\",\"len\":27}") "\2\100\1"
+                                             "000000001111111122222222",
+     "no row"},
+    {HEAD("{\"type\":\"beats\",\"len\":27}") "\2\1\10"
+                                             "000000001111111122222222",
+     "no row"},
     {HEAD("{\"type\":\"timeout_now\",\"group\":0}"), "'term'"},
     {HEAD("{\"type\":\"forward\",\"group\":0,\"term\":1,\"len\":131073}"), "131073"},
     {HEAD("{\"type\":\"forward\",\"group\":0,\"term\":1,\"len\":1}"), "a body of 1"},
