@@ -228,7 +228,7 @@ void cfs_client_send_unsent(struct cfs_client *client, struct cfs_channel *chann
 
 /* Says the answer to the shell, if it still waits for one. */
 static void say(struct cfs_client *client, struct cfs_call *call, const struct cfs_answer *answer,
-                uint8_t *buffer, struct cfs_holder_info *holders)
+                uint8_t *buffer, void *owned)
 {
     struct cfs_effect *effect = cfs_effects_add(client->env->effects, CFS_FX_ANSWER);
 
@@ -236,7 +236,7 @@ static void say(struct cfs_client *client, struct cfs_call *call, const struct c
     effect->answer = *answer;
     effect->answer.queued = call->is_queued || answer->ticket;
     effect->buffer = buffer;
-    effect->holders = holders;
+    effect->owned = owned;
     forget_id(client, call);
 }
 
@@ -460,19 +460,19 @@ static void end_cancelled(struct cfs_client *client, const struct cfs_call *canc
 static void finish(struct cfs_client *client, struct cfs_call *call, struct cfs_msg_answer *message)
 {
     struct cfs_answer answer;
-    struct cfs_holder_info *holders = NULL;
+    void *owned = NULL;
     bool lost = false; /* the cluster does not know the session any more */
 
-    if (cfs_answer_decode(&answer, &holders, message->answer, message->len) != 0) {
+    if (cfs_answer_decode(&answer, &owned, message->answer, message->len) != 0) {
         cfs_trace(client->env, "ignores a malformed answer");
         return;
     }
     if (call->id) {
-        say(client, call, &answer, message->answer, holders);
+        say(client, call, &answer, message->answer, owned);
         message->answer = NULL;
         message->len = 0;
     } else {
-        free(holders);
+        free(owned);
     }
     if (may_have_waited(call))
         acknowledge(call->channel, call->sequence);

@@ -11,6 +11,11 @@ bool cfs_name_valid(const char *name)
            strcmp(name, "..") != 0;
 }
 
+bool cfs_queue_name_valid(const char *name)
+{
+    return cfs_name_valid(name) && *name != '.';
+}
+
 bool cfs_op_is_of_queue(enum cfs_op op)
 {
     return (op >= CFS_OP_PRODUCE && op <= CFS_OP_QUEUE_CONFIG) || op >= CFS_OP_QUEUE_STAT;

@@ -93,7 +93,7 @@ static void keep(struct cfs_engine *engine, struct cfs_effect *effect)
 {
     *cfs_effects_add(&engine->kept, effect->type) = *effect;
     effect->buffer = NULL;
-    effect->holders = NULL;
+    effect->owned = NULL;
 }
 
 static void persist(struct cfs_engine *engine, const struct cfs_effect *effect, cfs_time now)

@@ -203,4 +203,7 @@ bool cfs_request_may_wait(const struct cfs_request *request);
 /* 1 when `name` may name a lock: 1 to 255 bytes, no '/', and neither "." nor "..". */
 bool cfs_name_valid(const char *name);
 
+/* Likewise a queue: nor may it begin with a dot. */
+bool cfs_queue_name_valid(const char *name);
+
 #endif
