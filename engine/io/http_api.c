@@ -155,13 +155,13 @@ static bool read_name(struct cfs_http_request *request, enum cfs_route_class cla
     size_t size = strlen(encoded) + 1;
     char *decoded = memcpy(cfs_alloc(size), encoded, size);
     bool good = cfs_http_decode(decoded) && cfs_name_valid(decoded);
-    bool reserved = class == CFS_ROUTE_QUEUE && decoded[0] == '.';
+    bool reserved = good && class == CFS_ROUTE_QUEUE && !cfs_queue_name_valid(decoded);
 
     if (good && !reserved)
         memcpy(name, decoded, strlen(decoded) + 1);
     else if (strlen(decoded) > CFS_NAME_MAX)
         cfs_http_respond_failure(request, CFS_ERR_NAME_TOO_LONG);
-    else if (good)
+    else if (reserved)
         cfs_http_respond_bad(request, "name", "of a queue does not begin with a dot");
     else
         cfs_http_respond_bad(request, "name",

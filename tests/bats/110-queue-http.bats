@@ -326,6 +326,27 @@ code() { curl -s -o /dev/null -w '%{http_code}' -X "$1" "$2" "${@:3}"; }
     cluster start "$leader"
 }
 
+# page I: the page of node I leaves its lines in $output.
+page() { succeeds cat "$D/$1/.coordfs/queues"; }
+
+shows() { grep -qE -- "$2" "$D/$1/.coordfs/queues"; } # I REGULAR-EXPRESSION
+
+@test ".coordfs/queues tells of them on every node" {
+    local i
+    produce "$URL1" page-q one
+    produce "$URL1" page-q two
+    takes "$URL1" page-q one
+    for i in 1 2 3; do
+        wait_until 5 shows "$i" '^page-q +1 +1 +0 +6 +0 +0 +[0-9]+ +[123]$'
+        shows "$i" "^# [0-9]+ queues in the 16 groups that node $i has a replica of" ||
+            fail 'the first line'
+    done
+    succeeds cat "$C/.coordfs/queues.json"
+    is "$(python3 -c 'import json, sys
+print(*[q["bytes"] for q in json.load(sys.stdin)["queues"] if q["name"] == "page-q"])' \
+        <<< "$output")" 6 'its bytes'
+}
+
 # --- coordfs queue --------------------------------------------------------------------------------
 
 at() { printf -- '-oconfig=%s/.nodes/%s/config' "$D" "$1"; } # I: told by node I's settings
