@@ -403,5 +403,7 @@ uint64_t cfs_client_wait_sequence(const struct cfs_client *client, uint64_t id)
     const struct cfs_call *call;
 
     HASH_FIND(hh_id, client->by_id, &id, sizeof id, call);
-    return call && call->is_queued && !call->cancelling ? call->sequence : 0;
+    return call && call->is_queued && !call->cancelling && call->request.op == CFS_OP_ACQUIRE
+               ? call->sequence
+               : 0;
 }

@@ -116,7 +116,7 @@ struct cfs_call {
     bool abandoned;  /* not to be sent (again): waits for its CANCEL, or for a session to end it */
     enum cfs_command_kind kind;
     struct cfs_request request;
-    uint8_t *data;           /* owned: what request.write.data points to */
+    void *data, *numbers;    /* owned: what the request's data, and lengths or ids, point to */
     uint64_t target;         /* CANCEL */
     bool undo;               /* CANCEL */
     struct cfs_writer bytes; /* encoded at the first sending */
@@ -128,6 +128,11 @@ struct cfs_call {
     UT_hash_handle hh_id, hh_sequence;
 };
 
+/* CFS_OK, or why it cannot be asked. */
+enum cfs_error cfs_client_check(const struct cfs_client *client, const struct cfs_request *request);
+/* The call has the request, and copies of what it points to. */
+void cfs_client_own(struct cfs_client *client, struct cfs_call *call,
+                    const struct cfs_request *request);
 void cfs_client_send(struct cfs_client *client, struct cfs_call *call);
 void cfs_client_send_unsent(struct cfs_client *client, struct cfs_channel *channel);
 void cfs_client_look_at(struct cfs_client *client, cfs_time due);

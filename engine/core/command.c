@@ -358,6 +358,16 @@ void cfs_command_clear(struct cfs_command *command)
     command->owned = NULL;
 }
 
+bool cfs_command_is_try(const struct cfs_command *command)
+{
+    const struct cfs_request *request = &command->request;
+
+    if (command->kind != CFS_CMD_REQUEST || cfs_request_may_wait(request))
+        return false;
+    return (request->op == CFS_OP_ACQUIRE && !request->acquire.renew) ||
+           request->op == CFS_OP_PRODUCE || request->op == CFS_OP_CONSUME;
+}
+
 bool cfs_command_valid(const uint8_t *data, size_t len)
 {
     struct cfs_command command;

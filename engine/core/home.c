@@ -105,6 +105,7 @@ void cfs_home_stop(struct cfs_home *home)
     while (home->renewals)
         drop_renewal(home, home->renewals);
     cfs_home_drop_questions(home);
+    cfs_home_drop_awaits(home);
     cfs_home_stop_collecting(home);
 }
 
@@ -295,38 +296,50 @@ static bool adds(const struct cfs_command *command)
     const struct cfs_request *request = &command->request;
 
     return command->kind == CFS_CMD_REQUEST &&
-           (request->op == CFS_OP_WRITE ||
+           (request->op == CFS_OP_WRITE || request->op == CFS_OP_PRODUCE ||
+            request->op == CFS_OP_QUEUE_MAKE ||
             (request->op == CFS_OP_ACQUIRE && !request->acquire.renew));
+}
+
+static void take_command(struct cfs_home *home, struct cfs_message *message,
+                         struct cfs_command *command)
+{
+    struct cfs_asker asker = {command->session, command->sequence, command->node};
+
+    if (command->kind == CFS_CMD_OPEN_SESSION && has_to_wait(home, command))
+        return;
+    if (command->session && answered_before(home, asker, command->oldest))
+        return;
+    if (home->root && !cfs_home_admit(home, command))
+        return;
+    if (adds(command) && !has_room(home))
+        cfs_home_refuse(home, asker, CFS_ERR_NO_SPACE);
+    else if (cfs_command_is_try(command))
+        cfs_home_ask(home, message, command);
+    else
+        cfs_home_log(home, asker, &message->forward);
 }
 
 static void receive_forward(struct cfs_home *home, struct cfs_message *message)
 {
     struct cfs_msg_forward *forward = &message->forward;
     struct cfs_command command;
-    struct cfs_asker asker;
 
     /* A copy that was meant for an earlier leadership may be of a request long given up. */
     if (message->term != home->raft->term)
         return;
     if (cfs_command_decode(&command, forward->command, forward->len) != 0 ||
-        command.node != message->from || !may_forward(home, command.kind)) {
+        command.node != message->from || !may_forward(home, command.kind))
         cfs_trace(home->env, "ignores a malformed command from node %u", message->from);
-        return;
-    }
-    if (command.kind == CFS_CMD_OPEN_SESSION && has_to_wait(home, &command))
-        return;
-    asker = (struct cfs_asker){command.session, command.sequence, command.node};
-    if (command.session && answered_before(home, asker, command.oldest))
-        return;
-    if (home->root && !cfs_home_admit(home, &command))
-        return;
-    if (adds(&command) && !has_room(home))
-        cfs_home_refuse(home, asker, CFS_ERR_NO_SPACE);
-    else if (command.kind == CFS_CMD_REQUEST && command.request.op == CFS_OP_ACQUIRE &&
-             !command.request.acquire.wait && !command.request.acquire.renew)
-        cfs_home_ask(home, message, &command);
     else
-        cfs_home_log(home, asker, forward);
+        take_command(home, message, &command);
+    cfs_command_clear(&command);
+}
+
+static void receive_read(struct cfs_home *home, struct cfs_message *message)
+{
+    if (!cfs_home_awaits(home, message))
+        cfs_home_ask(home, message, NULL);
 }
 
 static void receive_keepalive(struct cfs_home *home, const struct cfs_message *message)
@@ -363,7 +376,7 @@ void cfs_home_receive(struct cfs_home *home, struct cfs_message *message)
         receive_forward(home, message);
         break;
     case CFS_MSG_READ:
-        cfs_home_ask(home, message, NULL);
+        receive_read(home, message);
         break;
     case CFS_MSG_KEEPALIVE:
         receive_keepalive(home, message);
@@ -416,10 +429,10 @@ static void check_sessions(struct cfs_home *home)
     home->check_due = home->env->now + shortest / CHECKS;
 }
 
-/* The node time at which the next HTTP lock expires, unless its expiry is on its way. */
+/* The node time at which the next HTTP lock or claim expires, unless its expiry is on its way. */
 static cfs_time leased_due(const struct cfs_home *home)
 {
-    cfs_time at = cfs_lock_table_next_expiry(home->machine->locks);
+    cfs_time at = cfs_machine_next_expiry(home->machine);
     cfs_time group_now = cfs_raft_group_time(home->raft);
 
     if (at == CFS_NEVER || home->expiry_index > home->raft->applied)
@@ -443,6 +456,7 @@ void cfs_home_tick(struct cfs_home *home)
     if (home->env->now >= home->check_due)
         check_sessions(home);
     check_leased(home);
+    cfs_home_await_tick(home);
     cfs_home_members_tick(home);
     if (home->raft->role != CFS_LEADER)
         return; /* it has handed on */
@@ -459,6 +473,8 @@ cfs_time cfs_home_deadline(const struct cfs_home *home)
         due = leased_due(home);
     if (cfs_home_question_deadline(home) < due)
         due = cfs_home_question_deadline(home);
+    if (cfs_home_await_deadline(home) < due)
+        due = cfs_home_await_deadline(home);
     if (cfs_home_collect_deadline(home) < due)
         due = cfs_home_collect_deadline(home);
     return due;

@@ -36,6 +36,7 @@ bool cfs_request_may_wait(const struct cfs_request *request)
     case CFS_OP_CONSUME:
         return request->consume.wait;
     case CFS_OP_MESSAGE_MOVE: /* for the other queue's group */
+    case CFS_OP_QUEUE_AWAIT:
         return true;
     default:
         return false;
