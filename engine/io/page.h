@@ -1,8 +1,8 @@
 /* The pages of .coordfs/ and the body of GET /status, as a table (page.c). Each is described once,
  * as JSON, and the text for people is made from that: what programs and people see cannot differ.
  *
- * A page is what this one node knows. Locks, waits and queues are its applied state, which may be behind
- * the leader's: each says as of which index, and none of them asks anybody. */
+ * A page is what this one node knows. Locks, waits and queues are its applied state, which may be
+ * behind the leader's: each says so, most as of which index, and none of them asks anybody. */
 #ifndef CFS_IO_PAGE_H
 #define CFS_IO_PAGE_H
 
