@@ -140,6 +140,9 @@ const struct cfs_entry *cfs_core_entry(const struct cfs_core *core, cfs_group_id
                                        uint64_t index);
 const struct cfs_lock_table *cfs_core_locks(const struct cfs_core *core);
 
+/* The applied queues of a group. */
+const struct cfs_queues *cfs_core_queues(const struct cfs_core *core, cfs_group_id group);
+
 /* A digest of a group's whole applied machine: equal on all replicas at one applied index. */
 uint64_t cfs_core_digest(const struct cfs_core *core, cfs_group_id group);
 

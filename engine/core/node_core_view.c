@@ -124,6 +124,11 @@ const struct cfs_lock_table *cfs_core_locks(const struct cfs_core *core)
     return core->groups[0].machine->locks;
 }
 
+const struct cfs_queues *cfs_core_queues(const struct cfs_core *core, cfs_group_id group)
+{
+    return core->groups[group].machine->queues;
+}
+
 uint64_t cfs_core_digest(const struct cfs_core *core, cfs_group_id group)
 {
     return cfs_machine_digest(core->groups[group].machine);

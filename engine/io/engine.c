@@ -557,6 +557,7 @@ static void look_at_groups(const struct cfs_engine *engine, struct cfs_group_sta
     for (cfs_group_id id = 0; id <= CFS_GROUPS; id++) {
         cfs_core_view(engine->core, id, &groups[id].view);
         cfs_core_members(engine->core, id, groups[id].members);
+        groups[id].queues = cfs_core_queues(engine->core, id);
         groups[id].wanted_count = id ? cfs_core_placement(engine->core, id, groups[id].wanted) : 0;
     }
 }
