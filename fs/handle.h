@@ -32,7 +32,8 @@ struct cfs_handle {
     /* Listings and pages: what reads are served from. */
     char *text;
     size_t text_len;
-    bool more; /* listings: what follows has not been asked for yet */
+    bool more;     /* listings: what follows has not been asked for yet */
+    uint64_t mark; /* listings: where that begins, for those who do not go by the last name */
 
     /* Locks. */
     cfs_token lockfile;      /* made by this handle's O_EXCL, perhaps removed since; 0: not */

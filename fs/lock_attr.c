@@ -3,24 +3,14 @@
 
 #include <string.h>
 
+#include "fs/clock.h"
+
 struct cfs_request cfs_lock_request(enum cfs_op op, const char *name)
 {
     struct cfs_request request = {.op = op};
 
     strcpy(request.name, name); /* ops.c lets no longer ones through */
     return request;
-}
-
-static struct timespec timespec_of(cfs_wall_time at)
-{
-    return (struct timespec){.tv_sec = (time_t)(at / 1000000),
-                             .tv_nsec = (long)(at % 1000000) * 1000};
-}
-
-static cfs_wall_time wall_time_of(struct timespec at)
-{
-    return at.tv_sec < 0 ? 0
-                         : (cfs_wall_time)at.tv_sec * 1000000 + (cfs_wall_time)at.tv_nsec / 1000;
 }
 
 struct stat cfs_lock_attributes(const struct cfs_node *node, const struct cfs_lock_info *info)
@@ -42,8 +32,8 @@ struct stat cfs_lock_attributes(const struct cfs_node *node, const struct cfs_lo
     attr.st_gid = info->gid;
     attr.st_size = info->content_len;
     attr.st_blocks = (info->content_len + 511) / 512;
-    attr.st_mtim = attr.st_atim = timespec_of(info->mtime);
-    attr.st_ctim = timespec_of(info->mtime > info->since ? info->mtime : info->since);
+    attr.st_mtim = attr.st_atim = cfs_timespec_of(info->mtime);
+    attr.st_ctim = cfs_timespec_of(info->mtime > info->since ? info->mtime : info->since);
     return attr;
 }
 
@@ -168,7 +158,7 @@ void cfs_lock_setattr(struct cfs_fs *fs, fuse_req_t req, struct cfs_node *node,
                                                .gid = attr->st_gid,
                                                .token = token,
                                                .size = (uint64_t)attr->st_size,
-                                               .mtime = wall_time_of(attr->st_mtim)};
+                                               .mtime = cfs_wall_time_of(attr->st_mtim)};
         pending = cfs_pending_new(fs, req, node, handle);
         pending->setattr.fields = wanted;
         pending->setattr.perm = request.setattr.perm;

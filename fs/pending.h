@@ -18,8 +18,10 @@
 
 struct cfs_fs;
 struct cfs_handle;
+struct cfs_listing;
 struct cfs_node;
 struct cfs_pending;
+struct cfs_xattr;
 
 /* The engine's answer has come: replies, or asks further by cfs_pending_submit. */
 typedef void (*cfs_reply_fn)(struct cfs_pending *pending, const struct cfs_answer *answer);
@@ -44,8 +46,13 @@ struct cfs_pending {
             uint64_t offset;
         } read;
         struct {
+            const struct cfs_listing *listing;
             size_t size;
-            const void *field;
+            uint64_t offset;
+        } readdir;
+        struct {
+            size_t size;
+            const struct cfs_xattr *field;
         } xattr;
         struct {
             uint32_t fields, perm;
