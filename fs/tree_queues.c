@@ -130,8 +130,8 @@ static void unlink_queue(struct cfs_fs *fs, fuse_req_t req, struct cfs_node *dir
 
 /* --- readdir ----------------------------------------------------------------------------- */
 
-/* Part after part of the cluster. The mark is the part to go on with, times two, and one more when
- * some of it is listed already. */
+/* Part after part of the cluster. The mark is the part to go on with, times two, and one more to go
+ * on behind the last name. */
 static struct cfs_request next_page(const struct cfs_handle *handle)
 {
     struct cfs_request request =
@@ -144,8 +144,8 @@ static struct cfs_request next_page(const struct cfs_handle *handle)
 static void add_page(struct cfs_handle *handle, const struct cfs_answer *answer)
 {
     cfs_listing_add(handle, answer->names, answer->names_len);
-    handle->mark = (uint64_t)answer->part << 1 | answer->more;
-    handle->more = answer->part != 0;
+    handle->mark = answer->more ? handle->mark | 1 : (uint64_t)answer->part << 1;
+    handle->more = answer->more || answer->part;
 }
 
 static struct stat queue_entry(const struct cfs_node *dir, const char *name)

@@ -27,6 +27,12 @@ void cfs_page_put_locks(FILE *out, json_t *page);
 json_t *cfs_page_waits(const struct cfs_status *status);
 void cfs_page_put_waits(FILE *out, json_t *page);
 
+json_t *cfs_page_ring(const struct cfs_status *status);
+void cfs_page_put_ring(FILE *out, json_t *page);
+
+/* Every group as this node knows it: an array. */
+json_t *cfs_page_groups(const struct cfs_status *status);
+
 /* Every node as this one sees it: an array. */
 json_t *cfs_page_members(const struct cfs_status *status);
 

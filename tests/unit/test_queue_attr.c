@@ -1,5 +1,5 @@
 /* stat of a queue and of what belongs to it, the setters, and extended attributes. */
-#include "queue_world.h"
+#include "queue_file_world.h"
 
 static mode_t mode_of(struct world *w, struct cfs_node *dir, const char *name, mode_t perm)
 {

@@ -1,7 +1,7 @@
 /* Closing queues: what becomes of the message that was being read and of what was written, at the
  * close that is sure to be the last and at RELEASE. */
 #include "fs/clock.h"
-#include "queue_world.h"
+#include "queue_file_world.h"
 
 #define EXITING 0x4u
 #define KILLED 0x404u

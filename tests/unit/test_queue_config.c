@@ -1,7 +1,7 @@
 /* .q/config: its text, what may be written to it, and by whom. */
 #include <stdio.h>
 
-#include "queue_world.h"
+#include "queue_file_world.h"
 
 static bool parse(struct cfs_queue_set *set, const char *text)
 {

@@ -1,7 +1,7 @@
 /* Messages as files: inflight/, dead/ and ready/, and what rm, touch and mv do there. */
 #include <stdio.h>
 
-#include "queue_world.h"
+#include "queue_file_world.h"
 
 static const struct cfs_message_info MESSAGE = {.id = 41,
                                                 .claim = 7,

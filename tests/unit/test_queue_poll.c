@@ -1,7 +1,7 @@
 /* poll: readable when a message is ready, and told when one is. */
 #include <poll.h>
 
-#include "queue_world.h"
+#include "queue_file_world.h"
 
 static const unsigned READABLE = POLLIN | POLLRDNORM, WRITABLE = POLLOUT | POLLWRNORM;
 

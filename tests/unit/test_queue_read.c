@@ -1,7 +1,7 @@
 /* Reading queues: a message over several reads, its end, waiting, one behind the other, and who
  * takes nothing. */
 #include "fs/clock.h"
-#include "queue_world.h"
+#include "queue_file_world.h"
 
 static struct cfs_handle *open_reader(struct world *w, int flags)
 {

@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <sys/syscall.h>
 
-#include "queue_world.h"
+#include "queue_file_world.h"
 
 static struct cfs_handle *open_writer(struct world *w, enum cfs_framing framing)
 {
