@@ -6,10 +6,6 @@ load helper
 
 setup_file() { cluster_up -o timeout=1; }
 
-configure() { printf '%s\n' "${@:2}" | dd of="${1%/*}/.${1##*/}/config" bs=4K status=none; }
-
-contents() { local name; for name in $(ls -U "$1"); do cat "$1/$name"; echo; done | paste -sd ' '; }
-
 # --- sizes ----------------------------------------------------------------------------------------
 
 @test "a message has up to 1 MiB - 1 bytes, however the memory lies that they come from" {
@@ -74,8 +70,8 @@ import os, sys
 fd = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT)
 print(os.writev(fd, [b"ab"] * 200), os.writev(fd, [b"cd"] * 300))' "$A/queues/writev"
     like "$output" '^400 (512|600)$' 'what it says'
-    is "$(cat "$B/queues/writev" | wc -c)" 400 'the first message'
-    is "$(cat "$B/queues/writev" | wc -c)" "${output#* }" 'the second'
+    is "$(wc -c < "$B/queues/writev")" 400 'the first message'
+    is "$(wc -c < "$B/queues/writev")" "${output#* }" 'the second'
 }
 
 # --- full queues ----------------------------------------------------------------------------------
@@ -218,11 +214,11 @@ has_read() { wait_until 10 has_line "$BATS_TEST_TMPDIR/$1.out" '^read'; }
     send first "$A/queues/unread"
     send second "$A/queues/unread"
     for here in "$A" "$B" "$C"; do
-        is "$(head -c 2 "$here/queues/unread")" fi 'the beginning of the first'
-        is "$(ls -U "$C/queues/.unread/ready" | wc -l)" 2 'messages that are ready again'
+        is "$(head -c 2 "$here/queues/unread")" 'fi' 'the beginning of the first'
+        is "$(listed "$C/queues/.unread/ready" | wc -l)" 2 'messages that are ready again'
     done
     is "$(contents "$B/queues/.unread/ready")" 'first second' 'what waits, in order'
-    is "$(attribute "$A/queues/.unread/ready/$(ls -U "$A/queues/.unread/ready" | head -n 1)" \
+    is "$(attribute "$A/queues/.unread/ready/$(listed "$A/queues/.unread/ready" | head -n 1)" \
         deliveries)" 3 'deliveries of the first'
 }
 
