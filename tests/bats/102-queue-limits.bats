@@ -286,17 +286,20 @@ has_read() { wait_until 10 has_line "$BATS_TEST_TMPDIR/$1.out" '^read'; }
     has "$B/queues/share" inflight 0 || fail 'it is in flight'
 }
 
-@test "past the visibility timeout the read of the end answers EIO, and the message is back" {
+@test "past the visibility timeout the read of the end, or the close, answers EIO" {
+    local how
     touch "$A/queues/late"
     configure "$A/queues/late" visibility_timeout=0.3
-    send late "$A/queues/late"
-    background reader queue-reader "$B/queues/late" 4 end "$BATS_TEST_TMPDIR/go"
-    has_read reader
-    wait_until 5 has "$C/queues/late" ready 1
-    : > "$BATS_TEST_TMPDIR/go"
-    finish reader
-    like "$output" 'EIO' 'what the reader is told'
-    is "$(cat "$C/queues/late")" late 'the message'
+    for how in end close; do
+        send late "$A/queues/late"
+        reads "$how" "$B/queues/late" 4 "$how" "$BATS_TEST_TMPDIR/$how.go"
+        has_read "$how"
+        wait_until 5 has "$C/queues/late" ready 1
+        : > "$BATS_TEST_TMPDIR/$how.go"
+        finish "$how"
+        like "$output" 'EIO$' "what the reader is told by its $how"
+        is "$(cat "$C/queues/late")" late 'the message, which is back'
+    done
 }
 
 @test "a poisonous message is given up after max_deliveries" {

@@ -98,6 +98,20 @@ queue_away_from() { # I
     for i in 1 2 3 4 5; do is "$(timeout 20 cat "$B/queues/majority")" "$i" 'the next message'; done
 }
 
+@test "a close without a majority takes no longer than a call, and says so" {
+    local begin
+    send message "$A/queues/close"
+    background reader queue-reader "$A/queues/close" 7 close "$BATS_TEST_TMPDIR/go"
+    wait_until 10 has_line "$BATS_TEST_TMPDIR/reader.out" '^read 7'
+    cluster kill 2 3
+    begin=$(now_ms)
+    : > "$BATS_TEST_TMPDIR/go"
+    finish reader
+    between 0 $(( $(now_ms) - begin )) 3000 'the milliseconds of the close'
+    like "$output" 'closed ETIMEDOUT' 'what it says'
+    cluster start 2 3
+}
+
 @test "the node that is responsible dies under load: nothing is lost" {
     local node q=load$BATS_TEST_NUMBER i
     local -a rest
