@@ -394,7 +394,8 @@ static void check_sessions(struct cfs_home *home)
 
     for (struct cfs_session *s = home->machine->sessions.by_id; s; s = s->hh.next) {
         renewal_of(home, s->id);
-        shortest = s->term < shortest ? s->term : shortest;
+        if (!home->root && s->term < shortest) /* elsewhere they have no term */
+            shortest = s->term;
     }
     HASH_ITER (hh, home->renewals, renewal, next) {
         const struct cfs_session *session =
