@@ -67,7 +67,7 @@ static bool prepare(struct sim *sim, struct sim_node *node)
 {
     for (uint32_t i = 0; i < sim->swarm.node_count; i++) {
         const struct sim_node *other = &sim->nodes[i];
-        if (other != node && !other->outside && other->disk.amnesia)
+        if (other != node && !other->outside && other->disk.amnesia[0])
             return false;
     }
     if (node->state == SIM_PAUSED)

@@ -22,7 +22,8 @@ void sim_node_init(struct sim *sim, struct sim_node *node, cfs_node_id id)
     struct sim_random *random = &sim->random_node;
     uint64_t drift = sim_random_below(random, 2 * sim->swarm.drift_ppm_max + 1);
 
-    *node = (struct sim_node){.id = id, .tick_at = CFS_NEVER, .disk = {.amnesia = CFS_BLANK}};
+    *node = (struct sim_node){.id = id, .tick_at = CFS_NEVER};
+    sim_disk_replace(&node->disk);
     node->clock =
         (struct sim_clock){.node_base = CFS_SECONDS(sim_random_between(random, 1, 100000)),
                            .drift_ppm = (int64_t)drift - (int64_t)sim->swarm.drift_ppm_max};
@@ -253,7 +254,7 @@ static void perform(struct sim *sim, struct sim_node *node, struct cfs_effect *e
         sim_members_removed(sim, node);
         break;
     case CFS_FX_CAUGHT_UP:
-        node->disk.amnesia = CFS_REMEMBERS;
+        node->disk.amnesia[effect->id] = CFS_REMEMBERS;
         break;
     }
 }
@@ -315,7 +316,6 @@ static struct cfs_core_config core_config(struct sim *sim, struct sim_node *node
                                      .session = swarm->sessions[node->id - 1],
                                      .timeout = swarm->timeout,
                                      .seed = sim_random_next(&sim->random_node),
-                                     .amnesia = node->disk.amnesia,
                                      .checkpoint_bytes = swarm->checkpoint_bytes,
                                      .snapshot_bytes = swarm->snapshot_bytes,
                                      .trace = sim->world.trace ? core_trace : NULL,
