@@ -3,6 +3,7 @@
  * one any more asks whether it is still needed: the leader that let it go may have been unable to
  * tell it. */
 #include "core/node_core_internal.h"
+#include "core/planted.h"
 
 #define LOOK_EVERY CFS_MS(250)
 
@@ -142,10 +143,12 @@ static void ask_whether_needed(struct cfs_core *core, const struct cfs_group *gr
     ask(core, group, others);
 }
 
+/* Also while the change that removes it is not committed: nobody else may have it. */
 bool cfs_core_is_needed(const struct cfs_core *core)
 {
     for (uint32_t i = 1; i < core->group_count; i++)
-        if (is_replica(core, &core->groups[i]))
+        if (CFS_PLANTED(BUG_LEAVE_EARLY) ? is_replica(core, &core->groups[i])
+                                         : has_any(&core->groups[i]))
             return true;
     return false;
 }
@@ -175,7 +178,7 @@ void cfs_core_place(struct cfs_core *core)
 {
     const struct cfs_node_table *table = &core->groups[0].machine->nodes;
 
-    if (table->version)
+    if (table->version && !(CFS_PLANTED(BUG_OLD_PLACEMENT) && table->version > 1))
         cfs_placement_follow(&core->placement, core->config.groups, table,
                              core->removed ? CFS_NODE_BIT(core->config.node) : 0);
 }

@@ -36,7 +36,14 @@
     X(BUG_JOINT_EITHER, "joint-either",                                                            \
       "takes a majority of the old or of the new voters for one of each")                          \
     X(BUG_COUNT_FORGETFUL, "count-forgetful", "counts the vote of a node that lost its disk")      \
-    X(BUG_STAYS_FULL, "stays-full", "never believes that a full disk has room again")
+    X(BUG_STAYS_FULL, "stays-full", "never believes that a full disk has room again")              \
+    X(BUG_ADOPT_ENDED, "adopt-ended", "a group takes up a session that it knows to have ended")    \
+    X(BUG_END_UNSEEN, "end-unseen", "a group ends a session that its leader has not heard of yet") \
+    X(BUG_OLD_PLACEMENT, "old-placement", "groups stay where the first table of nodes wants them") \
+    X(BUG_DROP_HALF, "drop-half", "a replica that was let go and comes back has no beginning")     \
+    X(BUG_DROP_ALL, "drop-all", "a replica that was let go votes as if it had never had anything") \
+    X(BUG_LEAVE_EARLY, "leave-early",                                                              \
+      "a removed node ends while a group may need it for the change")
 
 enum cfs_planted {
     CFS_BUG_NONE,

@@ -105,11 +105,16 @@ struct cfs_group_head cfs_raft_head(const struct cfs_raft *raft)
 struct cfs_log_end cfs_raft_log_end(const struct cfs_raft *raft)
 {
     struct cfs_log_end end = {cfs_log_last_index(&raft->log), cfs_log_last_term(&raft->log)};
-    const struct cfs_log_end *dropped = &raft->dropped;
 
-    return dropped->term > end.term || (dropped->term == end.term && dropped->index > end.index)
-               ? *dropped
-               : end;
+    return cfs_raft_is_returning(raft) ? raft->dropped : end;
+}
+
+bool cfs_raft_is_returning(const struct cfs_raft *raft)
+{
+    uint64_t term = cfs_log_last_term(&raft->log);
+
+    return raft->dropped.term > term ||
+           (raft->dropped.term == term && raft->dropped.index > cfs_log_last_index(&raft->log));
 }
 
 uint64_t cfs_raft_keep_lsn(const struct cfs_raft *raft)

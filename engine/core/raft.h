@@ -124,6 +124,10 @@ struct cfs_group_head cfs_raft_head(const struct cfs_raft *raft);
 /* By what votes are compared: the end of the log, or of the one that was dropped. */
 struct cfs_log_end cfs_raft_log_end(const struct cfs_raft *raft);
 
+/* A replica that was dropped and is needed again, before it has got everything anew: of what it
+ * once acknowledged something is not there, and its log may name members of long ago. */
+bool cfs_raft_is_returning(const struct cfs_raft *raft);
+
 /* The oldest record that is needed beside a checkpoint of the applied state. */
 uint64_t cfs_raft_keep_lsn(const struct cfs_raft *raft);
 

@@ -73,10 +73,10 @@ static enum cfs_amnesia present_amnesia(const struct cfs_raft *raft)
  * have been forgotten. */
 static void found(struct cfs_raft *raft)
 {
-    if (raft->amnesia != CFS_BLANK || !may_found(raft) || !is_unanimous(raft, raft->granted))
-        return;
-    raft->founding = true;
-    raft->recovered = true;
+    raft->founding =
+        raft->amnesia == CFS_BLANK && may_found(raft) && is_unanimous(raft, raft->granted);
+    if (raft->founding)
+        raft->recovered = true;
 }
 
 static void begin_round(struct cfs_raft *raft)
@@ -110,6 +110,8 @@ static bool may_stand(const struct cfs_raft *raft)
     const struct cfs_membership_history *history = &raft->history;
     cfs_node_set deciding = 0;
 
+    if (cfs_raft_is_returning(raft))
+        return false;
     for (size_t i = history->count; i-- > 0;) {
         deciding |= cfs_membership_deciding(&history->marks[i].members);
         if (history->marks[i].index <= raft->commit)
@@ -135,7 +137,7 @@ void cfs_raft_campaign(struct cfs_raft *raft)
         return;
     }
     raft->role = CFS_PRE_CANDIDATE;
-    raft->transfer = raft->founding = false;
+    raft->transfer = false;
     raft->leader = 0;
     raft->leader_serving = false;
     begin_round(raft);

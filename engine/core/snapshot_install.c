@@ -13,6 +13,7 @@
 
 #include "core/alloc.h"
 #include "core/group.h"
+#include "core/planted.h"
 
 enum step { RECEIVING, RECORDING, SWITCHING };
 
@@ -210,6 +211,10 @@ void cfs_group_retire(struct cfs_group *group, uint64_t term)
 
     if (cfs_snapshot_switching(group))
         return;
+    if (CFS_PLANTED(BUG_DROP_HALF))
+        head.base = cfs_raft_head(&group->raft).base;
+    if (CFS_PLANTED(BUG_DROP_ALL))
+        head.dropped = (struct cfs_log_end){0};
     begin(group, 0, 0, &head);
     cfs_trace(group->env, "is needed by group %u no more: drops what it has of it", group->id);
     /* Leaders of the past say nothing to it any more, and it tells nobody of one. */

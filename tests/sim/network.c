@@ -85,13 +85,20 @@ static void report(struct sim *sim, cfs_node_id from, cfs_node_id to, bool refus
                sender, value);
 }
 
+static void deliver(struct sim *sim, struct sim_node *node, struct cfs_message *message)
+{
+    struct cfs_event event = {.type = CFS_EV_MESSAGE, .message = message};
+
+    sim_guests_heard(sim, node, message);
+    sim_node_event(sim, node, node->life, &event);
+}
+
 static void arrive(struct sim *sim, void *arg, uint64_t life)
 {
     struct sim_packet *packet = arg;
     cfs_node_id from = packet->message.from, to = packet->message.to;
     struct sim_link *link = &sim->network.links[from][to];
     struct sim_node *node = &sim->nodes[to - 1];
-    struct cfs_event event = {.type = CFS_EV_MESSAGE, .message = &packet->message};
 
     if (node->state == SIM_PAUSED) {
         /* It waits in the socket's buffer. */
@@ -105,7 +112,7 @@ static void arrive(struct sim *sim, void *arg, uint64_t life)
     else if (is_cut(sim, link))
         report(sim, from, to, link->cut == SIM_CUT_REFUSES);
     else
-        sim_node_event(sim, node, node->life, &event);
+        deliver(sim, node, &packet->message);
     cfs_message_clear(&packet->message);
     free(packet);
 }

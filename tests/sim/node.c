@@ -230,8 +230,10 @@ static void perform(struct sim *sim, struct sim_node *node, struct cfs_effect *e
         send_effect(sim, node, &effect->message);
         break;
     case CFS_FX_ANSWER:
-        if (effect->id < SIM_ADMIN_ID)
+        if (effect->id < SIM_GUEST_ID)
             sim_kernel_answered(&node->kernel, effect->id, &effect->answer);
+        else if (effect->id < SIM_ADMIN_ID)
+            sim_guests_answered(sim, node, effect->id, effect->answer.error);
         break;
     case CFS_FX_DRAIN:
         sim_kernel_drain(&node->kernel, effect->id);
@@ -282,7 +284,9 @@ void sim_node_event(struct sim *sim, struct sim_node *node, uint64_t life, struc
     node->last_seen = event->now;
     notice(node, event);
     cfs_core_step(node->core, event, &node->effects);
-    cfs_core_view(node->core, 0, &node->view);
+    for (cfs_group_id group = 0; group <= sim->swarm.groups; group++)
+        cfs_core_view(node->core, group, &node->views[group]);
+    node->view = node->views[0];
     sim_mix(sim, node->effects.count);
     sim_raft_check(sim, node);
     sim_live_stepped(sim, node);
@@ -315,6 +319,7 @@ static struct cfs_core_config core_config(struct sim *sim, struct sim_node *node
                                      .election = swarm->election,
                                      .session = swarm->sessions[node->id - 1],
                                      .timeout = swarm->timeout,
+                                     .groups = swarm->groups,
                                      .seed = sim_random_next(&sim->random_node),
                                      .checkpoint_bytes = swarm->checkpoint_bytes,
                                      .snapshot_bytes = swarm->snapshot_bytes,

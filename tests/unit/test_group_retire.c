@@ -314,6 +314,41 @@ static void it_takes_a_snapshot_of_what_it_had_once(void **state)
     assert_int_equal(raft()->dropped.index, 12); /* that checkpoint may be older than what it had */
 }
 
+/* Of what it acknowledged once something is missing, until it has more than it ever had. */
+static void it_does_not_count_before_it_has_everything_again(void **state)
+{
+    (void)state;
+    retire();
+    send_log(1, 11);
+    assert_false(bench_sent(&fb.bench, CFS_MSG_APPEND_REPLY, 1)->append_reply.sound);
+    send_log(12, 12);
+    assert_true(bench_sent(&fb.bench, CFS_MSG_APPEND_REPLY, 1)->append_reply.sound);
+}
+
+/* Long ago it may have been one of few who decided. */
+static void it_does_not_stand_by_what_an_old_part_of_the_log_says(void **state)
+{
+    struct cfs_membership alone = {.voters = CFS_NODE_BIT(2)};
+    struct cfs_writer data = {0};
+    struct cfs_message message = raft_entries(1, 1, 0, 0, 1, 1);
+
+    (void)state;
+    retire();
+    cfs_membership_encode(&data, &alone);
+    cfs_entry_unref(message.append.entries[0]);
+    message.append.entries[0] =
+        cfs_entry_new(CFS_ENTRY_MEMBERS, 1, 1, data.data, (uint32_t)data.len);
+    free(data.data);
+    message.append.commit = 1;
+    group_bench_receive(&fb, message);
+    group_bench_durable(&fb);
+    assert_int_equal(raft()->members.voters, CFS_NODE_BIT(2));
+    for (int i = 0; i < 10; i++)
+        group_bench_tick(&fb, CFS_SECONDS(1));
+    assert_int_equal(raft()->role, CFS_FOLLOWER);
+    assert_int_equal(raft()->term, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -333,6 +368,8 @@ int main(void)
         T(records_of_before_do_not_come_back),
         T(it_asks_for_the_log_from_its_beginning),
         T(it_takes_a_snapshot_of_what_it_had_once),
+        T(it_does_not_count_before_it_has_everything_again),
+        T(it_does_not_stand_by_what_an_old_part_of_the_log_says),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

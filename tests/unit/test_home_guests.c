@@ -93,6 +93,29 @@ static void requests_that_come_before_it_is_applied_adopt_it_once(void **state)
     assert_int_equal(guest_bench_count(&gb, CFS_CMD_ADOPT_SESSION), 2);
 }
 
+/* Its copy must hear what the first one will be told, not what is so by now. */
+static void a_command_that_is_in_the_log_is_not_taken_for_a_new_one(void **state)
+{
+    struct cfs_command command;
+    uint64_t end;
+
+    (void)state;
+    guest_bench_session(&gb, 2, 40);
+    command = home_bench_command(&gb.hb, 2, bench_lockfile("x"));
+    home_bench_forward(&gb.hb, &command);
+    end = log_end();
+    gb.away = CFS_NODE_BIT(2) | CFS_NODE_BIT(3);
+    guest_bench_look(&gb, CFS_MS(100)); /* the session is not there yet, and that is no end */
+    gb.hb.rb.bench.env.disk_full = true;
+    gb.hb.rb.raft.progress[2].full = gb.hb.rb.raft.progress[3].full = true;
+    home_bench_forward(&gb.hb, &command);
+    assert_int_equal(log_end(), end);
+    assert_false(is_answered(2, command.sequence));
+    gb.away = 0;
+    guest_bench_commit(&gb);
+    assert_int_equal(error_of(2, command.sequence), CFS_OK);
+}
+
 /* What the leader before had proposed may not have come through. */
 static void a_new_leader_adopts_it_again(void **state)
 {
@@ -304,6 +327,7 @@ int main(void)
 #define T(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
         T(a_session_is_adopted_with_its_first_request),
         T(requests_that_come_before_it_is_applied_adopt_it_once),
+        T(a_command_that_is_in_the_log_is_not_taken_for_a_new_one),
         T(a_new_leader_adopts_it_again),
         T(what_this_replica_of_group_0_has_not_seen_is_left_unanswered),
         T(a_session_that_has_ended_is_lost),
