@@ -1,6 +1,7 @@
-/* Bugs on purpose. A checker that cannot fail proves nothing: each rule named here can be broken in
- * a build with CFS_PLANTED_BUGS, and the simulator must notice. In every other build the condition
- * is the constant false and the compiler removes it. */
+/* Bugs on purpose, in the core and in the codec of the wire. A checker that cannot fail proves
+ * nothing: each rule named here can be broken in a build with CFS_PLANTED_BUGS, and the simulator
+ * must notice. In every other build the condition is the constant false and the compiler removes
+ * it. */
 #ifndef CFS_CORE_PLANTED_H
 #define CFS_CORE_PLANTED_H
 
@@ -43,7 +44,8 @@
     X(BUG_DROP_HALF, "drop-half", "a replica that was let go and comes back has no beginning")     \
     X(BUG_DROP_ALL, "drop-all", "a replica that was let go votes as if it had never had anything") \
     X(BUG_LEAVE_EARLY, "leave-early",                                                              \
-      "a removed node ends while a group may need it for the change")
+      "a removed node ends while a group may need it for the change")                              \
+    X(BUG_WIRE_FORGETS, "wire-forgets", "the codec leaves out that a disk is full")
 
 enum cfs_planted {
     CFS_BUG_NONE,

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <utlist.h>
 
+#include "codec.h"
 #include "core/alloc.h"
 #include "sim.h"
 
@@ -141,6 +142,8 @@ void sim_network_send(struct sim *sim, struct cfs_message *message)
     bool twice = !sim_quiet(sim) && sim_random_chance(random, sim->swarm.duplicate_permille);
 
     sim->network.sent++;
+    if (sim->swarm.codec)
+        sim_codec_pass(sim, message);
     if (is_cut(sim, link)) {
         report(sim, message->from, message->to, link->cut == SIM_CUT_REFUSES);
         cfs_message_clear(message);

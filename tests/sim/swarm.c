@@ -270,6 +270,7 @@ void sim_swarm_draw(struct sim_swarm *swarm, uint64_t seed, bool bare)
     swarm->snapshot_bytes = (uint32_t)sim_random_between(&random, 20, 1000);
     swarm->groups = (uint32_t)sim_random_below(&more, SIM_GROUPS_MAX + 1);
     swarm->guest_think_max = CFS_MS(sim_random_between(&more, 20, 300));
+    swarm->codec = sim_random_chance(&more, 200);
     narrow(swarm, &random, bare ? 0 : (uint32_t)sim_random_below(&random, 14));
     if (!swarm->member_count)
         swarm->member_count = swarm->node_count;

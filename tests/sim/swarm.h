@@ -47,6 +47,7 @@ struct sim_swarm {
     uint32_t loss_permille, duplicate_permille;
     uint32_t refuse_permille; /* a crashed or rejecting peer is reported as CFS_EV_REFUSED */
     uint32_t report_permille; /* a lost message is reported as CFS_EV_UNREACHABLE */
+    bool codec;               /* messages go through the codec of the wire */
 
     /* Disk. */
     cfs_time sync_min, sync_max;
