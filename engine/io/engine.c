@@ -33,6 +33,7 @@
 #include "io/metrics.h"
 #include "io/page.h"
 #include "io/process.h"
+#include "io/queue_store.h"
 #include "io/restore.h"
 #include "io/transport.h"
 #include "io/wal.h"
@@ -42,7 +43,8 @@
 #define ROUNDS_MAX 8
 
 struct call {
-    uint64_t id; /* key */
+    uint64_t id;   /* key */
+    bool in_store; /* it was asked of the queue store, not of the core */
     cfs_answer_fn answer;
     void *arg;
     UT_hash_handle hh;
@@ -67,6 +69,7 @@ struct cfs_engine {
     struct cfs_http_server *server;
     struct cfs_transport *transport;
     struct cfs_http_api *api;
+    struct cfs_queue_store queues; /* where they are not in the core */
     struct cfs_files files;
     struct watch watch;
     struct cfs_effects effects; /* of the step under way */
@@ -87,6 +90,7 @@ struct cfs_engine {
     bool stepped; /* since the last flush */
     bool failed;
     bool closed; /* by cfs_engine_leave */
+    bool left;   /* the queue store has nothing to give back any more */
 };
 
 static void keep(struct cfs_engine *engine, struct cfs_effect *effect)
@@ -167,22 +171,38 @@ static void step_type(struct cfs_engine *engine, enum cfs_event_type type, uint6
     step(engine, &(struct cfs_event){.type = type, .id = id});
 }
 
-static void deliver_answer(struct cfs_engine *engine, const struct cfs_effect *effect)
+static void deliver_answer(struct cfs_engine *engine, uint64_t id, const struct cfs_answer *answer)
 {
     struct call *call;
 
-    HASH_FIND(hh, engine->calls, &effect->id, sizeof effect->id, call);
+    HASH_FIND(hh, engine->calls, &id, sizeof id, call);
     if (!call)
         return;
     HASH_DEL(engine->calls, call);
-    call->answer(call->arg, &effect->answer);
+    call->answer(call->arg, answer);
     free(call);
+}
+
+static cfs_session_id current_session(const struct cfs_engine *engine)
+{
+    struct cfs_core_view view;
+
+    cfs_core_view(engine->core, &view);
+    return view.session;
+}
+
+static void stop_when_left(struct cfs_engine *engine)
+{
+    if (engine->closed && engine->left)
+        cfs_loop_stop(engine->loop);
 }
 
 static void deliver_session(struct cfs_engine *engine, enum cfs_session_change change)
 {
     const struct cfs_files *files = &engine->files;
 
+    cfs_queue_store_session(&engine->queues,
+                            change == CFS_SESSION_OPENED ? current_session(engine) : 0);
     if (change == CFS_SESSION_OPENED) {
         cfs_log(CFS_LOG_INFO, "the node has a session: it can serve");
         if (files->session_opened)
@@ -193,7 +213,7 @@ static void deliver_session(struct cfs_engine *engine, enum cfs_session_change c
             files->session_lost(files->arg);
     } else {
         engine->closed = true;
-        cfs_loop_stop(engine->loop);
+        stop_when_left(engine);
     }
 }
 
@@ -254,7 +274,7 @@ static void deliver_kept(struct cfs_engine *engine)
     for (size_t i = 0; i < batch.count; i++) {
         struct cfs_effect *effect = &batch.items[i];
         if (effect->type == CFS_FX_ANSWER)
-            deliver_answer(engine, effect);
+            deliver_answer(engine, effect->id, &effect->answer);
         else if (effect->type == CFS_FX_SESSION)
             deliver_session(engine, effect->session);
         else if (effect->type == CFS_FX_REMOVED)
@@ -284,6 +304,7 @@ static void turn_end(void *arg)
         cfs_transport_flush(engine->transport);
         cfs_http_server_flush(engine->server);
         cfs_wal_submit(engine->wal);
+        cfs_queue_store_flush(&engine->queues);
     }
     cfs_timer_set(engine->loop, &engine->tick,
                   engine->stepped || engine->watch.more ? 0 : cfs_core_deadline(engine->core));
@@ -381,6 +402,35 @@ static void on_http(void *arg, struct cfs_http_request *request)
     }
 }
 
+static void on_store_answer(void *arg, uint64_t id, const struct cfs_answer *answer)
+{
+    deliver_answer(arg, id, answer);
+}
+
+/* A session that has lapsed is noticed by the next event. */
+static cfs_session_id on_store_asks_session(void *arg)
+{
+    struct cfs_engine *engine = arg;
+
+    step_type(engine, CFS_EV_TICK, 0);
+    return current_session(engine);
+}
+
+static enum cfs_session_fate on_store_asks_fate(void *arg, cfs_node_id node, cfs_session_id session)
+{
+    const struct cfs_engine *engine = arg;
+
+    return cfs_session_fate(engine->core, node, session);
+}
+
+static void on_store_left(void *arg)
+{
+    struct cfs_engine *engine = arg;
+
+    engine->left = true;
+    stop_when_left(engine);
+}
+
 static void on_trace(void *arg, const char *sentence)
 {
     (void)arg;
@@ -404,6 +454,18 @@ static struct cfs_core *new_core(const struct cfs_cluster *cluster)
     if (getrandom(&core.seed, sizeof core.seed, 0) != sizeof core.seed)
         return NULL;
     return cfs_core_new(&core);
+}
+
+static int open_store(struct cfs_engine *engine)
+{
+    const struct cfs_queue_store_events events = {.arg = engine,
+                                                  .answer = on_store_answer,
+                                                  .session = on_store_asks_session,
+                                                  .fate = on_store_asks_fate,
+                                                  .left = on_store_left};
+
+    return cfs_queue_store_open(&engine->queues, engine->loop, engine->config,
+                                cfs_cluster_id(&engine->cluster), &events);
 }
 
 static int cannot_start(void)
@@ -438,7 +500,7 @@ static int open_parts(struct cfs_engine *engine)
     engine->transport =
         cfs_transport_new(engine->loop, config, cfs_cluster_id(&engine->cluster), &events);
     engine->api = cfs_http_api_new(engine, engine->loop, config);
-    if (!engine->checkpoints || !engine->transport || !engine->api)
+    if (!engine->checkpoints || !engine->transport || !engine->api || open_store(engine) != 0)
         return -1;
     cfs_cluster_begin(&engine->cluster, engine->transport);
     return cfs_loop_watch(engine->loop, cfs_wal_fd(engine->wal), EPOLLIN, on_durable, engine);
@@ -515,6 +577,8 @@ int cfs_engine_leave(struct cfs_engine *engine, uint32_t timeout_ms)
     if (engine->failed)
         return -1;
     cfs_timer_set(engine->loop, &timer, cfs_clock_now() + CFS_MS(timeout_ms));
+    if (!cfs_queue_store_leave(&engine->queues))
+        engine->left = true;
     step_type(engine, CFS_EV_LEAVE, 0);
     cfs_loop_run(engine->loop);
     cfs_timer_cancel(engine->loop, &timer);
@@ -526,16 +590,26 @@ uint64_t cfs_engine_submit(struct cfs_engine *engine, const struct cfs_request *
 {
     struct call *call = cfs_alloc_zeroed(1, sizeof *call);
     uint64_t id = ++engine->last_id;
+    bool in_store = cfs_queue_store_takes(&engine->queues, request->op);
 
-    *call = (struct call){.id = id, .answer = answer, .arg = arg};
+    *call = (struct call){.id = id, .in_store = in_store, .answer = answer, .arg = arg};
     HASH_ADD(hh, engine->calls, id, sizeof call->id, call);
-    step(engine, &(struct cfs_event){.type = CFS_EV_REQUEST, .id = id, .request = request});
+    if (in_store)
+        engine->queues.submit(engine->queues.self, id, request);
+    else
+        step(engine, &(struct cfs_event){.type = CFS_EV_REQUEST, .id = id, .request = request});
     return id;
 }
 
 void cfs_engine_cancel(struct cfs_engine *engine, uint64_t id)
 {
-    step_type(engine, CFS_EV_CANCEL, id);
+    struct call *call;
+
+    HASH_FIND(hh, engine->calls, &id, sizeof id, call);
+    if (!call || !call->in_store)
+        step_type(engine, CFS_EV_CANCEL, id);
+    else
+        engine->queues.cancel(engine->queues.self, id);
 }
 
 bool cfs_engine_available(const struct cfs_engine *engine)
@@ -550,6 +624,8 @@ static void look(struct cfs_engine *engine, struct cfs_status *status)
 {
     *status = (struct cfs_status){.config = engine->config,
                                   .commits = engine->commits.latency,
+                                  .store = cfs_queue_store_name(&engine->queues),
+                                  .store_available = cfs_queue_store_available(&engine->queues),
                                   .locks = cfs_core_locks(engine->core),
                                   .now = cfs_clock_now(),
                                   .started = engine->started};
@@ -590,6 +666,7 @@ void cfs_engine_close(struct cfs_engine *engine)
         return;
     if (engine->api)
         cfs_http_api_free(engine->api);
+    cfs_queue_store_close(&engine->queues);
     if (engine->transport)
         cfs_transport_free(engine->transport);
     if (engine->server)

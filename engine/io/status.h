@@ -17,6 +17,8 @@ struct cfs_status {
     struct cfs_wal_stats wal;
     struct cfs_histogram commits; /* from proposal to commit, while this node led */
     const struct cfs_config *config;
+    const char *store;    /* of queues */
+    bool store_available; /* calls that need it have a chance */
     const struct cfs_lock_table *locks; /* as applied here; borrowed until the next step */
     uint64_t unsent[CFS_NODE_MAX];      /* messages to that member, as core.members */
     uint64_t requests[CFS_ROUTE_CLASSES];
