@@ -145,6 +145,24 @@ void cfs_handle_close(struct cfs_handle *handle)
     give_back(handle);
 }
 
+void cfs_handle_renew(struct cfs_handle *handle)
+{
+    struct cfs_handle *past = cfs_fs_alloc(sizeof *past);
+
+    assert(!handle->acquiring);
+    cfs_handle_lets_go(handle);
+    *past = (struct cfs_handle){.id = handle->id,
+                                .fs = handle->fs,
+                                .node = cfs_node_ref(handle->node),
+                                .refs = 1,
+                                .may_hold = true};
+    past->node->handles++;
+    DL_APPEND(handle->fs->handles.open, past);
+    handle->id = handle->held.handle = ++handle->fs->handles.last_id;
+    handle->may_hold = false;
+    cfs_handle_close(past);
+}
+
 void cfs_handle_acquired(struct cfs_handle *handle, bool granted)
 {
     handle->acquiring--;

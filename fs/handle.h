@@ -22,7 +22,7 @@ struct cfs_place {
 };
 
 struct cfs_handle {
-    uint64_t id; /* what the engine calls it; never used twice */
+    uint64_t id; /* what the engine calls it; never used twice; cfs_handle_renew changes it */
     struct cfs_fs *fs;
     struct cfs_node *node; /* a reference */
     uint32_t refs;         /* the open file, and parked requests */
@@ -82,6 +82,11 @@ void cfs_handle_lets_go(struct cfs_handle *handle);
 
 /* The token of the exclusive hold it may write under; 0: none. */
 cfs_token cfs_handle_exclusive(const struct cfs_handle *handle);
+
+/* It gives back what it holds, and nobody waits for that: under the name it had until now, while
+ * what it takes from now on goes by a new one. So the one cannot be mistaken for the other, in
+ * whatever order they arrive. It must not be acquiring. */
+void cfs_handle_renew(struct cfs_handle *handle);
 
 /* RELEASE: the kernel knows it no more. It is freed once what it held is given back. */
 void cfs_handle_close(struct cfs_handle *handle);

@@ -35,6 +35,13 @@ static void unlock(struct cfs_fs *fs, fuse_req_t req, struct cfs_handle *handle)
         fuse_reply_err(req, 0);
         return;
     }
+    /* As after a close, which the kernel does not wait for either: the leader asks a holder's node
+     * for what it has on the way before it tells anybody "held". */
+    if (!handle->acquiring && cfs_engine_in_touch(fs->engine)) {
+        cfs_handle_renew(handle);
+        fuse_reply_err(req, 0);
+        return;
+    }
     request.release = (struct cfs_release){.kind = CFS_FLOCK, .handle = handle->id};
     cfs_pending_submit(cfs_pending_new(fs, req, NULL, handle), &request, unlocked);
 }

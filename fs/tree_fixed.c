@@ -42,6 +42,10 @@ static const struct cfs_fixed table[] = {
     PAGE(CFS_FIXED_LOCKS_PAGE_JSON, "locks.json", "locks", true),
     PAGE(CFS_FIXED_WAITS, "waits", "waits", false),
     PAGE(CFS_FIXED_WAITS_JSON, "waits.json", "waits", true),
+    PAGE(CFS_FIXED_QUEUES_PAGE, "queues", "queues", false),
+    PAGE(CFS_FIXED_QUEUES_PAGE_JSON, "queues.json", "queues", true),
+    PAGE(CFS_FIXED_RING, "ring", "ring", false),
+    PAGE(CFS_FIXED_RING_JSON, "ring.json", "ring", true),
 };
 
 #define TABLE_COUNT (sizeof table / sizeof *table)

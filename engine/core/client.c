@@ -1,4 +1,4 @@
-/* The node's session: opening, renewing, losing, closing it. */
+/* The node's session: opening, renewing, losing, closing it; and who leads which group. */
 #include "core/client.h"
 
 #include <stdlib.h>
@@ -8,19 +8,24 @@
 #include "core/planted.h"
 
 #define RESEND_AFTER CFS_MS(250)
+#define LOCATE_AFTER CFS_MS(100)
 
 void cfs_client_init(struct cfs_client *client, struct cfs_env *env,
-                     const struct cfs_core_config *config)
+                     const struct cfs_core_config *config, const struct cfs_placement *placement)
 {
     *client = (struct cfs_client){.env = env,
                                   .config = config,
+                                  .placement = placement,
                                   .resume = true,
-                                  .available = true,
                                   .session_due = CFS_NEVER,
                                   .calls_due = CFS_NEVER,
-                                  .next_sequence = 1,
                                   /* Answers to a life before must not fit this one's reads. */
                                   .next_read = cfs_env_random(env, INT64_MAX / 2) + 1};
+    client->channel_count = config->groups + 1;
+    client->channels = cfs_alloc_zeroed(client->channel_count, sizeof *client->channels);
+    for (uint32_t i = 0; i < client->channel_count; i++)
+        client->channels[i] = (struct cfs_channel){
+            .group = i, .available = true, .next_sequence = 1, .locate_due = CFS_NEVER};
 }
 
 static void drop_list(struct cfs_client *client, struct cfs_call **list)
@@ -31,12 +36,17 @@ static void drop_list(struct cfs_client *client, struct cfs_call **list)
 
 void cfs_client_close(struct cfs_client *client)
 {
-    drop_list(client, &client->unsent);
-    drop_list(client, &client->active);
-    drop_list(client, &client->queued);
-    drop_list(client, &client->reads);
-    free(client->acks);
-    client->acks = NULL;
+    for (uint32_t i = 0; i < client->channel_count; i++) {
+        struct cfs_channel *channel = &client->channels[i];
+        drop_list(client, &channel->unsent);
+        drop_list(client, &channel->active);
+        drop_list(client, &channel->queued);
+        drop_list(client, &channel->reads);
+        free(channel->acks);
+    }
+    free(client->channels);
+    client->channels = NULL;
+    client->channel_count = 0;
 }
 
 static cfs_time keepalive_period(const struct cfs_client *client)
@@ -53,13 +63,15 @@ static void begin_session(struct cfs_client *client)
     client->session = 0;
     client->nonce = cfs_env_random(client->env, INT64_MAX - 1) + 1;
     client->open_sent = 0;
-    client->next_sequence = 1;
+    for (uint32_t i = 0; i < client->channel_count; i++)
+        client->channels[i].next_sequence = 1;
     client->session_due = client->env->now;
 }
 
 void cfs_client_start(struct cfs_client *client)
 {
-    client->contact = client->env->now;
+    for (uint32_t i = 0; i < client->channel_count; i++)
+        client->channels[i].contact = client->env->now;
     begin_session(client);
 }
 
@@ -72,8 +84,9 @@ static void send_open(struct cfs_client *client)
                                   .target = client->replaces,
                                   .session_term = client->config->session,
                                   .resume = client->resume};
-    struct cfs_message message = {
-        .type = CFS_MSG_FORWARD, .to = client->leader, .term = client->leader_term};
+    struct cfs_message message = {.type = CFS_MSG_FORWARD,
+                                  .to = client->channels[0].leader,
+                                  .term = client->channels[0].leader_term};
     struct cfs_writer writer = {0};
 
     if (!client->open_sent)
@@ -87,10 +100,10 @@ static void send_open(struct cfs_client *client)
 static void send_keepalive(struct cfs_client *client)
 {
     struct cfs_message message = {.type = CFS_MSG_KEEPALIVE,
-                                  .to = client->leader,
-                                  .term = client->leader_term,
+                                  .to = client->channels[0].leader,
+                                  .term = client->channels[0].leader_term,
                                   .keepalive = {.session = client->session,
-                                                .oldest = cfs_client_oldest(client),
+                                                .oldest = cfs_client_oldest(&client->channels[0]),
                                                 .sent = client->env->now}};
 
     cfs_env_send(client->env, &message);
@@ -100,7 +113,7 @@ static void send_keepalive(struct cfs_client *client)
 static void send_session(struct cfs_client *client)
 {
     client->session_due = CFS_NEVER;
-    if (!client->leader || (client->leaving && client->state != CFS_SESSION_OPEN))
+    if (!client->channels[0].leader || (client->leaving && client->state != CFS_SESSION_OPEN))
         return;
     client->session_due = client->env->now + RESEND_AFTER;
     if (client->state == CFS_SESSION_OPENING)
@@ -144,11 +157,11 @@ static cfs_time session_end(const struct cfs_client *client)
     return client->state == CFS_SESSION_OPEN ? lease_end(client, client->renewed) : CFS_NEVER;
 }
 
-void cfs_client_contact(struct cfs_client *client, cfs_time at)
+void cfs_client_contact(struct cfs_channel *channel, cfs_time at)
 {
-    client->available = true;
-    if (at > client->contact)
-        client->contact = at;
+    channel->available = true;
+    if (at > channel->contact)
+        channel->contact = at;
 }
 
 /* The answer took longer than the session may be relied on. Nobody was told of it, so that the next
@@ -163,16 +176,16 @@ static void open_again(struct cfs_client *client)
 static void session_opened(struct cfs_client *client, struct cfs_msg_answer *message)
 {
     struct cfs_answer answer;
-    struct cfs_holder_info *holders = NULL;
+    void *owned = NULL;
 
     if (client->state != CFS_SESSION_OPENING || message->id != client->nonce ||
-        cfs_answer_decode(&answer, &holders, message->answer, message->len) != 0)
+        cfs_answer_decode(&answer, &owned, message->answer, message->len) != 0)
         return;
-    free(holders);
+    free(owned);
     if (answer.error == CFS_ERR_REMOVED) {
         cfs_trace(client->env, "was removed from the cluster");
         client->session_due = CFS_NEVER;
-        cfs_effects_add(client->env->effects, CFS_FX_REMOVED);
+        client->removed = true;
         return;
     }
     if (answer.error) {
@@ -197,19 +210,22 @@ static void session_opened(struct cfs_client *client, struct cfs_msg_answer *mes
     cfs_trace(client->env, "session %lu is open", client->session);
     session_effect(client, CFS_SESSION_OPENED);
     cfs_client_end_open_calls(client);
-    cfs_client_send_unsent(client);
+    for (uint32_t i = 0; i < client->channel_count; i++)
+        cfs_client_send_unsent(client, &client->channels[i]);
 }
 
 void cfs_client_answer(struct cfs_client *client, struct cfs_message *message)
 {
+    struct cfs_channel *channel = &client->channels[message->group];
+
     /* What was unanswered has been sent to the new leader, whose answer is the one that holds. */
-    if (message->answer.to == CFS_TO_COMMAND && message->term < client->leader_term)
+    if (message->answer.to == CFS_TO_COMMAND && message->term < channel->leader_term)
         return;
-    cfs_client_contact(client, client->env->now);
+    cfs_client_contact(channel, client->env->now);
     if (message->answer.to == CFS_TO_COMMAND && !message->answer.session)
         session_opened(client, &message->answer);
     else
-        cfs_client_call_answered(client, &message->answer);
+        cfs_client_call_answered(client, channel, &message->answer);
 }
 
 void cfs_client_kept_alive(struct cfs_client *client, const struct cfs_message *message)
@@ -218,7 +234,7 @@ void cfs_client_kept_alive(struct cfs_client *client, const struct cfs_message *
 
     if (client->state != CFS_SESSION_OPEN || reply->session != client->session)
         return;
-    cfs_client_contact(client, reply->sent);
+    cfs_client_contact(&client->channels[0], reply->sent);
     if (!reply->known) {
         cfs_client_lose_session(client);
         return;
@@ -236,34 +252,93 @@ static void resend_list(struct cfs_client *client, struct cfs_call *list)
         cfs_client_send(client, call);
 }
 
-static void resend_all(struct cfs_client *client)
+static void resend_all(struct cfs_client *client, struct cfs_channel *channel)
 {
-    if (!client->leader)
+    if (!channel->leader)
         return;
-    send_session(client);
-    resend_list(client, client->active);
-    resend_list(client, client->queued);
-    resend_list(client, client->reads);
-    cfs_client_send_unsent(client);
+    if (channel->group == 0)
+        send_session(client);
+    resend_list(client, channel->active);
+    resend_list(client, channel->queued);
+    resend_list(client, channel->reads);
+    cfs_client_send_unsent(client, channel);
 }
 
-void cfs_client_leader(struct cfs_client *client, cfs_node_id leader, uint64_t term)
+void cfs_client_leader(struct cfs_client *client, cfs_group_id group, cfs_node_id leader,
+                       uint64_t term)
 {
-    client->leader = leader;
-    client->leader_term = term;
-    resend_all(client);
+    struct cfs_channel *channel = &client->channels[group];
+
+    channel->leader = leader;
+    channel->leader_term = term;
+    resend_all(client, channel);
+    cfs_client_locate(client, channel);
+}
+
+static void lose_leader(struct cfs_client *client, struct cfs_channel *channel)
+{
+    struct cfs_call *call;
+
+    /* Soon, but not at once: a peer that is gone would be asked without end. */
+    DL_FOREACH (channel->queued, call)
+        call->resend = client->env->now + RESEND_AFTER;
+    cfs_client_look_at(client, client->env->now + RESEND_AFTER);
 }
 
 void cfs_client_unreachable(struct cfs_client *client, cfs_node_id peer)
 {
-    struct cfs_call *call;
+    for (uint32_t i = 0; i < client->channel_count; i++)
+        if (client->channels[i].leader == peer)
+            lose_leader(client, &client->channels[i]);
+}
 
-    if (peer != client->leader)
+static bool has_calls(const struct cfs_channel *channel)
+{
+    return channel->unsent || channel->active || channel->queued || channel->reads;
+}
+
+/* Whoever has no replica of the group hears of its leader only by asking; and who has had no answer
+ * for too long asks whether there is one again. */
+static bool wants_leader(const struct cfs_channel *channel)
+{
+    return channel->group && (!channel->available || (!channel->leader && has_calls(channel)));
+}
+
+static void ask_who_leads(struct cfs_client *client, struct cfs_channel *channel)
+{
+    cfs_node_set asked = cfs_placement_set(client->placement, channel->group);
+
+    if (channel->leader)
+        asked |= CFS_NODE_BIT(channel->leader);
+    CFS_EACH_NODE (node, asked) {
+        struct cfs_message message = {.type = CFS_MSG_LOCATE, .group = channel->group, .to = node};
+        cfs_env_send(client->env, &message);
+    }
+}
+
+void cfs_client_locate(struct cfs_client *client, struct cfs_channel *channel)
+{
+    if (!wants_leader(channel)) {
+        channel->locate_due = CFS_NEVER;
         return;
-    /* Soon, but not at once: a peer that is gone would be asked without end. */
-    DL_FOREACH (client->queued, call)
-        call->resend = client->env->now + RESEND_AFTER;
-    cfs_client_look_at(client, client->env->now + RESEND_AFTER);
+    }
+    if (channel->locate_due != CFS_NEVER && client->env->now < channel->locate_due)
+        return;
+    channel->locate_due = client->env->now + LOCATE_AFTER;
+    ask_who_leads(client, channel);
+}
+
+void cfs_client_located(struct cfs_client *client, const struct cfs_message *message)
+{
+    struct cfs_channel *channel = &client->channels[message->group];
+    cfs_node_id leader = message->located.leader;
+
+    if (message->term < channel->leader_term)
+        return;
+    if (leader == message->from)
+        cfs_client_contact(channel, client->env->now);
+    if (leader != channel->leader || message->term != channel->leader_term)
+        cfs_client_leader(client, channel->group, leader, message->term);
 }
 
 void cfs_client_leave(struct cfs_client *client)
@@ -275,7 +350,7 @@ void cfs_client_leave(struct cfs_client *client)
         session_effect(client, CFS_SESSION_CLOSED);
         return;
     }
-    cfs_client_send(client, cfs_client_add(client, CFS_CMD_CLOSE_SESSION));
+    cfs_client_send(client, cfs_client_add(client, &client->channels[0], CFS_CMD_CLOSE_SESSION));
 }
 
 /* Silence counts only while somebody listens: else a node that wakes up would tell all its callers
@@ -288,7 +363,8 @@ void cfs_client_halted(struct cfs_client *client, cfs_time duration)
     if (client->call_count)
         cfs_trace(client->env, "stood still for %lu ms: its calls wait for longer",
                   duration / CFS_MS(1));
-    client->contact += duration;
+    for (uint32_t i = 0; i < client->channel_count; i++)
+        client->channels[i].contact += duration;
     cfs_client_postpone_calls(client, duration);
 }
 
@@ -303,6 +379,9 @@ void cfs_client_tick(struct cfs_client *client)
     if (client->env->now >= client->session_due)
         send_session(client);
     cfs_client_calls_tick(client);
+    for (uint32_t i = 1; i < client->channel_count; i++)
+        if (client->env->now >= client->channels[i].locate_due)
+            cfs_client_locate(client, &client->channels[i]);
 }
 
 cfs_time cfs_client_deadline(const struct cfs_client *client)
@@ -313,6 +392,9 @@ cfs_time cfs_client_deadline(const struct cfs_client *client)
         due = client->session_due;
     if (session_end(client) < due)
         due = session_end(client);
+    for (uint32_t i = 1; i < client->channel_count; i++)
+        if (client->channels[i].locate_due < due)
+            due = client->channels[i].locate_due;
     return due;
 }
 
@@ -321,5 +403,7 @@ uint64_t cfs_client_wait_sequence(const struct cfs_client *client, uint64_t id)
     const struct cfs_call *call;
 
     HASH_FIND(hh_id, client->by_id, &id, sizeof id, call);
-    return call && call->is_queued && !call->cancelling ? call->sequence : 0;
+    return call && call->is_queued && !call->cancelling && call->request.op == CFS_OP_ACQUIRE
+               ? call->sequence
+               : 0;
 }

@@ -1,6 +1,9 @@
 /* The asking side of a node: its session with the cluster, and its requests until they are
  * answered.
  *
+ * The session is with group 0. Requests go to the group that is responsible for their name; towards
+ * each group they are a sequence of their own, in the one session (channel).
+ *
  * A change gets a sequence number when it is first sent; after that it is resent, with the same
  * bytes, until it is answered. A request given up (timeout, interrupt) is never merely forgotten: a
  * CANCEL makes its sequence inapplicable, or takes back what it was granted. Leases run from the
@@ -13,17 +16,38 @@
 
 #include "core/command.h"
 #include "core/env.h"
+#include "core/placement.h"
 
 struct cfs_call;
+
+/* What goes to one group. */
+struct cfs_channel {
+    cfs_group_id group;
+    cfs_node_id leader; /* that serves; 0: unknown */
+    uint64_t leader_term;
+    bool available;   /* false: a call has ended when no leader had answered for the timeout, nor
+                         has one since */
+    cfs_time contact; /* when a leader last answered, dated back to the sending if known; later by
+                         the time for which the node did not run since */
+    cfs_time
+        locate_due; /* when to ask again who leads; CFS_NEVER: known, or nobody wants to know */
+    uint64_t next_sequence;
+    struct cfs_call *by_sequence;
+    struct cfs_call *unsent; /* wait for a session or a leader; lists, oldest first */
+    struct cfs_call *active; /* changes that were sent */
+    struct cfs_call *queued; /* acquires that wait in a lock's queue */
+    struct cfs_call *reads;  /* reads that were sent */
+    uint32_t loose_ends;     /* given-up calls of open files that are not settled */
+    uint64_t *acks;          /* sequences whose end of wait is to be acknowledged */
+    size_t ack_count, ack_capacity;
+};
 
 enum cfs_session_state { CFS_SESSION_NONE, CFS_SESSION_OPENING, CFS_SESSION_OPEN };
 
 struct cfs_client {
     struct cfs_env *env;
     const struct cfs_core_config *config;
-
-    cfs_node_id leader; /* that serves; 0: unknown */
-    uint64_t leader_term;
+    const struct cfs_placement *placement; /* the core's */
 
     enum cfs_session_state state;
     cfs_session_id session;
@@ -31,30 +55,21 @@ struct cfs_client {
     cfs_session_id replaces; /* the node's session in the cluster, as last heard; 0: none */
     bool resume;             /* the daemon has just started: it may find its old session alive */
     bool leaving;            /* asked to close: opens no other */
+    bool removed;            /* the cluster said that the node is none of its own any more */
     cfs_time open_sent;      /* OPENING: first sending */
     cfs_time renewed;        /* OPEN: sending time of what last renewed it */
     cfs_time session_due;    /* next keepalive or resend of OPEN_SESSION */
 
-    bool available;   /* false: a call has ended when no leader had answered for the timeout, nor
-                         has one since */
-    cfs_time contact; /* when a leader last answered, dated back to the sending if known; later by
-                         the time for which the node did not run since */
-
-    uint64_t next_sequence, next_read;
-    struct cfs_call *by_id, *by_sequence, *by_read;
-    struct cfs_call *unsent; /* wait for a session or a leader; lists, oldest first */
-    struct cfs_call *active; /* changes that were sent */
-    struct cfs_call *queued; /* acquires that wait in a lock's queue */
-    struct cfs_call *reads;  /* reads that were sent */
+    struct cfs_channel *channels; /* owned; by group */
+    uint32_t channel_count;
+    uint64_t next_read;
+    struct cfs_call *by_id, *by_read;
     uint32_t call_count;
-    cfs_time calls_due;  /* next look at all calls */
-    uint32_t loose_ends; /* given-up calls of open files that are not settled */
-    uint64_t *acks;      /* sequences whose end of wait is to be acknowledged */
-    size_t ack_count, ack_capacity;
+    cfs_time calls_due; /* next look at all calls */
 };
 
 void cfs_client_init(struct cfs_client *client, struct cfs_env *env,
-                     const struct cfs_core_config *config);
+                     const struct cfs_core_config *config, const struct cfs_placement *placement);
 void cfs_client_close(struct cfs_client *client);
 
 /* The first event: begins to open a session. */
@@ -64,8 +79,12 @@ void cfs_client_request(struct cfs_client *client, uint64_t id, const struct cfs
 void cfs_client_cancel(struct cfs_client *client, uint64_t id);
 void cfs_client_leave(struct cfs_client *client);
 
-/* Another leader serves, or none (0): everything unanswered is sent again. */
-void cfs_client_leader(struct cfs_client *client, cfs_node_id leader, uint64_t term);
+/* Another leader of `group` serves, or none (0): everything unanswered is sent again. */
+void cfs_client_leader(struct cfs_client *client, cfs_group_id group, cfs_node_id leader,
+                       uint64_t term);
+
+/* A node says who leads a group: of whose replica this node has none. */
+void cfs_client_located(struct cfs_client *client, const struct cfs_message *message);
 
 /* What was sent to `peer` may be lost. */
 void cfs_client_unreachable(struct cfs_client *client, cfs_node_id peer);
@@ -87,6 +106,7 @@ uint64_t cfs_client_wait_sequence(const struct cfs_client *client, uint64_t id);
 struct cfs_call {
     uint64_t id;       /* the shell's; 0: nobody waits for the answer */
     uint64_t sequence; /* of a change, 0: not sent yet; of a read its id */
+    struct cfs_channel *channel;
     bool read;
     bool is_queued;
     bool waits;      /* was queued, be it in an earlier session: loss of contact ends it */
@@ -96,7 +116,7 @@ struct cfs_call {
     bool abandoned;  /* not to be sent (again): waits for its CANCEL, or for a session to end it */
     enum cfs_command_kind kind;
     struct cfs_request request;
-    uint8_t *data;           /* owned: what request.write.data points to */
+    void *data, *numbers;    /* owned: what the request's data, and lengths or ids, point to */
     uint64_t target;         /* CANCEL */
     bool undo;               /* CANCEL */
     struct cfs_writer bytes; /* encoded at the first sending */
@@ -108,22 +128,31 @@ struct cfs_call {
     UT_hash_handle hh_id, hh_sequence;
 };
 
+/* CFS_OK, or why it cannot be asked. */
+enum cfs_error cfs_client_check(const struct cfs_client *client, const struct cfs_request *request);
+/* The call has the request, and copies of what it points to. */
+void cfs_client_own(struct cfs_client *client, struct cfs_call *call,
+                    const struct cfs_request *request);
 void cfs_client_send(struct cfs_client *client, struct cfs_call *call);
-void cfs_client_send_unsent(struct cfs_client *client);
+void cfs_client_send_unsent(struct cfs_client *client, struct cfs_channel *channel);
 void cfs_client_look_at(struct cfs_client *client, cfs_time due);
 void cfs_client_reply(struct cfs_client *client, struct cfs_call *call, enum cfs_error error);
 void cfs_client_drop(struct cfs_client *client, struct cfs_call *call);
-struct cfs_call *cfs_client_find(const struct cfs_client *client, uint64_t sequence);
-struct cfs_call *cfs_client_add(struct cfs_client *client, enum cfs_command_kind kind);
+struct cfs_call *cfs_client_find(const struct cfs_channel *channel, uint64_t sequence);
+struct cfs_call *cfs_client_add(struct cfs_client *client, struct cfs_channel *channel,
+                                enum cfs_command_kind kind);
 void cfs_client_give_up(struct cfs_client *client, struct cfs_call *call, enum cfs_error error);
 void cfs_client_calls_tick(struct cfs_client *client);
-uint64_t cfs_client_oldest(const struct cfs_client *client);
+uint64_t cfs_client_oldest(const struct cfs_channel *channel);
 void cfs_client_postpone_calls(struct cfs_client *client, cfs_time duration);
 void cfs_client_end_calls(struct cfs_client *client);
 void cfs_client_end_open_calls(struct cfs_client *client);
-void cfs_client_call_answered(struct cfs_client *client, struct cfs_msg_answer *message);
+void cfs_client_call_answered(struct cfs_client *client, struct cfs_channel *channel,
+                              struct cfs_msg_answer *message);
 void cfs_client_session_closed(struct cfs_client *client);
 void cfs_client_lose_session(struct cfs_client *client);
-void cfs_client_contact(struct cfs_client *client, cfs_time at);
+void cfs_client_contact(struct cfs_channel *channel, cfs_time at);
+/* Asks who leads the channel's group, if calls wait to know. */
+void cfs_client_locate(struct cfs_client *client, struct cfs_channel *channel);
 
 #endif

@@ -30,22 +30,24 @@ void cfs_client_look_at(struct cfs_client *client, cfs_time due)
         client->calls_due = due;
 }
 
-struct cfs_call *cfs_client_add(struct cfs_client *client, enum cfs_command_kind kind)
+struct cfs_call *cfs_client_add(struct cfs_client *client, struct cfs_channel *channel,
+                                enum cfs_command_kind kind)
 {
     struct cfs_call *call = cfs_alloc_zeroed(1, sizeof *call);
 
+    call->channel = channel;
     call->kind = kind;
     call->deadline = call->give_up = call->resend = CFS_NEVER;
     client->call_count++;
-    move(call, &client->unsent);
+    move(call, &channel->unsent);
     return call;
 }
 
-struct cfs_call *cfs_client_find(const struct cfs_client *client, uint64_t sequence)
+struct cfs_call *cfs_client_find(const struct cfs_channel *channel, uint64_t sequence)
 {
     struct cfs_call *call;
 
-    HASH_FIND(hh_sequence, client->by_sequence, &sequence, sizeof sequence, call);
+    HASH_FIND(hh_sequence, channel->by_sequence, &sequence, sizeof sequence, call);
     return call;
 }
 
@@ -59,41 +61,41 @@ static void forget_id(struct cfs_client *client, struct cfs_call *call)
 void cfs_client_drop(struct cfs_client *client, struct cfs_call *call)
 {
     /* Acquires may have waited for it: the next look at the calls sends them. */
-    if (call->late && --client->loose_ends == 0)
+    if (call->late && --call->channel->loose_ends == 0)
         cfs_client_look_at(client, client->env->now);
     forget_id(client, call);
     if (call->sequence && call->read)
         HASH_DELETE(hh_sequence, client->by_read, call);
     else if (call->sequence)
-        HASH_DELETE(hh_sequence, client->by_sequence, call);
+        HASH_DELETE(hh_sequence, call->channel->by_sequence, call);
     move(call, NULL);
     client->call_count--;
     free(call->data);
+    free(call->numbers);
     free(call->bytes.data);
     free(call);
 }
 
-uint64_t cfs_client_oldest(const struct cfs_client *client)
+uint64_t cfs_client_oldest(const struct cfs_channel *channel)
 {
-    return client->active ? client->active->sequence : client->next_sequence;
+    return channel->active ? channel->active->sequence : channel->next_sequence;
 }
 
-static void take_acks(struct cfs_client *client, struct cfs_command *command)
+static void take_acks(struct cfs_channel *channel, struct cfs_command *command)
 {
-    const struct cfs_request *request = &command->request;
     size_t kept = 0;
 
     /* What may be refused without the log carries nothing that belongs there. */
-    if (command->kind == CFS_CMD_REQUEST && request->op == CFS_OP_ACQUIRE && !request->acquire.wait)
+    if (cfs_command_is_try(command))
         return;
-    for (size_t i = 0; i < client->ack_count; i++) {
-        uint64_t ack = client->acks[i];
+    for (size_t i = 0; i < channel->ack_count; i++) {
+        uint64_t ack = channel->acks[i];
         if (command->ack_count < CFS_ACKS_MAX && ack < command->oldest)
             command->acks[command->ack_count++] = ack;
         else
-            client->acks[kept++] = ack;
+            channel->acks[kept++] = ack;
     }
-    client->ack_count = kept;
+    channel->ack_count = kept;
 }
 
 static struct cfs_command command_of(const struct cfs_client *client, const struct cfs_call *call)
@@ -110,19 +112,22 @@ static struct cfs_command command_of(const struct cfs_client *client, const stru
 static void identify(struct cfs_client *client, struct cfs_call *call)
 {
     struct cfs_command command = command_of(client, call);
+    struct cfs_channel *channel = call->channel;
 
-    call->sequence = command.sequence = client->next_sequence++;
-    HASH_ADD(hh_sequence, client->by_sequence, sequence, sizeof call->sequence, call);
-    move(call, &client->active);
-    command.oldest = cfs_client_oldest(client);
-    take_acks(client, &command);
+    call->sequence = command.sequence = channel->next_sequence++;
+    HASH_ADD(hh_sequence, channel->by_sequence, sequence, sizeof call->sequence, call);
+    move(call, &channel->active);
+    command.oldest = cfs_client_oldest(channel);
+    take_acks(channel, &command);
     cfs_command_encode(&call->bytes, &command);
 }
 
 static void send_change(struct cfs_client *client, struct cfs_call *call)
 {
-    struct cfs_message message = {
-        .type = CFS_MSG_FORWARD, .to = client->leader, .term = client->leader_term};
+    struct cfs_message message = {.type = CFS_MSG_FORWARD,
+                                  .group = call->channel->group,
+                                  .to = call->channel->leader,
+                                  .term = call->channel->leader_term};
 
     if (!call->sequence)
         identify(client, call);
@@ -134,8 +139,9 @@ static void send_change(struct cfs_client *client, struct cfs_call *call)
 static void send_read(struct cfs_client *client, struct cfs_call *call)
 {
     struct cfs_message message = {.type = CFS_MSG_READ,
-                                  .to = client->leader,
-                                  .term = client->leader_term,
+                                  .group = call->channel->group,
+                                  .to = call->channel->leader,
+                                  .term = call->channel->leader_term,
                                   .read = {.op = call->request.op}};
 
     if (call->request.op >= CFS_OP_QUEUE_STAT)
@@ -143,7 +149,7 @@ static void send_read(struct cfs_client *client, struct cfs_call *call)
     if (!call->sequence) {
         call->sequence = client->next_read++;
         HASH_ADD(hh_sequence, client->by_read, sequence, sizeof call->sequence, call);
-        move(call, &client->reads);
+        move(call, &call->channel->reads);
     }
     message.read.id = call->sequence;
     memcpy(message.read.name, call->request.name, sizeof message.read.name);
@@ -176,22 +182,35 @@ static bool has_loose_end(const struct cfs_call *list, uint64_t handle)
 
 /* What was given up through an open file, a release or an acquire with its CANCEL, may still
  * arrive, and must not touch what the same open file takes after it. */
-static bool must_wait(const struct cfs_client *client, const struct cfs_call *call)
+static bool must_wait(const struct cfs_call *call)
 {
-    if (!client->loose_ends || call->sequence || !is_of_handle(call) ||
+    const struct cfs_channel *channel = call->channel;
+
+    if (!channel->loose_ends || call->sequence || !is_of_handle(call) ||
         call->request.op != CFS_OP_ACQUIRE)
         return false;
-    return has_loose_end(client->active, handle_of(call)) ||
-           has_loose_end(client->queued, handle_of(call)) ||
-           has_loose_end(client->unsent, handle_of(call));
+    return has_loose_end(channel->active, handle_of(call)) ||
+           has_loose_end(channel->queued, handle_of(call)) ||
+           has_loose_end(channel->unsent, handle_of(call));
+}
+
+/* A wait is asked for again now and then: the answer shows that there is still a leader. */
+static cfs_time resend_queued_after(const struct cfs_client *client)
+{
+    cfs_time often = client->config->timeout / 3;
+
+    return often < RESEND_QUEUED_AFTER ? often : RESEND_QUEUED_AFTER;
 }
 
 void cfs_client_send(struct cfs_client *client, struct cfs_call *call)
 {
-    if (!client->leader || call->abandoned || (!call->read && client->state != CFS_SESSION_OPEN) ||
-        must_wait(client, call))
+    if (!call->channel->leader)
+        cfs_client_locate(client, call->channel);
+    if (!call->channel->leader || call->abandoned ||
+        (!call->read && client->state != CFS_SESSION_OPEN) || must_wait(call))
         return;
-    call->resend = client->env->now + (call->is_queued ? RESEND_QUEUED_AFTER : RESEND_AFTER);
+    call->resend =
+        client->env->now + (call->is_queued ? resend_queued_after(client) : RESEND_AFTER);
     cfs_client_look_at(client, call->resend);
     if (call->read)
         send_read(client, call);
@@ -199,17 +218,17 @@ void cfs_client_send(struct cfs_client *client, struct cfs_call *call)
         send_change(client, call);
 }
 
-void cfs_client_send_unsent(struct cfs_client *client)
+void cfs_client_send_unsent(struct cfs_client *client, struct cfs_channel *channel)
 {
     struct cfs_call *call, *next;
 
-    DL_FOREACH_SAFE (client->unsent, call, next)
+    DL_FOREACH_SAFE (channel->unsent, call, next)
         cfs_client_send(client, call);
 }
 
 /* Says the answer to the shell, if it still waits for one. */
 static void say(struct cfs_client *client, struct cfs_call *call, const struct cfs_answer *answer,
-                uint8_t *buffer, struct cfs_holder_info *holders)
+                uint8_t *buffer, void *owned)
 {
     struct cfs_effect *effect = cfs_effects_add(client->env->effects, CFS_FX_ANSWER);
 
@@ -217,7 +236,7 @@ static void say(struct cfs_client *client, struct cfs_call *call, const struct c
     effect->answer = *answer;
     effect->answer.queued = call->is_queued || answer->ticket;
     effect->buffer = buffer;
-    effect->holders = holders;
+    effect->owned = owned;
     forget_id(client, call);
 }
 
@@ -225,40 +244,6 @@ void cfs_client_reply(struct cfs_client *client, struct cfs_call *call, enum cfs
 {
     if (call->id)
         say(client, call, &(struct cfs_answer){.error = error}, NULL, NULL);
-}
-
-static enum cfs_error check(const struct cfs_client *client, const struct cfs_request *request)
-{
-    /* Releases are bounded by what is held, and nobody would ask again. */
-    if (client->call_count >= CFS_REQUESTS_MAX && request->op != CFS_OP_RELEASE)
-        return CFS_ERR_TOO_MANY;
-    if (!cfs_name_valid(request->name) && request->op != CFS_OP_MEMBER &&
-        (request->op != CFS_OP_LIST || *request->name))
-        return CFS_ERR_INVALID;
-    if (request->op == CFS_OP_WRITE &&
-        (request->write.len > CFS_CONTENT_MAX || request->write.offset > CFS_CONTENT_MAX))
-        return CFS_ERR_TOO_BIG;
-    return CFS_OK;
-}
-
-static void own_request(struct cfs_client *client, struct cfs_call *call,
-                        const struct cfs_request *request)
-{
-    struct cfs_acquire *acquire = &call->request.acquire;
-
-    call->request = *request;
-    /* A LEASED hold outlives the session: asked anew in the next one it must be recognised, and
-     * given back if nobody asks any more. */
-    if (request->op == CFS_OP_ACQUIRE && acquire->kind == CFS_LEASED) {
-        if (!acquire->key)
-            acquire->key = cfs_env_random(client->env, INT64_MAX - 1) + 1;
-        if (!acquire->handle)
-            acquire->handle = cfs_env_random(client->env, INT64_MAX - 1) + 1;
-    }
-    if (request->op != CFS_OP_WRITE)
-        return;
-    call->data = cfs_alloc_copy(request->write.data, request->write.len);
-    call->request.write.data = call->data;
 }
 
 /* Whether the leader could read it: what it cannot read it cannot answer. */
@@ -276,17 +261,32 @@ static bool makes_sense(const struct cfs_client *client, const struct cfs_call *
     return valid;
 }
 
+/* The group that is responsible for what is asked. */
+static struct cfs_channel *channel_for(const struct cfs_client *client,
+                                       const struct cfs_request *request)
+{
+    const struct cfs_placement *placement = client->placement;
+    cfs_group_id group = 0;
+
+    if (request->op == CFS_OP_QUEUE_LIST && placement->groups)
+        group = (cfs_group_id)(request->queue_read.number % placement->groups) + 1;
+    else if (cfs_op_is_of_queue(request->op))
+        group = cfs_placement_group_of(placement, request->name);
+    return &client->channels[group];
+}
+
 void cfs_client_request(struct cfs_client *client, uint64_t id, const struct cfs_request *request)
 {
-    enum cfs_error error = check(client, request);
-    struct cfs_call *call = cfs_client_add(client, CFS_CMD_REQUEST);
+    enum cfs_error error = cfs_client_check(client, request);
+    struct cfs_channel *channel = channel_for(client, request);
+    struct cfs_call *call = cfs_client_add(client, channel, CFS_CMD_REQUEST);
 
     call->read = cfs_op_is_read(request->op);
     call->deadline = client->env->now + client->config->timeout;
     call->id = id;
     HASH_ADD(hh_id, client->by_id, id, sizeof call->id, call);
     if (!error)
-        own_request(client, call, request);
+        cfs_client_own(client, call, request);
     if (!error && !makes_sense(client, call))
         error = CFS_ERR_INVALID;
     if (error) {
@@ -295,15 +295,15 @@ void cfs_client_request(struct cfs_client *client, uint64_t id, const struct cfs
         return;
     }
     cfs_client_look_at(client, call->deadline);
-    if (client->available || request->op == CFS_OP_RELEASE)
+    if (channel->available || request->op == CFS_OP_RELEASE)
         cfs_client_send(client, call);
-    if (!client->available)
+    if (!channel->available)
         cfs_client_give_up(client, call, CFS_ERR_TIMED_OUT);
 }
 
 static void cancel_target(struct cfs_client *client, struct cfs_call *target, bool undo)
 {
-    struct cfs_call *cancel = cfs_client_add(client, CFS_CMD_CANCEL);
+    struct cfs_call *cancel = cfs_client_add(client, target->channel, CFS_CMD_CANCEL);
 
     cancel->target = target->sequence;
     cancel->undo = undo;
@@ -313,7 +313,7 @@ static void cancel_target(struct cfs_client *client, struct cfs_call *target, bo
 /* Whatever the LEASED acquire was granted in a session that is lost. */
 static void give_back(struct cfs_client *client, const struct cfs_call *call)
 {
-    struct cfs_call *release = cfs_client_add(client, CFS_CMD_REQUEST);
+    struct cfs_call *release = cfs_client_add(client, call->channel, CFS_CMD_REQUEST);
 
     release->request.op = CFS_OP_RELEASE;
     memcpy(release->request.name, call->request.name, sizeof release->request.name);
@@ -334,7 +334,8 @@ static bool gives_back(const struct cfs_call *call)
 static void abandon(struct cfs_client *client, struct cfs_call *call)
 {
     call->abandoned = true;
-    cancel_target(client, call, call->request.op == CFS_OP_ACQUIRE);
+    cancel_target(client, call,
+                  call->request.op == CFS_OP_ACQUIRE || call->request.op == CFS_OP_CONSUME);
 }
 
 /* The caller is let go; what it asked for must not happen later. A release is the exception:
@@ -344,8 +345,10 @@ void cfs_client_give_up(struct cfs_client *client, struct cfs_call *call, enum c
     bool release = call->request.op == CFS_OP_RELEASE && call->kind == CFS_CMD_REQUEST;
 
     /* A leader that still answers others makes this one's bad luck its own. */
-    if (client->env->now >= client->contact + client->config->timeout)
-        client->available = false;
+    if (client->env->now >= call->channel->contact + client->config->timeout) {
+        call->channel->available = false;
+        cfs_client_locate(client, call->channel);
+    }
     cfs_client_reply(client, call, error);
     call->deadline = call->give_up = CFS_NEVER;
     if (call->leftover)
@@ -356,7 +359,7 @@ void cfs_client_give_up(struct cfs_client *client, struct cfs_call *call, enum c
     }
     if (is_of_handle(call)) {
         call->late = true;
-        client->loose_ends++;
+        call->channel->loose_ends++;
     }
     if (release)
         return;
@@ -370,7 +373,8 @@ void cfs_client_cancel(struct cfs_client *client, uint64_t id)
     HASH_FIND(hh_id, client->by_id, &id, sizeof id, call);
     if (!call || call->cancelling)
         return;
-    if (call->read || !call->sequence || call->request.op != CFS_OP_ACQUIRE) {
+    if (call->read || !call->sequence ||
+        (call->request.op != CFS_OP_ACQUIRE && !cfs_request_may_wait(&call->request))) {
         cfs_client_give_up(client, call, CFS_ERR_INTERRUPTED);
         return;
     }
@@ -381,11 +385,11 @@ void cfs_client_cancel(struct cfs_client *client, uint64_t id)
 }
 
 /* The wait's end is known here: the cluster may forget it. */
-static void acknowledge(struct cfs_client *client, uint64_t sequence)
+static void acknowledge(struct cfs_channel *channel, uint64_t sequence)
 {
-    client->acks = cfs_array_room(client->acks, client->ack_count, &client->ack_capacity,
-                                  sizeof *client->acks);
-    client->acks[client->ack_count++] = sequence;
+    channel->acks = cfs_array_room(channel->acks, channel->ack_count, &channel->ack_capacity,
+                                   sizeof *channel->acks);
+    channel->acks[channel->ack_count++] = sequence;
 }
 
 static void now_queued(struct cfs_client *client, struct cfs_call *call)
@@ -394,10 +398,11 @@ static void now_queued(struct cfs_client *client, struct cfs_call *call)
         return;
     call->is_queued = call->waits = true;
     call->deadline = CFS_NEVER; /* from now on it depends on contact alone */
-    call->resend = client->env->now + RESEND_QUEUED_AFTER;
+    call->resend = client->env->now + resend_queued_after(client);
     cfs_client_look_at(client, call->resend);
-    cfs_client_look_at(client, client->contact + client->config->timeout);
-    move(call, &client->queued);
+    cfs_client_look_at(client, call->channel->contact + client->config->timeout);
+    if (!call->read)
+        move(call, &call->channel->queued);
     /* A leftover that had been given up when its bytes still said "wait". */
     if (!call->id && !call->abandoned)
         abandon(client, call);
@@ -405,43 +410,42 @@ static void now_queued(struct cfs_client *client, struct cfs_call *call)
 
 static bool may_have_waited(const struct cfs_call *call)
 {
-    return call->kind == CFS_CMD_REQUEST && call->request.op == CFS_OP_ACQUIRE &&
-           call->request.acquire.wait;
+    return call->kind == CFS_CMD_REQUEST && cfs_request_may_wait(&call->request);
 }
 
 /* A cancel is settled, and with it the call that it was about, should that answer be lost. */
-static void end_cancelled(struct cfs_client *client, uint64_t target)
+static void end_cancelled(struct cfs_client *client, const struct cfs_call *cancel)
 {
-    struct cfs_call *call = cfs_client_find(client, target);
+    struct cfs_call *call = cfs_client_find(cancel->channel, cancel->target);
 
     if (!call || call->id)
         return;
     if (may_have_waited(call))
-        acknowledge(client, call->sequence);
+        acknowledge(call->channel, call->sequence);
     cfs_client_drop(client, call);
 }
 
 static void finish(struct cfs_client *client, struct cfs_call *call, struct cfs_msg_answer *message)
 {
     struct cfs_answer answer;
-    struct cfs_holder_info *holders = NULL;
+    void *owned = NULL;
     bool lost = false; /* the cluster does not know the session any more */
 
-    if (cfs_answer_decode(&answer, &holders, message->answer, message->len) != 0) {
+    if (cfs_answer_decode(&answer, &owned, message->answer, message->len) != 0) {
         cfs_trace(client->env, "ignores a malformed answer");
         return;
     }
     if (call->id) {
-        say(client, call, &answer, message->answer, holders);
+        say(client, call, &answer, message->answer, owned);
         message->answer = NULL;
         message->len = 0;
     } else {
-        free(holders);
+        free(owned);
     }
-    if (may_have_waited(call))
-        acknowledge(client, call->sequence);
+    if (may_have_waited(call) && !call->read)
+        acknowledge(call->channel, call->sequence);
     if (call->kind == CFS_CMD_CANCEL)
-        end_cancelled(client, call->target);
+        end_cancelled(client, call);
     if (call->kind == CFS_CMD_CLOSE_SESSION)
         cfs_client_session_closed(client);
     else if (answer.error == CFS_ERR_LOST)
@@ -451,7 +455,8 @@ static void finish(struct cfs_client *client, struct cfs_call *call, struct cfs_
         cfs_client_lose_session(client);
 }
 
-void cfs_client_call_answered(struct cfs_client *client, struct cfs_msg_answer *message)
+void cfs_client_call_answered(struct cfs_client *client, struct cfs_channel *channel,
+                              struct cfs_msg_answer *message)
 {
     struct cfs_call *call;
 
@@ -460,9 +465,9 @@ void cfs_client_call_answered(struct cfs_client *client, struct cfs_msg_answer *
     } else {
         if (message->session != client->session || client->state != CFS_SESSION_OPEN)
             return;
-        call = cfs_client_find(client, message->id);
+        call = cfs_client_find(channel, message->id);
     }
-    if (!call)
+    if (!call || call->channel != channel)
         return;
     if (!message->queued)
         finish(client, call, message);
@@ -472,10 +477,19 @@ void cfs_client_call_answered(struct cfs_client *client, struct cfs_msg_answer *
         cfs_trace(client->env, "ignores that a request waits which cannot");
 }
 
-/* An acquire can be asked again in the next session, as if for the first time. */
+/* What can be asked again in the next session, as if for the first time: what it was granted in the
+ * last one has ended with that, or is known by its key. */
+static bool can_be_asked_anew(const struct cfs_call *call)
+{
+    const struct cfs_request *request = &call->request;
+
+    return request->op == CFS_OP_ACQUIRE || request->op == CFS_OP_CONSUME ||
+           (request->op == CFS_OP_PRODUCE && request->produce.key);
+}
+
 static void ask_anew(struct cfs_client *client, struct cfs_call *call)
 {
-    HASH_DELETE(hh_sequence, client->by_sequence, call);
+    HASH_DELETE(hh_sequence, call->channel->by_sequence, call);
     free(call->bytes.data);
     call->bytes = (struct cfs_writer){0};
     call->sequence = 0;
@@ -483,7 +497,7 @@ static void ask_anew(struct cfs_client *client, struct cfs_call *call)
         call->deadline = client->env->now + client->config->timeout;
     call->is_queued = false;
     call->resend = CFS_NEVER;
-    move(call, &client->unsent);
+    move(call, &call->channel->unsent);
     cfs_client_look_at(client, call->deadline);
 }
 
@@ -519,8 +533,7 @@ static void end_call(struct cfs_client *client, struct cfs_call *call)
 
     if (leased && !request->acquire.renew) {
         ask_leased_anew(client, call);
-    } else if (gives_back(call) ||
-               (call->id && !call->cancelling && request->op == CFS_OP_ACQUIRE)) {
+    } else if (gives_back(call) || (call->id && !call->cancelling && can_be_asked_anew(call))) {
         ask_anew(client, call);
     } else if (call->id && !call->cancelling && !released) {
         leave_open(client, call);
@@ -531,25 +544,31 @@ static void end_call(struct cfs_client *client, struct cfs_call *call)
 }
 
 /* The session is gone, and with it all that hung on it. */
-void cfs_client_end_calls(struct cfs_client *client)
+static void end_channel_calls(struct cfs_client *client, struct cfs_channel *channel)
 {
     struct cfs_call *call, *next;
 
-    DL_FOREACH_SAFE (client->unsent, call, next)
+    DL_FOREACH_SAFE (channel->unsent, call, next)
         if (!call->id && !call->read && !gives_back(call))
             cfs_client_drop(client, call);
-    DL_FOREACH_SAFE (client->queued, call, next)
+    DL_FOREACH_SAFE (channel->queued, call, next)
         end_call(client, call);
-    DL_FOREACH_SAFE (client->active, call, next)
+    DL_FOREACH_SAFE (channel->active, call, next)
         end_call(client, call);
-    client->ack_count = 0;
+    channel->ack_count = 0;
 }
 
-void cfs_client_end_open_calls(struct cfs_client *client)
+void cfs_client_end_calls(struct cfs_client *client)
+{
+    for (uint32_t i = 0; i < client->channel_count; i++)
+        end_channel_calls(client, &client->channels[i]);
+}
+
+static void end_abandoned(struct cfs_client *client, struct cfs_call *list)
 {
     struct cfs_call *call, *next;
 
-    DL_FOREACH_SAFE (client->unsent, call, next) {
+    DL_FOREACH_SAFE (list, call, next) {
         if (!call->abandoned)
             continue;
         cfs_client_reply(client, call, CFS_ERR_TIMED_OUT);
@@ -557,9 +576,15 @@ void cfs_client_end_open_calls(struct cfs_client *client)
     }
 }
 
+void cfs_client_end_open_calls(struct cfs_client *client)
+{
+    for (uint32_t i = 0; i < client->channel_count; i++)
+        end_abandoned(client, client->channels[i].unsent);
+}
+
 static bool give_up_due(struct cfs_client *client, struct cfs_call *call, cfs_time now)
 {
-    bool out_of_contact = call->waits && now >= client->contact + client->config->timeout;
+    bool out_of_contact = call->waits && now >= call->channel->contact + client->config->timeout;
 
     if (call->id && call->give_up <= now) {
         cfs_client_give_up(client, call, CFS_ERR_INTERRUPTED);
@@ -583,10 +608,13 @@ static void postpone_list(struct cfs_call *list, cfs_time duration)
 
 void cfs_client_postpone_calls(struct cfs_client *client, cfs_time duration)
 {
-    postpone_list(client->unsent, duration);
-    postpone_list(client->active, duration);
-    postpone_list(client->queued, duration);
-    postpone_list(client->reads, duration);
+    for (uint32_t i = 0; i < client->channel_count; i++) {
+        const struct cfs_channel *channel = &client->channels[i];
+        postpone_list(channel->unsent, duration);
+        postpone_list(channel->active, duration);
+        postpone_list(channel->queued, duration);
+        postpone_list(channel->reads, duration);
+    }
 }
 
 static void look_at_list(struct cfs_client *client, struct cfs_call *list)
@@ -605,8 +633,17 @@ static void look_at_list(struct cfs_client *client, struct cfs_call *list)
         cfs_client_look_at(client, call->id ? call->deadline : CFS_NEVER);
         cfs_client_look_at(client, call->id ? call->give_up : CFS_NEVER);
         if (call->waits && call->id)
-            cfs_client_look_at(client, client->contact + client->config->timeout);
+            cfs_client_look_at(client, call->channel->contact + client->config->timeout);
     }
+}
+
+static void look_at_channel(struct cfs_client *client, struct cfs_channel *channel)
+{
+    cfs_client_send_unsent(client, channel);
+    look_at_list(client, channel->unsent);
+    look_at_list(client, channel->active);
+    look_at_list(client, channel->queued);
+    look_at_list(client, channel->reads);
 }
 
 void cfs_client_calls_tick(struct cfs_client *client)
@@ -614,11 +651,8 @@ void cfs_client_calls_tick(struct cfs_client *client)
     if (client->env->now < client->calls_due)
         return;
     client->calls_due = CFS_NEVER;
-    cfs_client_send_unsent(client);
-    look_at_list(client, client->unsent);
-    look_at_list(client, client->active);
-    look_at_list(client, client->queued);
-    look_at_list(client, client->reads);
+    for (uint32_t i = 0; i < client->channel_count; i++)
+        look_at_channel(client, &client->channels[i]);
     if (client->calls_due < client->env->now + LOOK_GAP)
         client->calls_due = client->env->now + LOOK_GAP;
 }

@@ -22,8 +22,9 @@ struct cfs_env {
     struct cfs_deferred *deferred;                /* messages that wait for an lsn, oldest first */
     struct cfs_message *inbox;                    /* messages to oneself, oldest first */
     size_t inbox_at, inbox_count, inbox_capacity; /* inbox_at: the next to be taken */
-    bool disk_full;   /* this node's: what is left is for what frees room */
-    uint64_t last_id; /* of checkpoints, stages, transfers */
+    cfs_group_id moving; /* of the groups this node leads, the one whose replicas move; 0: none */
+    bool disk_full;      /* this node's: what is left is for what frees room */
+    uint64_t last_id;    /* of checkpoints, stages, transfers */
     uint64_t random;
     cfs_trace_fn trace;
     void *trace_arg;

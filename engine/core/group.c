@@ -15,13 +15,20 @@ void cfs_group_answered(void *arg, struct cfs_asker asker, bool queued,
 }
 
 void cfs_group_init(struct cfs_group *group, struct cfs_env *env, cfs_group_id id,
-                    const struct cfs_core_config *config)
+                    const struct cfs_core_config *config, const struct cfs_membership *members)
 {
     *group = (struct cfs_group){.id = id, .env = env, .config = config};
     group->machine = cfs_alloc_zeroed(1, sizeof *group->machine);
-    cfs_raft_init(&group->raft, env, id, config);
+    cfs_raft_init(&group->raft, env, id, config, members);
     cfs_machine_init(group->machine, cfs_group_answered, group);
     cfs_home_init(&group->home, env, &group->raft, group->machine, config);
+}
+
+void cfs_group_place(struct cfs_group *group, const struct cfs_group *root,
+                     const struct cfs_placement *placement)
+{
+    group->home.root = root;
+    group->home.placement = placement;
 }
 
 void cfs_group_close(struct cfs_group *group)

@@ -14,6 +14,8 @@
 struct cfs_transfer;
 struct cfs_install;
 
+struct cfs_placement;
+
 struct cfs_group {
     cfs_group_id id;
     struct cfs_env *env;
@@ -28,8 +30,14 @@ struct cfs_group {
     struct cfs_install *install;    /* follower: a snapshot that comes in; NULL: none */
 };
 
+/* `members`: the first ones; none on a node that has no replica of it yet. */
 void cfs_group_init(struct cfs_group *group, struct cfs_env *env, cfs_group_id id,
-                    const struct cfs_core_config *config);
+                    const struct cfs_core_config *config, const struct cfs_membership *members);
+
+/* A group other than 0 takes sessions and nodes from `root`, group 0, and its place from
+ * `placement`; both outlive it. */
+void cfs_group_place(struct cfs_group *group, const struct cfs_group *root,
+                     const struct cfs_placement *placement);
 void cfs_group_close(struct cfs_group *group);
 
 /* What a checkpoint holds, head first; then the records. 0, or -1 for what cannot be right. Then
@@ -73,10 +81,14 @@ cfs_time cfs_snapshot_deadline(const struct cfs_group *group);
 uint64_t cfs_snapshot_oldest(const struct cfs_group *group);
 
 /* snapshot_install.c: the follower's side. */
+/* The group does not need this replica any more: an empty state takes the place of its own. */
+void cfs_group_retire(struct cfs_group *group);
 void cfs_snapshot_receive(struct cfs_group *group, struct cfs_message *message);
 void cfs_snapshot_staged(struct cfs_group *group, uint64_t id);
 void cfs_snapshot_persisted(struct cfs_group *group);
 void cfs_snapshot_drop(struct cfs_group *group);
+/* Chunks of the snapshot that comes in, so far; 0: none does. */
+uint64_t cfs_snapshot_received(const struct cfs_group *group);
 /* Its state is being replaced on the disk: nothing else may be saved of it. */
 bool cfs_snapshot_switching(const struct cfs_group *group);
 

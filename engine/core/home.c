@@ -2,6 +2,7 @@
 #include "core/home.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/alloc.h"
 #include "core/planted.h"
@@ -42,6 +43,7 @@ void cfs_home_init(struct cfs_home *home, struct cfs_env *env, struct cfs_raft *
                               .machine = machine,
                               .config = config,
                               .check_due = CFS_NEVER,
+                              .first_ready = CFS_NEVER,
                               .collection = {.due = CFS_NEVER, .deadline = CFS_NEVER}};
 }
 
@@ -83,7 +85,9 @@ static struct cfs_renewal *renewal_of(struct cfs_home *home, cfs_session_id sess
 void cfs_home_start(struct cfs_home *home)
 {
     home->serving = true;
-    home->expiry_index = 0;
+    home->expiry_index = home->reconciled = 0;
+    home->first_ready = CFS_NEVER;
+    memset(home->adopted, 0, sizeof home->adopted);
     home->check_due = home->members_due = home->env->now;
     for (struct cfs_session *s = home->machine->sessions.by_id; s; s = s->hh.next)
         renewal_of(home, s->id);
@@ -96,9 +100,12 @@ void cfs_home_stop(struct cfs_home *home)
 {
     home->serving = false;
     home->check_due = CFS_NEVER;
+    if (home->env->moving == home->raft->group)
+        home->env->moving = 0;
     while (home->renewals)
         drop_renewal(home, home->renewals);
     cfs_home_drop_questions(home);
+    cfs_home_drop_awaits(home);
     cfs_home_stop_collecting(home);
 }
 
@@ -240,11 +247,11 @@ void cfs_home_log(struct cfs_home *home, struct cfs_asker asker,
         (struct proposal){.sequence = asker.sequence, .index = index};
 }
 
-/* What the leader alone decides comes from no other node. */
-static bool may_forward(enum cfs_command_kind kind)
+/* What the leader alone decides comes from no other node; and sessions are for group 0. */
+static bool may_forward(const struct cfs_home *home, enum cfs_command_kind kind)
 {
-    return kind == CFS_CMD_REQUEST || kind == CFS_CMD_CANCEL || kind == CFS_CMD_OPEN_SESSION ||
-           kind == CFS_CMD_CLOSE_SESSION;
+    return kind == CFS_CMD_REQUEST || kind == CFS_CMD_CANCEL ||
+           (!home->root && (kind == CFS_CMD_OPEN_SESSION || kind == CFS_CMD_CLOSE_SESSION));
 }
 
 /* A node that is not wanted any more is told so when nobody needs its vote for the change. One that
@@ -289,36 +296,50 @@ static bool adds(const struct cfs_command *command)
     const struct cfs_request *request = &command->request;
 
     return command->kind == CFS_CMD_REQUEST &&
-           (request->op == CFS_OP_WRITE ||
+           (request->op == CFS_OP_WRITE || request->op == CFS_OP_PRODUCE ||
+            request->op == CFS_OP_QUEUE_MAKE ||
             (request->op == CFS_OP_ACQUIRE && !request->acquire.renew));
+}
+
+static void take_command(struct cfs_home *home, struct cfs_message *message,
+                         struct cfs_command *command)
+{
+    struct cfs_asker asker = {command->session, command->sequence, command->node};
+
+    if (command->kind == CFS_CMD_OPEN_SESSION && has_to_wait(home, command))
+        return;
+    if (command->session && answered_before(home, asker, command->oldest))
+        return;
+    if (home->root && !cfs_home_admit(home, command))
+        return;
+    if (adds(command) && !has_room(home))
+        cfs_home_refuse(home, asker, CFS_ERR_NO_SPACE);
+    else if (cfs_command_is_try(command))
+        cfs_home_ask(home, message, command);
+    else
+        cfs_home_log(home, asker, &message->forward);
 }
 
 static void receive_forward(struct cfs_home *home, struct cfs_message *message)
 {
     struct cfs_msg_forward *forward = &message->forward;
     struct cfs_command command;
-    struct cfs_asker asker;
 
     /* A copy that was meant for an earlier leadership may be of a request long given up. */
     if (message->term != home->raft->term)
         return;
     if (cfs_command_decode(&command, forward->command, forward->len) != 0 ||
-        command.node != message->from || !may_forward(command.kind)) {
+        command.node != message->from || !may_forward(home, command.kind))
         cfs_trace(home->env, "ignores a malformed command from node %u", message->from);
-        return;
-    }
-    if (command.kind == CFS_CMD_OPEN_SESSION && has_to_wait(home, &command))
-        return;
-    asker = (struct cfs_asker){command.session, command.sequence, command.node};
-    if (command.session && answered_before(home, asker, command.oldest))
-        return;
-    if (adds(&command) && !has_room(home))
-        cfs_home_refuse(home, asker, CFS_ERR_NO_SPACE);
-    else if (command.kind == CFS_CMD_REQUEST && command.request.op == CFS_OP_ACQUIRE &&
-        !command.request.acquire.wait && !command.request.acquire.renew)
-        cfs_home_ask(home, message, &command);
     else
-        cfs_home_log(home, asker, forward);
+        take_command(home, message, &command);
+    cfs_command_clear(&command);
+}
+
+static void receive_read(struct cfs_home *home, struct cfs_message *message)
+{
+    if (!cfs_home_awaits(home, message))
+        cfs_home_ask(home, message, NULL);
 }
 
 static void receive_keepalive(struct cfs_home *home, const struct cfs_message *message)
@@ -333,7 +354,7 @@ static void receive_keepalive(struct cfs_home *home, const struct cfs_message *m
         .term = home->raft->term,
         .keepalive_reply = {.session = keepalive->session, .sent = keepalive->sent}};
 
-    if (!cfs_home_lease_valid(home))
+    if (!cfs_home_lease_valid(home) || home->root)
         return;
     if (session && session->node == message->from && !session->doomed) {
         struct cfs_renewal *renewal = renewal_of(home, session->id);
@@ -355,7 +376,7 @@ void cfs_home_receive(struct cfs_home *home, struct cfs_message *message)
         receive_forward(home, message);
         break;
     case CFS_MSG_READ:
-        cfs_home_ask(home, message, NULL);
+        receive_read(home, message);
         break;
     case CFS_MSG_KEEPALIVE:
         receive_keepalive(home, message);
@@ -393,7 +414,7 @@ static void check_sessions(struct cfs_home *home)
             cfs_sessions_find(&home->machine->sessions, renewal->session);
         if (!session) {
             drop_renewal(home, renewal);
-        } else if (!renewal->doomed &&
+        } else if (!home->root && !renewal->doomed &&
                    home->env->now >= renewal->renewed + session_term(home, session)) {
             cfs_trace(home->env, "session %lu of node %u was not renewed: expires", session->id,
                       session->node);
@@ -403,13 +424,15 @@ static void check_sessions(struct cfs_home *home)
                                                          .target = session->id});
         }
     }
+    if (home->root)
+        cfs_home_reconcile(home);
     home->check_due = home->env->now + shortest / CHECKS;
 }
 
-/* The node time at which the next HTTP lock expires, unless its expiry is on its way. */
+/* The node time at which the next HTTP lock or claim expires, unless its expiry is on its way. */
 static cfs_time leased_due(const struct cfs_home *home)
 {
-    cfs_time at = cfs_lock_table_next_expiry(home->machine->locks);
+    cfs_time at = cfs_machine_next_expiry(home->machine);
     cfs_time group_now = cfs_raft_group_time(home->raft);
 
     if (at == CFS_NEVER || home->expiry_index > home->raft->applied)
@@ -433,6 +456,7 @@ void cfs_home_tick(struct cfs_home *home)
     if (home->env->now >= home->check_due)
         check_sessions(home);
     check_leased(home);
+    cfs_home_await_tick(home);
     cfs_home_members_tick(home);
     if (home->raft->role != CFS_LEADER)
         return; /* it has handed on */
@@ -449,6 +473,8 @@ cfs_time cfs_home_deadline(const struct cfs_home *home)
         due = leased_due(home);
     if (cfs_home_question_deadline(home) < due)
         due = cfs_home_question_deadline(home);
+    if (cfs_home_await_deadline(home) < due)
+        due = cfs_home_await_deadline(home);
     if (cfs_home_collect_deadline(home) < due)
         due = cfs_home_collect_deadline(home);
     return due;

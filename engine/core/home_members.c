@@ -7,13 +7,13 @@
  *   a leader that is to go hands leadership to one who stays before that
  *
  * Up to five nodes vote; more of them learn. */
-#include "core/home.h"
+#include "core/group.h"
+#include "core/home_steps.h"
 
 /* A learner this close to the log's end is no burden on commits. */
 #define NEAR_ENTRIES 256u
 
-/* Knows the log up to a little before its end, and answers. */
-static bool is_ready(const struct cfs_home *home, cfs_node_id node)
+bool cfs_home_is_ready(const struct cfs_home *home, cfs_node_id node)
 {
     const struct cfs_raft *raft = home->raft;
     const struct cfs_progress *progress = &raft->progress[node];
@@ -28,14 +28,14 @@ static bool is_on_its_way_out(const struct cfs_home *home, cfs_node_id node)
 {
     cfs_node_id heir = cfs_node_table_heir(&home->machine->nodes, node);
 
-    return heir && is_ready(home, heir);
+    return heir && cfs_home_is_ready(home, heir);
 }
 
 static cfs_node_set with_ready(const struct cfs_home *home, cfs_node_set voters,
                                cfs_node_set candidates)
 {
     CFS_EACH_NODE (node, candidates)
-        if (cfs_node_set_count(voters) < CFS_MEMBERS_MAX && is_ready(home, node))
+        if (cfs_node_set_count(voters) < CFS_MEMBERS_MAX && cfs_home_is_ready(home, node))
             voters |= CFS_NODE_BIT(node);
     return voters;
 }
@@ -58,15 +58,13 @@ static cfs_node_set wanted_voters(const struct cfs_home *home)
     return with_ready(home, with_ready(home, voters, heirs), others);
 }
 
-/* A change that leaves no majority is not begun: whoever is away, or has lost his disk, has to be
- * back first. */
-static bool can_decide(const struct cfs_home *home, cfs_node_set voters)
+bool cfs_home_can_decide(const struct cfs_home *home, cfs_node_set voters)
 {
     struct cfs_membership alone = {.voters = voters};
     cfs_node_set ready = 0;
 
     CFS_EACH_NODE (node, voters)
-        if (is_ready(home, node))
+        if (cfs_home_is_ready(home, node))
             ready |= CFS_NODE_BIT(node);
     return cfs_membership_is_quorum(&alone, ready);
 }
@@ -89,8 +87,7 @@ static cfs_node_set with_room(const struct cfs_home *home, cfs_node_set nodes)
     return room;
 }
 
-/* A leader that will not vote hands on before it changes anything. */
-static bool hand_over(struct cfs_home *home, cfs_node_set wanted)
+bool cfs_home_hand_over(struct cfs_home *home, cfs_node_set wanted)
 {
     struct cfs_raft *raft = home->raft;
 
@@ -108,7 +105,9 @@ static bool leave_full_disk(struct cfs_home *home)
 {
     cfs_node_set heirs = home->raft->members.voters & ~CFS_NODE_BIT(home->env->self);
 
-    if (cfs_node_table_all(&home->machine->nodes))
+    if (home->root)
+        heirs &= cfs_placement_set(home->placement, home->raft->group);
+    else if (cfs_node_table_all(&home->machine->nodes))
         heirs &= wanted_voters(home); /* who is to go would hand back */
     return home->env->disk_full && hand_to_one_of(home, with_room(home, heirs));
 }
@@ -126,7 +125,7 @@ static bool next_step(struct cfs_home *home, struct cfs_membership *next)
         next->learners = all & ~now->voters;
     } else if (now->learners != (all & ~now->voters)) {
         next->learners = all & ~now->voters;
-    } else if (voters != now->voters && can_decide(home, voters)) {
+    } else if (voters != now->voters && cfs_home_can_decide(home, voters)) {
         next->voters = voters;
         next->outgoing = now->voters;
         next->learners = all & ~voters & ~now->voters;
@@ -140,7 +139,7 @@ static bool has_arrived(const struct cfs_home *home, cfs_node_id heir)
     cfs_node_set voters = home->raft->members.voters;
 
     return voters & CFS_NODE_BIT(heir) ||
-           (cfs_node_set_count(voters) >= CFS_MEMBERS_MAX && is_ready(home, heir));
+           (cfs_node_set_count(voters) >= CFS_MEMBERS_MAX && cfs_home_is_ready(home, heir));
 }
 
 /* A node that has been replaced goes for good when it does not vote any more. */
@@ -180,6 +179,10 @@ void cfs_home_members_tick(struct cfs_home *home)
     home->members_due = home->env->now + home->config->heartbeat;
     if (leave_full_disk(home))
         return;
+    if (home->root) {
+        cfs_home_placement_tick(home);
+        return;
+    }
     if (!all && home->config->addresses && home->config->member_count)
         fill(home);
     if (!all || home->raft->members_index > home->raft->commit)
@@ -187,7 +190,7 @@ void cfs_home_members_tick(struct cfs_home *home)
     drop_replaced(home);
     if (!next_step(home, &next))
         return;
-    if (next.outgoing && hand_over(home, next.voters))
+    if (next.outgoing && cfs_home_hand_over(home, next.voters))
         return;
     cfs_raft_change_members(home->raft, &next);
 }

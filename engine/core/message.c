@@ -106,6 +106,8 @@ const char *cfs_message_type_name(enum cfs_message_type type)
         [CFS_MSG_SNAPSHOT] = "snapshot",
         [CFS_MSG_SNAPSHOT_REPLY] = "snapshot_reply",
         [CFS_MSG_TIMEOUT_NOW] = "timeout_now",
+        [CFS_MSG_LOCATE] = "locate",
+        [CFS_MSG_LOCATED] = "located",
     };
 
     return type < CFS_MSG_TYPE_COUNT ? names[type] : NULL;

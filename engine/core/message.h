@@ -23,6 +23,8 @@ enum cfs_message_type {
     CFS_MSG_SNAPSHOT, /* InstallSnapshot, a chunk of it (thesis 5.3) */
     CFS_MSG_SNAPSHOT_REPLY,
     CFS_MSG_TIMEOUT_NOW, /* the leader to its successor: stand at once (3.10) */
+    CFS_MSG_LOCATE,      /* who leads the group? */
+    CFS_MSG_LOCATED,     /* the answer, of whoever knows; also unasked, from who begins to lead */
     CFS_MSG_TYPE_COUNT
 };
 
@@ -127,6 +129,11 @@ struct cfs_msg_snapshot_reply {
     bool done;     /* all of it is durable there and applied, or was before */
 };
 
+struct cfs_msg_located {
+    cfs_node_id leader; /* that serves in the message's term; 0: none that is known */
+    bool member;        /* the leader itself says so: the receiver has a replica, or needs one */
+};
+
 struct cfs_message {
     enum cfs_message_type type;
     cfs_group_id group;
@@ -146,6 +153,7 @@ struct cfs_message {
         struct cfs_msg_collect_reply collect_reply;
         struct cfs_msg_snapshot snapshot;
         struct cfs_msg_snapshot_reply snapshot_reply;
+        struct cfs_msg_located located;
     };
 };
 

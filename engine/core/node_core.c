@@ -4,45 +4,49 @@
 #include <stdlib.h>
 
 #include "core/alloc.h"
-#include "core/client.h"
-#include "core/group.h"
+#include "core/node_core_internal.h"
 #include "core/planted.h"
 
 #ifdef CFS_PLANTED_BUGS
 enum cfs_planted cfs_planted_bug;
 #endif
 
-#define ROUNDS_MAX 1024u
-
-/* A leader's DRAIN or COLLECT that the files are working on. */
-struct round {
-    uint64_t id; /* of the effect */
-    struct cfs_message reply;
-};
-
-/* Today there is one; messages, records and checkpoints name theirs. */
-#define GROUPS 1u
-
-struct cfs_core {
-    struct cfs_core_config config;
-    struct cfs_env env;
-    struct cfs_group groups[GROUPS];
-    struct cfs_client client;
-    struct round *rounds;
-    size_t round_count, round_capacity;
-    uint64_t round_id;
-    uint64_t checkpoint_id;             /* of the checkpoint under way; 0: none */
-    const struct cfs_machine *nodes_of; /* whose nodes were told last, in which version */
-    uint64_t nodes_version;
-    bool started;
-};
+#define EACH_GROUP(core, group)                                                                    \
+    for (struct cfs_group *group = (core)->groups; group < (core)->groups + (core)->group_count;   \
+         group++)
 
 static struct cfs_group *find_group(struct cfs_core *core, cfs_group_id id)
 {
-    for (size_t i = 0; i < GROUPS; i++)
-        if (core->groups[i].id == id)
-            return &core->groups[i];
-    return NULL;
+    return id < core->group_count ? &core->groups[id] : NULL;
+}
+
+/* The first voters of a group, if this node is one of them: of others it need not know. */
+static struct cfs_membership founders(const struct cfs_core *core, cfs_group_id group)
+{
+    struct cfs_membership members = {0};
+
+    for (uint32_t i = 0; i < core->config.member_count; i++)
+        members.voters |= CFS_NODE_BIT(core->config.members[i]);
+    if (group)
+        members.voters = cfs_placement_set(&core->placement, group);
+    if (group && !(members.voters & CFS_NODE_BIT(core->config.node)))
+        members.voters = 0;
+    return members;
+}
+
+static void init_groups(struct cfs_core *core)
+{
+    const struct cfs_core_config *config = &core->config;
+
+    core->group_count = config->groups + 1;
+    core->groups = cfs_alloc_zeroed(core->group_count, sizeof *core->groups);
+    cfs_placement_found(&core->placement, config->groups, config->members, config->member_count);
+    for (cfs_group_id id = 0; id < core->group_count; id++) {
+        struct cfs_membership members = founders(core, id);
+        cfs_group_init(&core->groups[id], &core->env, id, config, &members);
+        if (id)
+            cfs_group_place(&core->groups[id], &core->groups[0], &core->placement);
+    }
 }
 
 struct cfs_core *cfs_core_new(const struct cfs_core_config *config)
@@ -56,9 +60,9 @@ struct cfs_core *cfs_core_new(const struct cfs_core_config *config)
                                  .random = config->seed,
                                  .trace = config->trace,
                                  .trace_arg = config->trace_arg};
-    for (size_t i = 0; i < GROUPS; i++)
-        cfs_group_init(&core->groups[i], &core->env, (cfs_group_id)i, &core->config);
-    cfs_client_init(&core->client, &core->env, &core->config);
+    core->misplaced_due = CFS_NEVER;
+    init_groups(core);
+    cfs_client_init(&core->client, &core->env, &core->config, &core->placement);
     return core;
 }
 
@@ -67,17 +71,20 @@ void cfs_core_free(struct cfs_core *core)
     if (!core)
         return;
     cfs_client_close(&core->client);
-    for (size_t i = 0; i < GROUPS; i++)
-        cfs_group_close(&core->groups[i]);
+    EACH_GROUP(core, group)
+    cfs_group_close(group);
+    free(core->groups);
     cfs_env_close(&core->env);
     free(core->rounds);
     free(core);
 }
 
-void cfs_core_set_amnesia(struct cfs_core *core, enum cfs_amnesia amnesia)
+void cfs_core_set_amnesia(struct cfs_core *core, cfs_group_id id, enum cfs_amnesia amnesia)
 {
-    for (size_t i = 0; i < GROUPS; i++)
-        core->groups[i].raft.amnesia = amnesia;
+    struct cfs_group *group = find_group(core, id);
+
+    if (group)
+        group->raft.amnesia = amnesia;
 }
 
 int cfs_core_restore_head(struct cfs_core *core, cfs_group_id id, const uint8_t *head, size_t len)
@@ -113,107 +120,42 @@ int cfs_core_restore(struct cfs_core *core, const struct cfs_record *record)
 
 int cfs_core_restored(const struct cfs_core *core)
 {
-    for (size_t i = 0; i < GROUPS; i++)
-        if (!cfs_group_restored(&core->groups[i]))
-            return -1;
+    EACH_GROUP(core, group)
+    if (!cfs_group_restored(group))
+        return -1;
     return 0;
 }
 
-static bool end_round(struct cfs_core *core, uint64_t id, struct cfs_message *reply)
+/* What is asked of a leader that this node is not, or not in that term: whoever asked has no
+ * replica that could tell it. */
+static bool is_astray(const struct cfs_group *group, const struct cfs_message *message)
 {
-    for (size_t i = 0; i < core->round_count; i++) {
-        if (core->rounds[i].id != id)
-            continue;
-        *reply = core->rounds[i].reply;
-        core->rounds[i] = core->rounds[--core->round_count];
-        return true;
-    }
-    return false;
+    return group->id && (message->type == CFS_MSG_FORWARD || message->type == CFS_MSG_READ) &&
+           (!group->home.serving || message->term != group->raft.term);
 }
 
-/* Hands a leader's question to the files; the reply goes out when they have answered. */
-static void begin_round(struct cfs_core *core, enum cfs_effect_type type,
-                        const struct cfs_message *request)
-{
-    struct round round = {
-        .id = ++core->round_id,
-        .reply = {.group = request->group, .to = request->from, .term = request->term}};
-
-    if (type == CFS_FX_DRAIN) {
-        round.reply.type = CFS_MSG_DRAIN_REPLY;
-        round.reply.drain_reply.id = request->drain.id;
-    } else {
-        round.reply.type = CFS_MSG_COLLECT_REPLY;
-        round.reply.collect_reply.id = request->collect.id;
-        round.reply.collect_reply.session = core->client.session;
-    }
-    /* Files that never finish a round are as good as gone; the oldest is forgotten. */
-    if (core->round_count == ROUNDS_MAX)
-        end_round(core, core->rounds[0].id, &(struct cfs_message){0});
-    core->rounds = cfs_array_room(core->rounds, core->round_count, &core->round_capacity,
-                                  sizeof *core->rounds);
-    core->rounds[core->round_count++] = round;
-    cfs_effects_add(core->env.effects, type)->id = round.id;
-}
-
-static void drained(struct cfs_core *core, uint64_t id)
-{
-    struct cfs_message reply;
-
-    if (end_round(core, id, &reply))
-        cfs_env_send(&core->env, &reply);
-}
-
-/* Shell ids become sequences; a wait that is not in a lock's queue means that its handle runs. */
-static bool translate(const struct cfs_core *core, const struct cfs_event_stuck *from,
-                      struct cfs_stuck *to)
-{
-    *to = (struct cfs_stuck){.handle = from->handle, .wait_count = from->wait_count};
-    to->waits = cfs_alloc(from->wait_count * sizeof *to->waits);
-    for (uint32_t i = 0; i < from->wait_count; i++) {
-        to->waits[i] = cfs_client_wait_sequence(&core->client, from->waits[i]);
-        if (!to->waits[i]) {
-            free(to->waits);
-            return false;
-        }
-    }
-    return true;
-}
-
-/* What does not fit a message is left out: those handles count as running. */
-static void collected(struct cfs_core *core, const struct cfs_event *event)
-{
-    struct cfs_message reply;
-    struct cfs_msg_collect_reply *collected;
-    uint32_t waits = 0;
-
-    if (!end_round(core, event->id, &reply))
-        return;
-    collected = &reply.collect_reply;
-    collected->stuck = cfs_alloc(event->stuck_count * sizeof *collected->stuck);
-    for (uint32_t i = 0; i < event->stuck_count && collected->stuck_count < CFS_REQUESTS_MAX; i++) {
-        const struct cfs_event_stuck *stuck = &event->stuck[i];
-        if (stuck->wait_count > CFS_REQUESTS_MAX - waits ||
-            !translate(core, stuck, &collected->stuck[collected->stuck_count]))
-            continue;
-        collected->stuck_count++;
-        waits += stuck->wait_count;
-    }
-    cfs_env_send(&core->env, &reply);
-}
-
-/* What is for the replica of a group; who has none ignores it. */
 static void receive_for_group(struct cfs_core *core, struct cfs_message *message)
 {
-    struct cfs_group *group = find_group(core, message->group);
+    struct cfs_group *group = &core->groups[message->group];
 
-    if (group)
-        cfs_group_receive(group, message);
+    if (is_astray(group, message))
+        cfs_core_redirect(core, message);
+    cfs_group_receive(group, message);
 }
 
 static void receive(struct cfs_core *core, struct cfs_message *message)
 {
+    if (!find_group(core, message->group)) {
+        cfs_message_clear(message);
+        return;
+    }
     switch (message->type) {
+    case CFS_MSG_LOCATE:
+        cfs_core_answer_locate(core, message);
+        break;
+    case CFS_MSG_LOCATED:
+        cfs_core_located(core, message);
+        break;
     case CFS_MSG_ANSWER:
         cfs_client_answer(&core->client, message);
         break;
@@ -221,10 +163,10 @@ static void receive(struct cfs_core *core, struct cfs_message *message)
         cfs_client_kept_alive(&core->client, message);
         break;
     case CFS_MSG_DRAIN:
-        begin_round(core, CFS_FX_DRAIN, message);
+        cfs_core_begin_round(core, CFS_FX_DRAIN, message);
         break;
     case CFS_MSG_COLLECT:
-        begin_round(core, CFS_FX_COLLECT, message);
+        cfs_core_begin_round(core, CFS_FX_COLLECT, message);
         break;
     default:
         receive_for_group(core, message);
@@ -232,17 +174,14 @@ static void receive(struct cfs_core *core, struct cfs_message *message)
     cfs_message_clear(message);
 }
 
-static void follow_leader(struct cfs_core *core)
+/* Others that have no replica hear who serves, without asking. */
+static void settle_group(struct cfs_core *core, struct cfs_group *group)
 {
-    const struct cfs_group *group = &core->groups[0];
-    cfs_node_id leader = cfs_group_leader(group);
-    uint64_t term = group->raft.term;
+    bool served = group->home.serving;
 
-    /* Whom nobody has made a replica yet has nobody to ask: it might hear that it is not one. */
-    if (!cfs_membership_all(&group->raft.members))
-        leader = 0;
-    if (leader != core->client.leader || (leader && term != core->client.leader_term))
-        cfs_client_leader(&core->client, leader, term);
+    cfs_group_settle(group);
+    if (group->id && group->home.serving && !served)
+        cfs_core_announce(core, group->id);
 }
 
 static void settle(struct cfs_core *core)
@@ -252,9 +191,9 @@ static void settle(struct cfs_core *core)
 
     while (more) {
         more = false;
-        for (size_t i = 0; i < GROUPS; i++)
-            cfs_group_settle(&core->groups[i]);
-        follow_leader(core);
+        EACH_GROUP(core, group)
+        settle_group(core, group);
+        cfs_core_follow_leaders(core);
         while (cfs_env_take_inbox(&core->env, &message)) {
             receive(core, &message);
             more = true;
@@ -269,18 +208,19 @@ static void order_checkpoint(struct cfs_core *core)
     struct cfs_effect *effect;
     bool wanted = false;
 
-    for (size_t i = 0; i < GROUPS; i++) {
-        if (cfs_snapshot_switching(&core->groups[i]))
+    EACH_GROUP(core, group)
+    {
+        if (cfs_snapshot_switching(group))
             return;
-        wanted |= cfs_group_wants_checkpoint(&core->groups[i]);
+        wanted |= cfs_group_wants_checkpoint(group);
     }
     if (!wanted || core->checkpoint_id)
         return;
     effect = cfs_effects_add(core->env.effects, CFS_FX_CHECKPOINT);
     effect->id = core->checkpoint_id = ++core->env.last_id;
     effect->checkpoint.keep_lsn = UINT64_MAX;
-    for (size_t i = 0; i < GROUPS; i++)
-        cfs_group_save(&core->groups[i], &effect->checkpoint);
+    EACH_GROUP(core, group)
+    cfs_group_save(group, &effect->checkpoint);
 }
 
 static void checkpointed(struct cfs_core *core, uint64_t id)
@@ -288,28 +228,28 @@ static void checkpointed(struct cfs_core *core, uint64_t id)
     if (id != core->checkpoint_id)
         return;
     core->checkpoint_id = 0;
-    for (size_t i = 0; i < GROUPS; i++)
-        cfs_group_saved(&core->groups[i]);
+    EACH_GROUP(core, group)
+    cfs_group_saved(group);
 }
 
 static void staged(struct cfs_core *core, uint64_t id)
 {
-    for (size_t i = 0; i < GROUPS; i++)
-        cfs_snapshot_staged(&core->groups[i], id);
+    EACH_GROUP(core, group)
+    cfs_snapshot_staged(group, id);
 }
 
 static void fetched(struct cfs_core *core, struct cfs_fetched *fetched)
 {
-    for (size_t i = 0; i < GROUPS; i++)
-        cfs_snapshot_fetched(&core->groups[i], fetched);
+    EACH_GROUP(core, group)
+    cfs_snapshot_fetched(group, fetched);
     cfs_part_clear(&fetched->part);
 }
 
-/* All of them together: what was forgotten is one disk's. */
 static void tell_caught_up(struct cfs_core *core)
 {
-    if (cfs_raft_caught_up(&core->groups[0].raft))
-        cfs_effects_add(core->env.effects, CFS_FX_CAUGHT_UP);
+    EACH_GROUP(core, group)
+    if (cfs_raft_caught_up(&group->raft))
+        cfs_effects_add(core->env.effects, CFS_FX_CAUGHT_UP)->id = group->id;
 }
 
 static void tell_nodes(struct cfs_core *core)
@@ -322,38 +262,54 @@ static void tell_nodes(struct cfs_core *core)
     core->nodes_of = machine;
     core->nodes_version = machine->nodes.version;
     cfs_effects_add(core->env.effects, CFS_FX_NODES);
+    if (!machine->nodes.version)
+        return;
+    cfs_placement_follow(&core->placement, core->config.groups, &machine->nodes);
+    core->misplaced_due = core->env.now;
+}
+
+/* A node that was removed goes on until the groups it has replicas of have moved. */
+static void tell_removed(struct cfs_core *core)
+{
+    if (!core->client.removed || cfs_core_is_needed(core))
+        return;
+    core->client.removed = false;
+    cfs_effects_add(core->env.effects, CFS_FX_REMOVED);
 }
 
 static void tick(struct cfs_core *core)
 {
-    for (size_t i = 0; i < GROUPS; i++)
-        cfs_group_tick(&core->groups[i]);
-    follow_leader(core);
+    EACH_GROUP(core, group)
+    cfs_group_tick(group);
+    cfs_core_follow_leaders(core);
     cfs_client_tick(&core->client);
+    if (core->env.now >= core->misplaced_due)
+        cfs_core_look_for_misplaced(core);
 }
 
 static void persisted(struct cfs_core *core, uint64_t lsn)
 {
     cfs_env_persisted(&core->env, lsn);
-    for (size_t i = 0; i < GROUPS; i++)
-        cfs_group_persisted(&core->groups[i]);
+    EACH_GROUP(core, group)
+    cfs_group_persisted(group);
 }
 
 static void unreachable(struct cfs_core *core, cfs_node_id peer, bool refused)
 {
-    for (size_t i = 0; i < GROUPS; i++) {
+    EACH_GROUP(core, group)
+    {
         if (refused)
-            cfs_raft_refused(&core->groups[i].raft, peer);
+            cfs_raft_refused(&group->raft, peer);
         else
-            cfs_group_unreachable(&core->groups[i], peer);
+            cfs_group_unreachable(group, peer);
     }
     cfs_client_unreachable(&core->client, peer);
 }
 
 static void flush(struct cfs_core *core)
 {
-    for (size_t i = 0; i < GROUPS; i++)
-        cfs_group_flush(&core->groups[i]);
+    EACH_GROUP(core, group)
+    cfs_group_flush(group);
 }
 
 static void dispatch(struct cfs_core *core, const struct cfs_event *event)
@@ -385,10 +341,10 @@ static void dispatch(struct cfs_core *core, const struct cfs_event *event)
         cfs_client_cancel(&core->client, event->id);
         break;
     case CFS_EV_DRAINED:
-        drained(core, event->id);
+        cfs_core_drained(core, event->id);
         break;
     case CFS_EV_STUCK:
-        collected(core, event);
+        cfs_core_collected(core, event);
         break;
     case CFS_EV_CHECKPOINTED:
         checkpointed(core, event->id);
@@ -408,8 +364,8 @@ static void dispatch(struct cfs_core *core, const struct cfs_event *event)
 static void start(struct cfs_core *core)
 {
     core->started = true;
-    for (size_t i = 0; i < GROUPS; i++)
-        cfs_raft_start(&core->groups[i].raft);
+    EACH_GROUP(core, group)
+    cfs_raft_start(&group->raft);
     cfs_client_start(&core->client);
 }
 
@@ -441,6 +397,7 @@ void cfs_core_step(struct cfs_core *core, const struct cfs_event *event,
     order_checkpoint(core);
     tell_caught_up(core);
     tell_nodes(core);
+    tell_removed(core);
     core->env.effects = NULL;
 }
 
@@ -448,127 +405,16 @@ cfs_time cfs_core_deadline(const struct cfs_core *core)
 {
     cfs_time due = cfs_client_deadline(&core->client);
 
-    for (size_t i = 0; i < GROUPS; i++)
+    for (uint32_t i = 0; i < core->group_count; i++)
         if (cfs_group_deadline(&core->groups[i]) < due)
             due = cfs_group_deadline(&core->groups[i]);
-    return due;
+    return core->misplaced_due < due ? core->misplaced_due : due;
 }
 
 bool cfs_core_wants_flush(const struct cfs_core *core)
 {
-    for (size_t i = 0; i < GROUPS; i++)
+    for (uint32_t i = 0; i < core->group_count; i++)
         if (core->groups[i].raft.dirty)
             return true;
     return false;
-}
-
-static const char *role_name(const struct cfs_raft *raft)
-{
-    static const char *const names[] = {[CFS_FOLLOWER] = "follower",
-                                        [CFS_PRE_CANDIDATE] = "pre-candidate",
-                                        [CFS_CANDIDATE] = "candidate",
-                                        [CFS_LEADER] = "leader"};
-
-    return names[raft->role];
-}
-
-static const char *membership_role(const struct cfs_membership *members, cfs_node_id node)
-{
-    if (members->voters & CFS_NODE_BIT(node))
-        return "voter";
-    return members->outgoing & CFS_NODE_BIT(node) ? "outgoing" : "learner";
-}
-
-static cfs_time heard_from(const struct cfs_core *core, cfs_node_id node)
-{
-    const struct cfs_raft *raft = &core->groups[0].raft;
-
-    if (node == core->config.node)
-        return raft->role == CFS_LEADER ? core->env.now : 0;
-    if (raft->role == CFS_LEADER)
-        return raft->progress[node].acked;
-    return raft->role == CFS_FOLLOWER && node == raft->leader ? raft->heard : 0;
-}
-
-uint32_t cfs_core_members(const struct cfs_core *core, struct cfs_member_view out[CFS_NODE_MAX])
-{
-    const struct cfs_raft *raft = &core->groups[0].raft;
-    uint32_t count = 0;
-
-    CFS_EACH_NODE (node, cfs_membership_all(&raft->members)) {
-        const struct cfs_progress *progress = &raft->progress[node];
-        const struct cfs_session *session =
-            cfs_sessions_of_node(&core->groups[0].machine->sessions, node);
-        bool self = node == core->config.node, leads = raft->role == CFS_LEADER;
-        out[count++] = (struct cfs_member_view){
-            .node = node,
-            .role = membership_role(&raft->members, node),
-            .match = !leads ? 0 : self ? raft->durable_index : progress->match,
-            .heard = heard_from(core, node),
-            .session = session ? session->id : 0};
-    }
-    return count;
-}
-
-void cfs_core_view(const struct cfs_core *core, struct cfs_core_view *view)
-{
-    const struct cfs_raft *raft = &core->groups[0].raft;
-
-    *view = (struct cfs_core_view){
-        .role = role_name(raft),
-        .leader = raft->leader,
-        .term = raft->term,
-        .commit = raft->commit,
-        .applied = raft->applied,
-        .last_index = cfs_log_last_index(&raft->log),
-        .durable_index = raft->durable_index,
-        .base_index = raft->log.base.index,
-        .log_bytes = raft->log.bytes,
-        .amnesia = raft->amnesia,
-        .doubted = raft->doubted,
-        .changing = raft->members.outgoing || raft->members_index > raft->commit,
-        .installing = core->groups[0].install != NULL,
-        .elections = raft->elections,
-        .leaderships = raft->leaderships,
-        .serving = core->groups[0].home.serving,
-        .leader_since = raft->role == CFS_LEADER ? raft->leader_since : 0,
-        .lease_until = cfs_raft_lease_until(raft),
-        .session = core->client.state == CFS_SESSION_OPEN ? core->client.session : 0,
-        .available = core->client.available,
-        .held = cfs_lock_table_held_count(core->groups[0].machine->locks),
-        .waiting = cfs_lock_table_waiter_count(core->groups[0].machine->locks),
-        .outstanding = core->client.call_count,
-        .session_count = HASH_COUNT(core->groups[0].machine->sessions.by_id)};
-    view->member_count = cfs_node_set_count(cfs_membership_all(&raft->members));
-}
-
-uint32_t cfs_core_nodes(const struct cfs_core *core, struct cfs_node_info out[CFS_NODE_MAX])
-{
-    const struct cfs_node_table *table = &core->groups[0].machine->nodes;
-    uint32_t count = 0;
-
-    CFS_EACH_NODE (node, cfs_node_table_all(table))
-        out[count++] = table->nodes[node];
-    return count;
-}
-
-uint64_t cfs_core_commit(const struct cfs_core *core, bool *leads)
-{
-    *leads = core->groups[0].raft.role == CFS_LEADER;
-    return core->groups[0].raft.commit;
-}
-
-const struct cfs_entry *cfs_core_entry(const struct cfs_core *core, uint64_t index)
-{
-    return cfs_log_get(&core->groups[0].raft.log, index);
-}
-
-const struct cfs_lock_table *cfs_core_locks(const struct cfs_core *core)
-{
-    return core->groups[0].machine->locks;
-}
-
-uint64_t cfs_core_digest(const struct cfs_core *core)
-{
-    return cfs_machine_digest(core->groups[0].machine);
 }

@@ -6,7 +6,7 @@
 
 #include "core/effect.h"
 #include "core/event.h"
-#include "core/membership.h"
+#include "core/placement.h"
 
 struct cfs_core;
 struct cfs_raft;
@@ -33,6 +33,7 @@ struct cfs_core_config {
     cfs_time election; /* shortest election timeout; the longest is twice it */
     cfs_time session;  /* a node's session */
     cfs_time timeout;  /* how long a request waits for a majority */
+    uint32_t groups;   /* beside group 0: the same on all nodes, for ever */
     uint64_t seed;     /* for election timeouts and the session's nonce */
     /* What the disk lost: a node that may have forgotten votes and entries neither counts as a
      * voter, but when all members vote, nor as a replica, until it has caught up with a leader and
@@ -48,8 +49,8 @@ struct cfs_core_config {
 struct cfs_core *cfs_core_new(const struct cfs_core_config *config);
 void cfs_core_free(struct cfs_core *core);
 
-/* Before the first step: what the disk lost, as far as its keeper can tell. */
-void cfs_core_set_amnesia(struct cfs_core *core, enum cfs_amnesia amnesia);
+/* Before the first step: what the disk lost of a group, as far as its keeper can tell. */
+void cfs_core_set_amnesia(struct cfs_core *core, cfs_group_id group, enum cfs_amnesia amnesia);
 
 /* Before the first step: what the last checkpoint holds, for each group its head, then its pieces
  * in the order of their keys. 0, or -1: it is of another version, or makes no sense. */
@@ -78,52 +79,71 @@ bool cfs_core_wants_flush(const struct cfs_core *core);
 /* What pages and checkers may look at. */
 struct cfs_core_view {
     const char *role;   /* "leader", "follower", "candidate", "pre-candidate" */
-    cfs_node_id leader; /* 0: unknown */
+    cfs_node_id leader; /* 0: unknown; of a group without a replica here, as others said last */
     uint64_t term, commit, applied, last_index, durable_index;
     uint64_t base_index; /* entries up to it are compacted */
     uint64_t log_bytes;  /* of the entries in memory */
     enum cfs_amnesia amnesia;
-    cfs_node_set doubted;   /* while nobody leads: others whose votes for this node did not count
-                               alone, for they may have forgotten */
-    bool changing;          /* the newest members are not settled: joint, or not committed */
-    bool installing;        /* a snapshot is coming in */
+    cfs_node_set doubted;      /* while nobody leads: others whose votes for this node did not count
+                                  alone, for they may have forgotten */
+    bool changing;             /* the newest members are not settled: joint, or not committed */
+    bool installing;           /* a snapshot is coming in */
+    uint64_t installed_chunks; /* of it, so far */
+    bool replica;              /* this node has one of the group */
     uint64_t elections, leaderships; /* begun and won by this node since its start */
-    bool serving;           /* leader: takes commands and reads */
-    cfs_time leader_since;  /* leader: of this term; node time, as all below */
-    cfs_time lease_until;   /* leader */
-    cfs_session_id session; /* this node's; 0: none */
-    bool available;         /* false: calls are answered TIMED_OUT at once */
-    uint32_t held, waiting; /* locks */
-    uint32_t outstanding;   /* this node's requests without an answer */
+    bool serving;                    /* leader: takes commands and reads */
+    cfs_time leader_since;           /* leader: of this term; node time, as all below */
+    cfs_time lease_until;            /* leader */
+    cfs_session_id session;          /* this node's; 0: none */
+    bool available;                  /* false: calls are answered TIMED_OUT at once */
+    uint32_t held, waiting;          /* locks */
+    uint32_t outstanding;            /* this node's requests without an answer */
     uint32_t session_count;
     uint32_t member_count; /* as cfs_core_members lists them */
 };
-void cfs_core_view(const struct cfs_core *core, struct cfs_core_view *view);
+void cfs_core_view(const struct cfs_core *core, cfs_group_id group, struct cfs_core_view *view);
 
 struct cfs_member_view {
     cfs_node_id node;
-    const char *role;       /* "voter", "outgoing", "learner" */
-    uint64_t match;         /* leader: durable on that member up to here */
+    const char *role; /* "voter", "outgoing", "learner" */
+    uint64_t match;   /* leader: durable on that member up to here */
     /* Leader: when what that member last acknowledged in this term had been sent. Follower: when
      * the leader was last heard, of other members nothing. 0: never, or unknown. */
     cfs_time heard;
     cfs_session_id session; /* as applied here; 0: none */
 };
-/* All replicas of group 0, by id; how many there are. */
-uint32_t cfs_core_members(const struct cfs_core *core, struct cfs_member_view out[CFS_NODE_MAX]);
+/* All replicas of a group, by id, as far as this node knows; how many there are. */
+uint32_t cfs_core_members(const struct cfs_core *core, cfs_group_id group,
+                          struct cfs_member_view out[CFS_NODE_MAX]);
+
+/* Where a group should be: up to CFS_REPLICAS nodes, the one that should lead first; how many.
+ * `group` is not 0. */
+uint32_t cfs_core_placement(const struct cfs_core *core, cfs_group_id group,
+                            cfs_node_id out[CFS_REPLICAS]);
+
+/* All nodes that have a replica of a group that this one has a replica of too. */
+cfs_node_set cfs_core_partners(const struct cfs_core *core);
 
 /* The nodes of the cluster as applied here, by id; how many there are. 0: not known yet. */
 uint32_t cfs_core_nodes(const struct cfs_core *core, struct cfs_node_info out[CFS_NODE_MAX]);
 
+/* Whether the node has a session, and leads group 0 under a lease or heard its leader within an
+ * election timeout before `now`. */
+bool cfs_core_in_touch(const struct cfs_core *core, cfs_time now);
+
 /* The commit index of group 0, and whether this node leads it: cheap enough after each step. */
 uint64_t cfs_core_commit(const struct cfs_core *core, bool *leads);
 
-/* For checkers and pages: the log as it stands (NULL when there is no such index) and the applied
- * lock table. */
-const struct cfs_entry *cfs_core_entry(const struct cfs_core *core, uint64_t index);
+/* For checkers and pages: a group's log as it stands (NULL when there is no such index) and the
+ * applied lock table. */
+const struct cfs_entry *cfs_core_entry(const struct cfs_core *core, cfs_group_id group,
+                                       uint64_t index);
 const struct cfs_lock_table *cfs_core_locks(const struct cfs_core *core);
 
-/* A digest of the whole applied machine: equal on all replicas at one applied index. */
-uint64_t cfs_core_digest(const struct cfs_core *core);
+/* The applied queues of a group. */
+const struct cfs_queues *cfs_core_queues(const struct cfs_core *core, cfs_group_id group);
+
+/* A digest of a group's whole applied machine: equal on all replicas at one applied index. */
+uint64_t cfs_core_digest(const struct cfs_core *core, cfs_group_id group);
 
 #endif

@@ -8,18 +8,14 @@
 #include "core/planted.h"
 
 void cfs_raft_init(struct cfs_raft *raft, struct cfs_env *env, cfs_group_id group,
-                   const struct cfs_core_config *config)
+                   const struct cfs_core_config *config, const struct cfs_membership *members)
 {
-    struct cfs_membership members = {0};
-
     *raft = (struct cfs_raft){.env = env,
                               .group = group,
                               .config = config,
                               .role = CFS_FOLLOWER,
                               .amnesia = config->amnesia};
-    for (uint32_t i = 0; i < config->member_count; i++)
-        members.voters |= CFS_NODE_BIT(config->members[i]);
-    cfs_raft_log_reset(raft, (struct cfs_log_base){0}, &members);
+    cfs_raft_log_reset(raft, (struct cfs_log_base){0}, members);
 }
 
 void cfs_raft_close(struct cfs_raft *raft)
@@ -276,7 +272,7 @@ cfs_time cfs_raft_deadline(const struct cfs_raft *raft)
 {
     cfs_time due = raft->role == CFS_LEADER ? raft->heartbeat_due : raft->election_due;
 
-    if (raft->replaced)
+    if (raft->replaced || cfs_raft_is_outside(raft))
         return CFS_NEVER;
 
     if (raft->role == CFS_LEADER && raft->env->now < raft->quiet_until && raft->quiet_until < due)

@@ -71,7 +71,7 @@ struct cfs_raft {
     cfs_time election_due;       /* follower and candidates */
     cfs_node_set granted, sound; /* votes of this round, and those of voters that have forgotten
                                     nothing */
-    cfs_node_set doubted; /* others whose votes did not count alone; empty under a leader */
+    cfs_node_set doubted;        /* others whose votes did not count alone; empty under a leader */
     bool founding;               /* candidate: of a cluster that begins */
     bool transfer;               /* candidate: at the leader's request */
     bool unanimous;              /* leader: every member voted for it */
@@ -81,7 +81,7 @@ struct cfs_raft {
     bool replaced;    /* its log is about to be replaced: takes no part for the moment */
     uint64_t install; /* the last snapshot that was installed; 0: none */
     uint64_t elections, leaderships; /* begun and won since the start: for people */
-    bool gap;         /* being restored: entries are missing before the newest record */
+    bool gap; /* being restored: entries are missing before the newest record */
 
     /* Leader. */
     struct cfs_progress progress[CFS_NODE_MAX + 1]; /* by node id; one's own is unused */
@@ -94,8 +94,9 @@ struct cfs_raft {
     cfs_time time_base;
 };
 
+/* `members`: the first ones; none on a node that has no replica yet. */
 void cfs_raft_init(struct cfs_raft *raft, struct cfs_env *env, cfs_group_id group,
-                   const struct cfs_core_config *config);
+                   const struct cfs_core_config *config, const struct cfs_membership *members);
 void cfs_raft_close(struct cfs_raft *raft);
 
 /* What a checkpoint says, before any record. */
@@ -176,6 +177,8 @@ void cfs_raft_log_truncate(struct cfs_raft *raft, uint64_t index);
 void cfs_raft_log_compact(struct cfs_raft *raft, uint64_t index);
 void cfs_raft_log_reset(struct cfs_raft *raft, struct cfs_log_base base,
                         const struct cfs_membership *members);
+/* A node that no replica of the group is, nor may be needed as one: it waits to become one. */
+bool cfs_raft_is_outside(const struct cfs_raft *raft);
 bool cfs_raft_is_alone(const struct cfs_raft *raft);
 void cfs_raft_handle_timeout_now(struct cfs_raft *raft, const struct cfs_message *message);
 /* Leader: who is not among the voters once a change is committed makes room. */

@@ -117,6 +117,11 @@ static bool may_stand(const struct cfs_raft *raft)
     return deciding & own_bit(raft);
 }
 
+bool cfs_raft_is_outside(const struct cfs_raft *raft)
+{
+    return !(cfs_membership_all(&raft->members) & own_bit(raft)) && !may_stand(raft);
+}
+
 void cfs_raft_campaign(struct cfs_raft *raft)
 {
     if (!may_stand(raft)) {

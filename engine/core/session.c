@@ -18,7 +18,7 @@ struct cfs_session *cfs_sessions_add(struct cfs_sessions *sessions, cfs_session_
 {
     struct cfs_session *session = cfs_alloc_zeroed(1, sizeof *session);
 
-    session->id = id;
+    session->id = session->began = id;
     session->node = node;
     session->nonce = nonce;
     session->term = term;
@@ -96,6 +96,8 @@ void cfs_session_remember(struct cfs_session *session, uint64_t sequence,
         remembered->error = answer->error;
         remembered->token = answer->token;
         remembered->ticket = answer->ticket;
+        remembered->id = answer->message_count ? answer->messages[0].claim : answer->id;
+        remembered->count = answer->message_count;
     }
 }
 

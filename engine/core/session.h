@@ -19,20 +19,23 @@ enum cfs_answer_state { CFS_ANSWER_WAITING = 1, CFS_ANSWER_DONE };
 struct cfs_remembered {
     uint64_t sequence; /* key */
     enum cfs_answer_state state;
-    enum cfs_error error; /* DONE, as the two below */
+    enum cfs_error error; /* DONE, as those below */
     cfs_token token;
     uint64_t ticket;
+    uint64_t id;    /* PRODUCE: of the last message; CONSUME: the first claim */
+    uint32_t count; /* CONSUME: of messages */
     UT_hash_handle hh;
 };
 
 struct cfs_session {
     cfs_session_id id; /* key: the log index of its OPEN_SESSION */
     cfs_node_id node;
-    uint64_t nonce;  /* of its opening */
-    cfs_time term;   /* from a renewal to its end, as its opening said */
-    uint64_t oldest; /* sequences below it are answered and forgotten */
-    bool doomed;     /* its node was removed: it is not renewed, resumed or replaced, it ends */
-    bool saved;      /* it is in the last save */
+    uint64_t nonce;       /* of its opening */
+    cfs_session_id began; /* the first of those that it resumed one after the other; or itself */
+    cfs_time term;        /* from a renewal to its end, as its opening said */
+    uint64_t oldest;      /* sequences below it are answered and forgotten */
+    bool doomed; /* its node was removed: it is not renewed, resumed or replaced, it ends */
+    bool saved;  /* it is in the last save */
     struct cfs_remembered *answers; /* of commands that were answered at once, about in order */
     struct cfs_remembered *waits;   /* of acquires that waited: kept until acknowledged by name */
     UT_hash_handle hh;

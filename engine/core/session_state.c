@@ -7,7 +7,7 @@
 #include "core/planted.h"
 #include "core/session.h"
 
-#define VERSION 1u
+#define VERSION 2u
 
 static void put_answers(struct cfs_writer *value, const struct cfs_remembered *table)
 {
@@ -18,6 +18,8 @@ static void put_answers(struct cfs_writer *value, const struct cfs_remembered *t
         cfs_put_u8(value, (uint8_t)r->error);
         cfs_put_u64(value, r->token);
         cfs_put_u64(value, r->ticket);
+        cfs_put_u64(value, r->id);
+        cfs_put_u32(value, r->count);
     }
 }
 
@@ -32,6 +34,7 @@ void cfs_sessions_save(struct cfs_sessions *sessions, struct cfs_writer *pieces)
         cfs_put_u8(&value, VERSION);
         cfs_put_u32(&value, s->node);
         cfs_put_u64(&value, s->nonce);
+        cfs_put_u64(&value, s->began);
         cfs_put_u64(&value, s->term);
         cfs_put_u64(&value, s->oldest);
         cfs_put_u8(&value, s->doomed);
@@ -56,6 +59,9 @@ static void get_answers(struct cfs_reader *value, struct cfs_session *session,
         struct cfs_answer answer = {.error = cfs_get_enum(value, 0, CFS_ERROR_COUNT - 1)};
         answer.token = cfs_get_u64(value);
         answer.ticket = cfs_get_u64(value);
+        answer.id = cfs_get_u64(value);
+        answer.message_count = cfs_get_u32(value);
+        answer.messages = &(struct cfs_message_info){.claim = answer.id};
         if (value->failed)
             return;
         cfs_session_remember(session, sequence, first, NULL);
@@ -70,16 +76,18 @@ int cfs_sessions_load(struct cfs_sessions *sessions, const struct cfs_piece *pie
     uint64_t id = cfs_piece_number(&key);
     struct cfs_session *session;
     cfs_node_id node;
-    uint64_t nonce;
+    uint64_t nonce, began;
     cfs_time term;
 
     cfs_get_enum(&value, VERSION, VERSION);
     node = cfs_get_u32(&value);
     nonce = cfs_get_u64(&value);
+    began = cfs_get_u64(&value);
     term = cfs_get_u64(&value);
     if (!piece->put || key.failed || value.failed || cfs_sessions_find(sessions, id))
         return -1;
     session = cfs_sessions_add(sessions, id, node, nonce, term);
+    session->began = began;
     session->oldest = cfs_get_u64(&value);
     session->doomed = cfs_get_bool(&value);
     session->saved = true;

@@ -65,21 +65,19 @@ static void reply(struct cfs_group *group, cfs_node_id to, uint64_t transfer, ui
     cfs_env_send(group->env, &message);
 }
 
-static void begin(struct cfs_group *group, const struct cfs_message *message,
+static void begin(struct cfs_group *group, cfs_node_id from, uint64_t transfer,
                   const struct cfs_group_head *head)
 {
     struct cfs_install *install = cfs_alloc_zeroed(1, sizeof *install);
 
     cfs_snapshot_drop(group);
-    install->from = message->from;
-    install->transfer = message->snapshot.transfer;
+    install->from = from;
+    install->transfer = transfer;
     install->name = cfs_env_random(group->env, INT64_MAX - 1) + 1;
     install->head = *head;
     install->machine = cfs_alloc_zeroed(1, sizeof *install->machine);
     cfs_machine_init(install->machine, cfs_group_answered, group);
     group->install = install;
-    cfs_trace(group->env, "receives a snapshot up to index %lu from node %u", head->base.index,
-              message->from);
 }
 
 static bool load(struct cfs_install *install, const struct cfs_msg_snapshot *snapshot)
@@ -124,6 +122,16 @@ static void seal(struct cfs_group *group, struct cfs_part *part)
     cfs_group_head_encode(&part->head, head);
 }
 
+static void record(struct cfs_group *group, struct cfs_part *last)
+{
+    struct cfs_install *install = group->install;
+
+    install->step = RECORDING;
+    install->waiting = *last;
+    install->lsn = cfs_env_persist_install(group->env, group->id, install->name);
+    group->raft.replaced = true;
+}
+
 static void take_chunk(struct cfs_group *group, struct cfs_msg_snapshot *snapshot)
 {
     struct cfs_install *install = group->install;
@@ -139,10 +147,7 @@ static void take_chunk(struct cfs_group *group, struct cfs_msg_snapshot *snapsho
         stage(group, &part, install->next == 0, false);
         return;
     }
-    install->step = RECORDING;
-    install->waiting = part;
-    install->lsn = cfs_env_persist_install(group->env, group->id, install->name);
-    group->raft.replaced = true;
+    record(group, &part);
 }
 
 /* The snapshot's last entry stands in the log: so does all that led to it (3.5), and the leader had
@@ -179,8 +184,11 @@ void cfs_snapshot_receive(struct cfs_group *group, struct cfs_message *message)
     }
     if (snapshot->offset == 0 &&
         (!group->install || group->install->transfer != snapshot->transfer ||
-         group->install->from != message->from))
-        begin(group, message, &head);
+         group->install->from != message->from)) {
+        cfs_trace(group->env, "receives a snapshot up to index %lu from node %u", head.base.index,
+                  message->from);
+        begin(group, message->from, snapshot->transfer, &head);
+    }
     if (!group->install || group->install->transfer != snapshot->transfer) {
         reply(group, message->from, snapshot->transfer, 0, false);
     } else if (snapshot->offset != group->install->next) {
@@ -188,6 +196,22 @@ void cfs_snapshot_receive(struct cfs_group *group, struct cfs_message *message)
     } else if (!group->install->stage_id) {
         take_chunk(group, snapshot);
     }
+}
+
+/* What it has voted and how far its log went it remembers: so it can neither take part in founding
+ * the group again, nor be taken for one who has everything. */
+void cfs_group_retire(struct cfs_group *group)
+{
+    struct cfs_part part = {.group = group->id};
+    struct cfs_group_head head = cfs_raft_head(&group->raft);
+
+    if (cfs_snapshot_switching(group))
+        return;
+    head.members = (struct cfs_membership){0};
+    begin(group, 0, 0, &head);
+    cfs_trace(group->env, "is needed by group %u no more: drops what it has of it", group->id);
+    cfs_machine_save(group->install->machine, &part.pieces);
+    record(group, &part);
 }
 
 void cfs_snapshot_persisted(struct cfs_group *group)
@@ -213,8 +237,14 @@ static void take_over(struct cfs_group *group)
     cfs_raft_installed(&group->raft, &install->head);
     group->ordered_index = group->saved_index = install->head.base.index;
     group->unsaved_bytes = 0;
-    reply(group, install->from, install->transfer, 0, true);
+    if (install->from)
+        reply(group, install->from, install->transfer, 0, true);
     cfs_snapshot_drop(group);
+}
+
+uint64_t cfs_snapshot_received(const struct cfs_group *group)
+{
+    return group->install ? group->install->next : 0;
 }
 
 void cfs_snapshot_staged(struct cfs_group *group, uint64_t id)

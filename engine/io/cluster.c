@@ -329,20 +329,18 @@ static bool is_current(const struct cfs_core *core)
 {
     struct cfs_core_view view;
 
-    cfs_core_view(core, &view);
+    cfs_core_view(core, 0, &view);
     return view.session && view.applied >= view.session;
 }
 
 /* Those that have a replica and are not in the table. */
 static cfs_node_set parting(const struct cfs_cluster *cluster, const struct cfs_core *core)
 {
-    struct cfs_member_view members[CFS_NODE_MAX];
-    uint32_t count = cfs_core_members(core, members);
     cfs_node_set parts = 0;
 
-    for (uint32_t i = 0; i < count; i++)
-        if (!cfs_peers_find(&cluster->known, members[i].node))
-            parts |= CFS_NODE_BIT(members[i].node);
+    CFS_EACH_NODE (node, cfs_core_partners(core))
+        if (!cfs_peers_find(&cluster->known, node))
+            parts |= CFS_NODE_BIT(node);
     return parts;
 }
 

@@ -18,7 +18,8 @@ struct cfs_cluster {
     struct cfs_peers known; /* the newest list of nodes there is, this one included */
     struct cfs_peers_writer *writer;
     bool stale;         /* the table of nodes has not been looked at since it changed */
-    cfs_node_set parts; /* nodes that are not wanted any more, and still have a replica */
+    cfs_node_set parts; /* nodes that are not wanted any more, and still have a replica of a group
+                           that this one has a replica of too */
 };
 
 /* Finds out: from the data directory; for a new one by joining (`join`: asks over HTTP, and waits

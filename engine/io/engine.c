@@ -97,7 +97,7 @@ static void keep(struct cfs_engine *engine, struct cfs_effect *effect)
 {
     *cfs_effects_add(&engine->kept, effect->type) = *effect;
     effect->buffer = NULL;
-    effect->holders = NULL;
+    effect->owned = NULL;
 }
 
 static void persist(struct cfs_engine *engine, const struct cfs_effect *effect, cfs_time now)
@@ -135,7 +135,7 @@ static void perform(struct cfs_engine *engine, struct cfs_effect *effect, cfs_ti
         cfs_checkpoints_perform(engine->checkpoints, effect);
         break;
     case CFS_FX_CAUGHT_UP:
-        cfs_wal_remember(engine->wal);
+        cfs_wal_remember(engine->wal, (cfs_group_id)effect->id, CFS_GROUPS);
         break;
     }
 }
@@ -337,7 +337,7 @@ static void on_look(void *arg)
     struct cfs_core_view view;
     char sentence[CFS_LEADERLESS_BYTES];
 
-    cfs_core_view(engine->core, &view);
+    cfs_core_view(engine->core, 0, &view);
     if (cfs_leaderless_look(&engine->leaderless, &view, cfs_clock_now(), sentence))
         cfs_log(CFS_LOG_WARNING, "%s", sentence);
     cfs_timer_set(engine->loop, &engine->look, cfs_clock_now() + CFS_SECONDS(1));
@@ -441,6 +441,7 @@ static struct cfs_core *new_core(const struct cfs_cluster *cluster)
 {
     const struct cfs_config *config = cluster->config;
     struct cfs_core_config core = {.node = config->node,
+                                   .groups = CFS_GROUPS,
                                    .heartbeat = CFS_MS(config->heartbeat_ms),
                                    .lease = CFS_MS(config->lease_ms),
                                    .election = CFS_MS(config->election_ms),
@@ -616,21 +617,40 @@ bool cfs_engine_available(const struct cfs_engine *engine)
 {
     struct cfs_core_view view;
 
-    cfs_core_view(engine->core, &view);
+    cfs_core_view(engine->core, 0, &view);
     return view.available && view.session;
 }
 
-static void look(struct cfs_engine *engine, struct cfs_status *status)
+bool cfs_engine_in_touch(const struct cfs_engine *engine)
 {
+    return cfs_core_in_touch(engine->core, cfs_clock_now());
+}
+
+static void look_at_groups(const struct cfs_engine *engine, struct cfs_group_status *groups)
+{
+    for (cfs_group_id id = 0; id <= CFS_GROUPS; id++) {
+        cfs_core_view(engine->core, id, &groups[id].view);
+        cfs_core_members(engine->core, id, groups[id].members);
+        groups[id].queues = cfs_core_queues(engine->core, id);
+        groups[id].wanted_count = id ? cfs_core_placement(engine->core, id, groups[id].wanted) : 0;
+    }
+}
+
+/* `groups` has room for all. */
+static void look(struct cfs_engine *engine, struct cfs_status *status,
+                 struct cfs_group_status *groups)
+{
+    look_at_groups(engine, groups);
     *status = (struct cfs_status){.config = engine->config,
                                   .commits = engine->commits.latency,
                                   .store = cfs_queue_store_name(&engine->queues),
                                   .store_available = cfs_queue_store_available(&engine->queues),
                                   .locks = cfs_core_locks(engine->core),
+                                  .groups = groups,
+                                  .core = groups[0].view,
                                   .now = cfs_clock_now(),
                                   .started = engine->started};
-    cfs_core_view(engine->core, &status->core);
-    cfs_core_members(engine->core, status->members);
+    memcpy(status->members, groups[0].members, sizeof status->members);
     status->cluster = cfs_cluster_id(&engine->cluster);
     status->node_count = cfs_cluster_nodes(&engine->cluster, engine->core, status->nodes);
     cfs_wal_stats(engine->wal, &status->wal);
@@ -643,19 +663,27 @@ static void look(struct cfs_engine *engine, struct cfs_status *status)
 
 char *cfs_engine_page(struct cfs_engine *engine, const char *page, bool json)
 {
+    struct cfs_group_status *groups = cfs_alloc_zeroed(CFS_GROUPS + 1, sizeof *groups);
     struct cfs_status status;
+    char *text;
 
-    look(engine, &status);
-    return cfs_page_make(page, json, &status);
+    look(engine, &status, groups);
+    text = cfs_page_make(page, json, &status);
+    free(groups);
+    return text;
 }
 
 char *cfs_engine_metrics(struct cfs_engine *engine)
 {
+    struct cfs_group_status *groups = cfs_alloc_zeroed(CFS_GROUPS + 1, sizeof *groups);
     struct cfs_status status;
+    char *text;
 
-    look(engine, &status);
+    look(engine, &status, groups);
     status.resident_bytes = cfs_process_resident_bytes();
-    return cfs_metrics_text(&status);
+    text = cfs_metrics_text(&status);
+    free(groups);
+    return text;
 }
 
 void cfs_engine_close(struct cfs_engine *engine)

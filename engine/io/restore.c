@@ -86,8 +86,9 @@ int cfs_restore(struct cfs_core *core, const struct cfs_config *config,
         return -1;
     if (restore.misfit || cfs_core_restored(core) != 0)
         return refuse(config, "checkpoint and log do not fit together: something is missing");
-    cfs_core_set_amnesia(core, cfs_wal_amnesia(*wal));
-    if (cfs_wal_amnesia(*wal) == CFS_TORN)
+    for (cfs_group_id group = 0; group <= CFS_GROUPS; group++)
+        cfs_core_set_amnesia(core, group, cfs_wal_amnesia(*wal, group));
+    if (cfs_wal_amnesia(*wal, 0) == CFS_TORN)
         cfs_log(CFS_LOG_WARNING,
                 "%s: the log's end was cut: the node's vote counts again when it "
                 "has caught up, or all members are there",

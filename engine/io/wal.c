@@ -260,8 +260,8 @@ static int start(struct cfs_wal *wal, const struct cfs_wal_end *end)
     wal->stats.cut_bytes = end->cut_bytes;
     wal->fd = cfs_wal_segment_open(&wal->dir, end->place.segment);
     wal->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    wal->supply = cfs_wal_supply_new(&wal->dir, wal->starts.items[0].segment, end->last,
-                                     wal->event_fd);
+    wal->supply =
+        cfs_wal_supply_new(&wal->dir, wal->starts.items[0].segment, end->last, wal->event_fd);
     if (wal->fd < 0 || wal->event_fd < 0 || !wal->supply)
         rv = wal->fd < 0 ? wal->fd : -errno;
     if (rv == 0)
@@ -297,14 +297,17 @@ int cfs_wal_open(struct cfs_wal **out, const char *dir, cfs_node_id node,
     return 0;
 }
 
-enum cfs_amnesia cfs_wal_amnesia(const struct cfs_wal *wal)
+enum cfs_amnesia cfs_wal_amnesia(const struct cfs_wal *wal, cfs_group_id group)
 {
-    return cfs_wal_amnesia_read(&wal->dir);
+    struct cfs_wal_amnesia amnesia;
+
+    cfs_wal_amnesia_read(&wal->dir, &amnesia);
+    return amnesia.of[group];
 }
 
-void cfs_wal_remember(struct cfs_wal *wal)
+void cfs_wal_remember(struct cfs_wal *wal, cfs_group_id group, cfs_group_id last)
 {
-    cfs_wal_supply_remember(wal->supply);
+    cfs_wal_supply_remember(wal->supply, group, last);
 }
 
 uint64_t cfs_wal_recovered(const struct cfs_wal *wal)

@@ -44,12 +44,13 @@ int cfs_wal_open(struct cfs_wal **out, const char *dir, cfs_node_id node,
                  struct cfs_wal_begin begin, struct cfs_wal_origin *origin,
                  cfs_wal_record_fn record, void *arg);
 
-/* What the log lost, as far as it can tell: it was made anew, or its end was cut where something
- * stood. That is said of every open until cfs_wal_remember. */
-enum cfs_amnesia cfs_wal_amnesia(const struct cfs_wal *wal);
+/* What the log lost of a group, as far as it can tell: it was made anew, or its end was cut where
+ * something stood. That is said of every open until cfs_wal_remember. */
+enum cfs_amnesia cfs_wal_amnesia(const struct cfs_wal *wal, cfs_group_id group);
 
-/* The node has again what was lost; forgets about it soon, on another thread. */
-void cfs_wal_remember(struct cfs_wal *wal);
+/* The node has again what was lost of `group`; forgets about it soon, on another thread. `last` is
+ * the last group there is. */
+void cfs_wal_remember(struct cfs_wal *wal, cfs_group_id group, cfs_group_id last);
 
 /* How many records the open handed over: they are lsn 1 to this. */
 uint64_t cfs_wal_recovered(const struct cfs_wal *wal);
@@ -78,10 +79,10 @@ struct cfs_wal_stats {
     uint64_t sync_us_last, sync_us_max;
     struct cfs_histogram sync; /* a batch: pwrite and fdatasync */
     uint64_t pending;          /* records that are not durable yet */
-    uint64_t segment;    /* the one being written */
-    uint32_t segments;   /* files there are, with one made ahead */
-    uint64_t disk_bytes; /* of them */
-    uint64_t cut_bytes;  /* cut at open: a torn batch, or damage to the last one that was durable */
+    uint64_t segment;          /* the one being written */
+    uint32_t segments;         /* files there are, with one made ahead */
+    uint64_t disk_bytes;       /* of them */
+    uint64_t cut_bytes; /* cut at open: a torn batch, or damage to the last one that was durable */
 };
 void cfs_wal_stats(struct cfs_wal *wal, struct cfs_wal_stats *stats);
 

@@ -50,11 +50,16 @@ int cfs_wal_identity_read(struct cfs_wal_dir *dir, cfs_node_id node, struct cfs_
 int cfs_wal_identity_write(struct cfs_wal_dir *dir, cfs_node_id node,
                            const struct cfs_wal_origin *origin);
 
-/* wal_amnesia.c: a file that stays until the node remembers again. Write and clear are durable when
- * they return: 0, or -errno. */
-enum cfs_amnesia cfs_wal_amnesia_read(const struct cfs_wal_dir *dir);
-int cfs_wal_amnesia_write(const struct cfs_wal_dir *dir, enum cfs_amnesia amnesia);
-int cfs_wal_amnesia_clear(const struct cfs_wal_dir *dir);
+/* wal_amnesia.c: a file that stays until the node remembers again. Worsen and clear are durable
+ * when they return: 0, or -errno. */
+struct cfs_wal_amnesia {
+    enum cfs_amnesia of[CFS_GROUPS_MAX + 1]; /* by group */
+};
+void cfs_wal_amnesia_read(const struct cfs_wal_dir *dir, struct cfs_wal_amnesia *amnesia);
+/* Of each group at least `to` is lost. */
+int cfs_wal_amnesia_worsen(const struct cfs_wal_dir *dir, enum cfs_amnesia to);
+/* The node remembers those of the set `groups`; `last` is the last group there is. */
+int cfs_wal_amnesia_clear(const struct cfs_wal_dir *dir, uint64_t groups, cfs_group_id last);
 
 /* Where a batch lies. */
 struct cfs_wal_place {
@@ -152,10 +157,10 @@ struct cfs_wal_supply;
 
 struct cfs_wal_supply *cfs_wal_supply_new(const struct cfs_wal_dir *dir, uint64_t first,
                                           uint64_t last, int event_fd); /* NULL and errno */
-void cfs_wal_supply_free(struct cfs_wal_supply *supply); /* NULL is allowed */
+void cfs_wal_supply_free(struct cfs_wal_supply *supply);                /* NULL is allowed */
 
-/* Clears the amnesia. */
-void cfs_wal_supply_remember(struct cfs_wal_supply *supply);
+/* Clears the amnesia of `group`; `last` is the last group there is. */
+void cfs_wal_supply_remember(struct cfs_wal_supply *supply, cfs_group_id group, cfs_group_id last);
 
 /* Begins to make segment `number`; tries again each second if that fails. For the writer. */
 void cfs_wal_supply_order(struct cfs_wal_supply *supply, uint64_t number);

@@ -153,8 +153,8 @@ static int cut(struct recovery *r, struct cfs_wal_place place, uint32_t until)
         r->end->cut_bytes += r->data[i] != 0;
     memset(r->data + place.offset, 0, until - place.offset);
     /* First what cannot be seen any more afterwards: that something stood here. */
-    if (rv >= 0 && cfs_wal_amnesia_read(r->dir) == CFS_REMEMBERS) {
-        int told = cfs_wal_amnesia_write(r->dir, CFS_TORN);
+    if (rv >= 0) {
+        int told = cfs_wal_amnesia_worsen(r->dir, CFS_TORN);
         rv = told < 0 ? told : rv;
     }
     if (rv >= 0)

@@ -22,16 +22,17 @@ struct cfs_wal_supply {
     pthread_mutex_t mutex;
     pthread_cond_t changed; /* on CLOCK_MONOTONIC */
     /* Under mutex. */
-    uint64_t ordered; /* 0: none */
-    int fd;           /* of the one ordered; -1: not made yet */
-    int error;        /* -errno of the last attempt; 0: none since the order */
-    bool urgent;      /* the writer waits */
-    bool leaving;     /* it is not to wait any longer */
-    bool at_once;     /* the next attempt is due */
-    bool refused;     /* what the writer waits for will not come */
-    bool full;        /* the last attempt found no room */
-    int event_fd;     /* told when that changes; borrowed */
-    bool remembers;   /* the amnesia is to be cleared */
+    uint64_t ordered;    /* 0: none */
+    int fd;              /* of the one ordered; -1: not made yet */
+    int error;           /* -errno of the last attempt; 0: none since the order */
+    bool urgent;         /* the writer waits */
+    bool leaving;        /* it is not to wait any longer */
+    bool at_once;        /* the next attempt is due */
+    bool refused;        /* what the writer waits for will not come */
+    bool full;           /* the last attempt found no room */
+    int event_fd;        /* told when that changes; borrowed */
+    uint64_t remembered; /* a set of groups: the amnesia of these is to be cleared */
+    cfs_group_id last_group;
     bool closing;
     uint64_t first, last; /* the segments that exist */
     uint64_t keep;        /* those before it are to be removed */
@@ -138,11 +139,12 @@ static void remove_oldest(struct cfs_wal_supply *supply)
 /* Under the mutex, as above. What cannot be cleared is said again at the next open. */
 static void clear_amnesia(struct cfs_wal_supply *supply)
 {
+    uint64_t groups = supply->remembered;
     int rv;
 
-    supply->remembers = false;
+    supply->remembered = 0;
     pthread_mutex_unlock(&supply->mutex);
-    rv = cfs_wal_amnesia_clear(supply->dir);
+    rv = cfs_wal_amnesia_clear(supply->dir, groups, supply->last_group);
     if (rv != 0)
         cfs_log(CFS_LOG_WARNING, "cannot remove %s/amnesia: %s", supply->dir->path, strerror(-rv));
     pthread_mutex_lock(&supply->mutex);
@@ -154,7 +156,7 @@ static void *run(void *arg)
 
     pthread_mutex_lock(&supply->mutex);
     while (!supply->closing) {
-        if (supply->remembers)
+        if (supply->remembered)
             clear_amnesia(supply);
         else if (supply->first < supply->keep)
             remove_oldest(supply);
@@ -210,10 +212,11 @@ void cfs_wal_supply_free(struct cfs_wal_supply *supply)
     free(supply);
 }
 
-void cfs_wal_supply_remember(struct cfs_wal_supply *supply)
+void cfs_wal_supply_remember(struct cfs_wal_supply *supply, cfs_group_id group, cfs_group_id last)
 {
     pthread_mutex_lock(&supply->mutex);
-    supply->remembers = true;
+    supply->remembered |= (uint64_t)1 << group;
+    supply->last_group = last;
     pthread_cond_broadcast(&supply->changed);
     pthread_mutex_unlock(&supply->mutex);
 }

@@ -36,7 +36,7 @@
     X(CFS_ERR_QUEUE_EXISTS, EEXIST, 409, "queue_exists", "there is a queue of that name")          \
     X(CFS_ERR_NOT_EMPTY, ENOTEMPTY, 409, "not_empty",                                              \
       "there are messages in the queue: purge it first")                                           \
-    X(CFS_ERR_EMPTY, EAGAIN, 204, "empty", "no message is ready")                                  \
+    X(CFS_ERR_EMPTY, EAGAIN, 404, "empty", "no message is ready")                                  \
     X(CFS_ERR_FULL, EAGAIN, 429, "full", "the queue is full")                                      \
     X(CFS_ERR_NO_MESSAGE, ENOENT, 404, "no_message", "there is no such message")                   \
     X(CFS_ERR_NOT_CLAIMED, ENOENT, 410, "not_claimed",                                             \

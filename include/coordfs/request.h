@@ -181,7 +181,8 @@ struct cfs_answer {
     const char *names;           /* LIST, QUEUE_LIST: NUL-terminated names, one after the other */
     uint32_t names_len;          /* bytes, the NULs included */
     bool more;                   /* LIST, MESSAGE_LIST: there are others behind the last of these */
-    uint32_t part;               /* QUEUE_LIST: the part to go on with, 0: all parts are listed */
+    uint32_t part;               /* QUEUE_LIST without `more`: the part to go on with, from its
+                                    first name on; 0: all parts are listed */
     cfs_message_id id;           /* PRODUCE: of the last message, those before it count down */
     struct cfs_queue_info queue; /* QUEUE_STAT */
     const struct cfs_message_info *messages; /* CONSUME, MESSAGE_GET */
@@ -189,6 +190,9 @@ struct cfs_answer {
     const uint64_t *ids; /* MESSAGE_LIST */
     uint32_t id_count;
 };
+
+/* Whether `op` is about queues. */
+bool cfs_op_is_of_queue(enum cfs_op op);
 
 /* Whether `op` reads: it is answered and not replicated. */
 bool cfs_op_is_read(enum cfs_op op);
@@ -198,5 +202,8 @@ bool cfs_request_may_wait(const struct cfs_request *request);
 
 /* 1 when `name` may name a lock: 1 to 255 bytes, no '/', and neither "." nor "..". */
 bool cfs_name_valid(const char *name);
+
+/* Likewise a queue: nor may it begin with a dot. */
+bool cfs_queue_name_valid(const char *name);
 
 #endif

@@ -120,7 +120,7 @@ static const char *disagreement(const struct sim *sim)
         if (node->view.applied != first->view.applied ||
             node->view.applied != node->view.last_index)
             return "a replica is behind";
-        if (cfs_core_digest(node->core) != cfs_core_digest(first->core))
+        if (cfs_core_digest(node->core, 0) != cfs_core_digest(first->core, 0))
             return "replicas differ";
     }
     return NULL;

@@ -98,7 +98,7 @@ static void check_entry(struct sim *sim, const struct sim_node *node, const stru
  * and the digests of the states tell if it is not. */
 static uint64_t term_of(const struct sim *sim, const struct sim_node *node, uint64_t index)
 {
-    const struct cfs_entry *entry = cfs_core_entry(node->core, index);
+    const struct cfs_entry *entry = cfs_core_entry(node->core, 0, index);
 
     if (!entry && index <= node->view.base_index && index < sim->raft.committed_count)
         return sim->raft.committed[index].term;
@@ -119,7 +119,7 @@ static void check_log(struct sim *sim, struct sim_node *node, struct sim_shadow 
                  node->id, same + 1, node->view.term);
     shadow->count = same;
     for (uint64_t i = same + 1; i <= last; i++) {
-        const struct cfs_entry *entry = cfs_core_entry(node->core, i);
+        const struct cfs_entry *entry = cfs_core_entry(node->core, 0, i);
         if (!entry && i > node->view.base_index) {
             sim_fail(sim, "log-matching", "node %u has no entry %" PRIu64 " below its end",
                      node->id, i);
@@ -182,7 +182,7 @@ static void say_committed(struct sim *sim, const struct cfs_entry *entry)
 static void check_committed(struct sim *sim, const struct sim_node *node, uint64_t index)
 {
     struct sim_committed *committed = committed_at(&sim->raft, index);
-    const struct cfs_entry *entry = cfs_core_entry(node->core, index);
+    const struct cfs_entry *entry = cfs_core_entry(node->core, 0, index);
     uint64_t term = term_of(sim, node, index);
 
     if (!term) {
@@ -224,7 +224,7 @@ static void check_applied(struct sim *sim, const struct sim_node *node, struct s
                  node->id, node->view.applied, node->view.commit);
     if (node->view.applied == shadow->applied)
         return;
-    digest = cfs_core_digest(node->core);
+    digest = cfs_core_digest(node->core, 0);
     if (state->node && state->digest != digest)
         sim_fail(sim, "state-machine-safety",
                  "nodes %u and %u have different states after entry %" PRIu64, state->node,

@@ -206,7 +206,7 @@ static void resume_hold(struct sim *sim, struct sim_lock_name *name, struct sim_
 static bool took_effect(const struct sim_node *witness, cfs_node_id id, uint64_t index)
 {
     struct cfs_member_view members[CFS_NODE_MAX];
-    uint32_t count = cfs_core_members(witness->core, members);
+    uint32_t count = cfs_core_members(witness->core, 0, members);
 
     for (uint32_t i = 0; i < count; i++)
         if (members[i].node == id)

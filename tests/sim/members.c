@@ -35,7 +35,7 @@ static cfs_node_set wanted(const struct sim_node *node)
 static cfs_node_set members(const struct sim_node *node)
 {
     struct cfs_member_view views[CFS_NODE_MAX];
-    uint32_t count = cfs_core_members(node->core, views);
+    uint32_t count = cfs_core_members(node->core, 0, views);
     cfs_node_set all = 0;
 
     for (uint32_t i = 0; i < count; i++)
@@ -99,9 +99,8 @@ static cfs_node_set counted_on(const struct sim *sim, const struct sim_node *bes
     for (uint32_t i = 0; i < sim->swarm.node_count; i++) {
         const struct sim_node *node = &sim->nodes[i];
         if (node->state == SIM_UP && !node->outside &&
-            (node->view.term > best->view.term ||
-             (node->view.term == best->view.term &&
-              node->view.last_index >= best->view.last_index)))
+            (node->view.term > best->view.term || (node->view.term == best->view.term &&
+                                                   node->view.last_index >= best->view.last_index)))
             all |= members(node);
     }
     return all;
@@ -147,7 +146,7 @@ static bool decides(const struct sim_node *best, cfs_node_id id)
 {
     struct cfs_member_view views[CFS_NODE_MAX];
 
-    for (uint32_t i = cfs_core_members(best->core, views); i-- > 0;)
+    for (uint32_t i = cfs_core_members(best->core, 0, views); i-- > 0;)
         if (views[i].node == id && views[i].role[0] != 'l')
             return true;
     return false;

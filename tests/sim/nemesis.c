@@ -142,7 +142,7 @@ static bool may_lose(const struct sim *sim, const struct sim_node *node)
     for (uint32_t i = 0; i < sim->swarm.node_count; i++)
         if (sim->nodes[i].disk.amnesia && !sim->nodes[i].outside)
             return false;
-    for (uint32_t i = cfs_core_members(node->core, members); i-- > 0;)
+    for (uint32_t i = cfs_core_members(node->core, 0, members); i-- > 0;)
         voters += members[i].role[0] == 'v';
     return voters >= 3 && !sim->swarm.fault_weights[SIM_FAULT_CHANGE_MEMBERS];
 }

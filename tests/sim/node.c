@@ -281,7 +281,7 @@ void sim_node_event(struct sim *sim, struct sim_node *node, uint64_t life, struc
     node->last_seen = event->now;
     notice(node, event);
     cfs_core_step(node->core, event, &node->effects);
-    cfs_core_view(node->core, &node->view);
+    cfs_core_view(node->core, 0, &node->view);
     sim_mix(sim, node->effects.count);
     sim_raft_check(sim, node);
     sim_live_stepped(sim, node);

@@ -286,7 +286,7 @@ static void say_log(struct scene *scene, const struct scene_node *node,
         snprintf(after, sizeof after, " after index %" PRIu64, view->base_index);
     for (uint64_t i = view->base_index + 1; i <= view->last_index && used < sizeof line - 24; i++)
         used += (size_t)snprintf(line + used, sizeof line - used, " %" PRIu64,
-                                 cfs_core_entry(node->core, i)->term);
+                                 cfs_core_entry(node->core, 0, i)->term);
     scene_say(scene, "    terms of its log%s:%s", after, line);
 }
 
@@ -309,7 +309,7 @@ static int do_show(struct scene *scene, char **words, uint32_t count)
         scene_say(scene, "%u does not run", node->id);
         return 0;
     }
-    cfs_core_view(node->core, &view);
+    cfs_core_view(node->core, 0, &view);
     scene_say(scene,
               "%u is %s in term %" PRIu64 ", leader %u, commit %" PRIu64 ", applied %" PRIu64
               "%s%s%s, session %" PRIu64 ", %u held, %u waiting",
@@ -324,7 +324,7 @@ static int do_members(struct scene *scene, char **words, uint32_t count)
 {
     struct scene_node *node = count == 2 ? verb_node(scene, words[1]) : NULL;
     struct cfs_member_view members[CFS_NODE_MAX];
-    uint32_t found = node && node->core ? cfs_core_members(node->core, members) : 0;
+    uint32_t found = node && node->core ? cfs_core_members(node->core, 0, members) : 0;
     char line[256] = "";
     size_t used = 0;
 

@@ -21,6 +21,22 @@ void bench_open(struct bench *bench, uint32_t members)
     bench->env.effects = &bench->effects;
 }
 
+struct cfs_membership bench_members(const struct bench *bench)
+{
+    struct cfs_membership members = {0};
+
+    for (uint32_t i = 0; i < bench->config.member_count; i++)
+        members.voters |= CFS_NODE_BIT(bench->config.members[i]);
+    return members;
+}
+
+void bench_raft_init(struct bench *bench, struct cfs_raft *raft)
+{
+    struct cfs_membership first = bench_members(bench);
+
+    cfs_raft_init(raft, &bench->env, 0, &bench->config, &first);
+}
+
 void bench_close(struct bench *bench)
 {
     cfs_env_close(&bench->env);
@@ -135,7 +151,7 @@ void raft_bench_open(struct raft_bench *rb, uint32_t members)
 {
     *rb = (struct raft_bench){0};
     bench_open(&rb->bench, members);
-    cfs_raft_init(&rb->raft, &rb->bench.env, 0, &rb->bench.config);
+    bench_raft_init(&rb->bench, &rb->raft);
     cfs_raft_start(&rb->raft);
 }
 
@@ -194,13 +210,11 @@ void raft_bench_lead(struct raft_bench *rb)
 void raft_bench_acknowledge(struct raft_bench *rb, cfs_node_id peer, uint64_t match, cfs_time sent)
 {
     raft_bench_receive(
-        rb, (struct cfs_message){.type = CFS_MSG_APPEND_REPLY,
-                                 .from = peer,
-                                 .term = rb->raft.term,
-                                 .append_reply = {.success = true,
-                                                  .match = match,
-                                                  .sent = sent,
-                                                  .sound = true}});
+        rb, (struct cfs_message){
+                .type = CFS_MSG_APPEND_REPLY,
+                .from = peer,
+                .term = rb->raft.term,
+                .append_reply = {.success = true, .match = match, .sent = sent, .sound = true}});
 }
 
 struct cfs_message raft_vote_request(cfs_node_id from, uint64_t term, bool pre, uint64_t last_index,
@@ -218,9 +232,7 @@ struct cfs_message raft_vote(cfs_node_id from, uint64_t term, bool pre, cfs_time
     return (struct cfs_message){.type = CFS_MSG_VOTE_REPLY,
                                 .from = from,
                                 .term = term,
-                                .vote_reply = {.pre = pre,
-                                               .granted = true,
-                                               .promise = promise}};
+                                .vote_reply = {.pre = pre, .granted = true, .promise = promise}};
 }
 
 struct cfs_message raft_entries(cfs_node_id from, uint64_t term, uint64_t prev_index,
@@ -247,7 +259,7 @@ void client_bench_open(struct client_bench *cb)
     *cb = (struct client_bench){0};
     bench_open(&cb->bench, 3);
     bench_pass(&cb->bench, 0);
-    cfs_client_init(&cb->client, &cb->bench.env, &cb->bench.config);
+    cfs_client_init(&cb->client, &cb->bench.env, &cb->bench.config, &cb->bench.placement);
     cfs_client_start(&cb->client);
 }
 
@@ -268,12 +280,12 @@ void client_bench_close(struct client_bench *cb)
 
 void client_bench_leader(struct client_bench *cb)
 {
-    cfs_client_leader(&cb->client, BENCH_LEADER, BENCH_TERM);
+    cfs_client_leader(&cb->client, 0, BENCH_LEADER, BENCH_TERM);
 }
 
 void client_bench_no_leader(struct client_bench *cb)
 {
-    cfs_client_leader(&cb->client, 0, BENCH_TERM);
+    cfs_client_leader(&cb->client, 0, 0, BENCH_TERM);
 }
 
 void client_bench_tick(struct client_bench *cb, cfs_time duration)

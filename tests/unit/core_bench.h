@@ -20,12 +20,15 @@
 struct bench {
     struct cfs_core_config config;
     struct cfs_env env;
-    struct cfs_effects effects; /* since bench_clear */
+    struct cfs_effects effects;     /* since bench_clear */
+    struct cfs_placement placement; /* empty: there is group 0 alone */
 };
 
 /* Heartbeat 60 ms, lease 200 ms, election 250 ms, session and timeout 5 s; it is second 1000. */
 void bench_open(struct bench *bench, uint32_t members);
 void bench_close(struct bench *bench);
+/* The first members of group 0, as the settings have them. */
+struct cfs_membership bench_members(const struct bench *bench);
 void bench_clear(struct bench *bench);
 void bench_pass(struct bench *bench, cfs_time duration);
 
@@ -47,6 +50,9 @@ struct cfs_request bench_flock(const char *name, uint64_t handle, enum cfs_lock_
 struct cfs_request bench_lockfile(const char *name);
 struct cfs_request bench_unflock(const char *name, uint64_t handle);
 struct cfs_request bench_get(const char *name);
+
+/* Group 0 with its first members, as yet not started. */
+void bench_raft_init(struct bench *bench, struct cfs_raft *raft);
 
 /* A raft group on the bench. */
 struct raft_bench {

@@ -11,7 +11,8 @@ static void make(struct group_bench *gb, cfs_node_id node)
     gb->bench.config.node = gb->bench.env.self = node;
     gb->bench.config.snapshot_bytes = GROUP_CHUNK;
     gb->bench.env.random = gb->bench.env.last_id = 1000 * node;
-    cfs_group_init(&gb->group, &gb->bench.env, 0, &gb->bench.config);
+    struct cfs_membership members = bench_members(&gb->bench);
+    cfs_group_init(&gb->group, &gb->bench.env, 0, &gb->bench.config, &members);
 }
 
 void group_bench_open(struct group_bench *gb, cfs_node_id node)
@@ -162,11 +163,11 @@ void group_bench_leave_behind(struct group_bench *gb)
     group_bench_hold(gb, "lock", 10);
     group_bench_checkpoint(gb);
     cfs_group_unreachable(&gb->group, 2);
-    group_bench_receive(gb, (struct cfs_message){.type = CFS_MSG_APPEND_REPLY,
-                                                 .from = 2,
-                                                 .term = gb->group.raft.term,
-                                                 .append_reply = {.sent = gb->bench.env.now,
-                                                                  .sound = true}});
+    group_bench_receive(
+        gb, (struct cfs_message){.type = CFS_MSG_APPEND_REPLY,
+                                 .from = 2,
+                                 .term = gb->group.raft.term,
+                                 .append_reply = {.sent = gb->bench.env.now, .sound = true}});
     bench_clear(&gb->bench);
     cfs_group_flush(&gb->group);
 }

@@ -107,6 +107,8 @@ static void note_answer(struct world *w, cfs_node_id id, const struct cfs_effect
     answer->answer.lock.holders = NULL;
     answer->answer.lock.content = NULL;
     answer->answer.names = NULL;
+    answer->answer.messages = NULL;
+    answer->answer.ids = NULL;
 }
 
 static void note_drain(struct world_node *node, uint64_t id)
@@ -505,7 +507,7 @@ struct cfs_core_view world_view(const struct world *w, cfs_node_id id)
 {
     struct cfs_core_view view;
 
-    cfs_core_view(w->nodes[id].core, &view);
+    cfs_core_view(w->nodes[id].core, 0, &view);
     return view;
 }
 

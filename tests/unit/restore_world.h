@@ -59,7 +59,7 @@ static inline void perform_effect(struct node *n, struct cfs_effect *effect)
     } else if (effect->type == CFS_FX_CHECKPOINT) {
         store_checkpoint(n, effect);
     } else if (effect->type == CFS_FX_CAUGHT_UP) {
-        cfs_wal_remember(n->wal);
+        cfs_wal_remember(n->wal, 0, 0);
         n->caught_up++;
     }
 }
@@ -107,7 +107,7 @@ static inline struct cfs_core_view view(const struct node *n)
 {
     struct cfs_core_view view;
 
-    cfs_core_view(n->core, &view);
+    cfs_core_view(n->core, 0, &view);
     return view;
 }
 

@@ -253,7 +253,7 @@ static void after_a_loss_the_node_opens_another_session(void **state)
 static void a_new_leader_is_asked_to_renew_at_once(void **state)
 {
     (void)state;
-    cfs_client_leader(&cb.client, 3, BENCH_TERM + 1);
+    cfs_client_leader(&cb.client, 0, 3, BENCH_TERM + 1);
     assert_int_equal(bench_sent_count(&cb.bench, CFS_MSG_KEEPALIVE, 3), 1);
 }
 

@@ -134,7 +134,7 @@ static void a_new_leader_is_sent_everything_that_is_unanswered(void **state)
     flock(8);
     client_bench_request(&cb, bench_get("x"));
     bench_clear(&cb.bench);
-    cfs_client_leader(&cb.client, 3, BENCH_TERM + 1);
+    cfs_client_leader(&cb.client, 0, 3, BENCH_TERM + 1);
     assert_int_equal(bench_sent_count(&cb.bench, CFS_MSG_FORWARD, 3), 2);
     assert_int_equal(bench_sent_count(&cb.bench, CFS_MSG_READ, 3), 1);
     assert_int_equal(bench_sent(&cb.bench, CFS_MSG_FORWARD, 3)->term, BENCH_TERM + 1);
@@ -146,7 +146,7 @@ static void a_late_answer_of_the_leader_before_is_not_believed(void **state)
     uint64_t id = client_bench_request(&cb, bench_lockfile("x"));
 
     (void)state;
-    cfs_client_leader(&cb.client, 3, BENCH_TERM + 1);
+    cfs_client_leader(&cb.client, 0, 3, BENCH_TERM + 1);
     client_bench_answer(&cb, sequence(), (struct cfs_answer){.error = CFS_ERR_EXISTS});
     assert_null(client_bench_said(&cb, id));
 }
@@ -162,7 +162,7 @@ static void reads_of_another_life_have_other_names(void **state)
     client_bench_open(&again);
     cfs_client_close(&again.client);
     again.bench.env.random = 8; /* each life has a seed of its own */
-    cfs_client_init(&again.client, &again.bench.env, &again.bench.config);
+    cfs_client_init(&again.client, &again.bench.env, &again.bench.config, &again.bench.placement);
     cfs_client_start(&again.client);
     client_bench_leader(&again);
     client_bench_request(&again, bench_get("y"));
@@ -331,7 +331,7 @@ static void commands_tell_what_is_the_oldest_unanswered_one(void **state)
     client_bench_queued(&cb, 2); /* a wait may last for days, and does not hold the mark back */
     flock(10);
     assert_int_equal(client_bench_sent(&cb).oldest, 3);
-    assert_int_equal(cfs_client_oldest(&cb.client), 3);
+    assert_int_equal(cfs_client_oldest(&cb.client.channels[0]), 3);
 }
 
 static void the_end_of_a_wait_is_acknowledged_by_name_once(void **state)
@@ -458,7 +458,7 @@ static void a_call_that_cannot_wait_is_not_believed_to_be_in_a_queue(void **stat
     cfs_client_answer(&cb.client, &queued);
     try = client_bench_request(&cb, bench_flock("x", 7, CFS_EXCLUSIVE, false));
     client_bench_queued(&cb, client_bench_sent(&cb).sequence);
-    assert_null(cb.client.queued);
+    assert_null(cb.client.channels[0].queued);
     client_bench_kept_alive(&cb, cb.bench.env.now, false); /* the session ends */
     client_bench_read_answer(&cb, queued.answer.id, (struct cfs_answer){0});
     assert_non_null(client_bench_said(&cb, read));

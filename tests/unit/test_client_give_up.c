@@ -24,13 +24,13 @@ static void after_a_timeout_calls_are_turned_away_at_once_until_a_leader_answers
     cb.bench.config.session = CFS_SECONDS(60);
     flock(7);
     client_bench_tick(&cb, CFS_SECONDS(5));
-    assert_false(cb.client.available);
+    assert_false(cb.client.channels[0].available);
     id = flock(8);
     assert_int_equal(said(id), CFS_ERR_TIMED_OUT);
     id = client_bench_request(&cb, bench_get("x"));
     assert_int_equal(said(id), CFS_ERR_TIMED_OUT);
     client_bench_kept_alive(&cb, cb.bench.env.now, true);
-    assert_true(cb.client.available);
+    assert_true(cb.client.channels[0].available);
     id = flock(9);
     assert_null(client_bench_said(&cb, id));
 }
@@ -43,14 +43,14 @@ static void short_waits_out_of_contact_turn_the_next_calls_away_too(void **state
     (void)state;
     client_bench_no_leader(&cb);
     for (int second = 0; second < 5; second++) {
-        assert_true(cb.client.available);
+        assert_true(cb.client.channels[0].available);
         id = flock(7);
         client_bench_run(&cb, CFS_SECONDS(1));
         cfs_client_cancel(&cb.client, id);
         client_bench_run(&cb, CFS_MS(50)); /* it may have been sent */
         assert_int_equal(said(id), CFS_ERR_INTERRUPTED);
     }
-    assert_false(cb.client.available);
+    assert_false(cb.client.channels[0].available);
     id = flock(8);
     assert_int_equal(said(id), CFS_ERR_TIMED_OUT);
 }
@@ -67,7 +67,7 @@ static void short_waits_with_a_leader_that_answers_others_turn_nobody_away(void 
         client_bench_tick(&cb, CFS_MS(60));
         assert_int_equal(said(id), CFS_ERR_INTERRUPTED);
     }
-    assert_true(cb.client.available);
+    assert_true(cb.client.channels[0].available);
 }
 
 /* Sent or not, it must not take the lock behind the caller's back. */
@@ -248,7 +248,7 @@ static void a_release_survives_that_nobody_could_wait_for_it(void **state)
     id = client_bench_request(&cb, bench_unflock("x", 7));
     client_bench_tick(&cb, CFS_SECONDS(5));
     assert_int_equal(said(id), CFS_ERR_TIMED_OUT);
-    assert_false(cb.client.available);
+    assert_false(cb.client.channels[0].available);
     id = client_bench_request(&cb, bench_unflock("x", 8));
     assert_int_equal(said(id), CFS_ERR_TIMED_OUT);
     bench_clear(&cb.bench);

@@ -30,7 +30,7 @@ static void an_acquire_that_a_session_left_unanswered_is_asked_anew_in_the_next(
     open_next_session();
     assert_int_equal(client_bench_sent(&cb).session, BENCH_SESSION + 1);
     assert_int_equal(client_bench_sent(&cb).request.op, CFS_OP_ACQUIRE);
-    assert_int_equal(cb.client.next_sequence, 3);
+    assert_int_equal(cb.client.channels[0].next_sequence, 3);
 }
 
 /* It had no deadline while it waited; the silence that cost the session leaves it little time, but
@@ -44,7 +44,7 @@ static void a_wait_that_lost_its_session_late_is_held_while_there_is_contact(voi
     client_bench_no_leader(&cb);
     client_bench_run(&cb, CFS_SECONDS(5) - CFS_MS(90));
     assert_int_equal(cb.client.state, CFS_SESSION_OPENING);
-    cfs_client_contact(&cb.client, cb.bench.env.now);
+    cfs_client_contact(&cb.client.channels[0], cb.bench.env.now);
     client_bench_run(&cb, CFS_SECONDS(4));
     assert_null(client_bench_said(&cb, id));
     client_bench_run(&cb, CFS_SECONDS(1));

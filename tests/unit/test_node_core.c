@@ -46,8 +46,8 @@ static void assert_replicas_agree(void)
     world_run(&w, CFS_MS(500));
     for (cfs_node_id id = 1; id <= w.count; id++)
         if (w.nodes[id].core)
-            assert_int_equal(cfs_core_digest(w.nodes[id].core),
-                             cfs_core_digest(w.nodes[world_leader(&w)].core));
+            assert_int_equal(cfs_core_digest(w.nodes[id].core, 0),
+                             cfs_core_digest(w.nodes[world_leader(&w)].core, 0));
 }
 
 static void a_cluster_serves_within_a_second_or_two_of_its_start(void **state)
@@ -346,8 +346,8 @@ static void a_view_tells_what_the_node_knows(void **state)
     struct cfs_member_view members[CFS_NODE_MAX], others[CFS_NODE_MAX];
 
     (void)state;
-    assert_int_equal(cfs_core_members(w.nodes[leader].core, members), 3);
-    assert_int_equal(cfs_core_members(w.nodes[follower].core, others), 3);
+    assert_int_equal(cfs_core_members(w.nodes[leader].core, 0, members), 3);
+    assert_int_equal(cfs_core_members(w.nodes[follower].core, 0, others), 3);
     assert_string_equal(view.role, "leader");
     assert_int_equal(view.leader, leader);
     assert_true(view.serving);
@@ -364,8 +364,8 @@ static void a_view_tells_what_the_node_knows(void **state)
     assert_true(view.leader_since > 0 && view.leader_since < w.now);
     assert_true(view.elections >= 1);
     assert_int_equal(view.leaderships, 1);
-    assert_int_equal(cfs_core_entry(w.nodes[leader].core, 1)->index, 1);
-    assert_null(cfs_core_entry(w.nodes[leader].core, view.last_index + 1));
+    assert_int_equal(cfs_core_entry(w.nodes[leader].core, 0, 1)->index, 1);
+    assert_null(cfs_core_entry(w.nodes[leader].core, 0, view.last_index + 1));
 }
 
 static void a_follower_knows_of_the_leader_and_of_nobody_else(void **state)
@@ -374,7 +374,7 @@ static void a_follower_knows_of_the_leader_and_of_nobody_else(void **state)
     struct cfs_member_view members[CFS_NODE_MAX];
 
     (void)state;
-    assert_int_equal(cfs_core_members(w.nodes[follower].core, members), 3);
+    assert_int_equal(cfs_core_members(w.nodes[follower].core, 0, members), 3);
     assert_string_equal(view.role, "follower");
     assert_int_equal(view.leader_since, 0);
     assert_int_equal(view.leaderships, 0);

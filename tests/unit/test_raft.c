@@ -54,7 +54,7 @@ static void what_the_disk_held_is_what_a_node_starts_with(void **state)
 
     (void)state;
     bench_open(&b.bench, 3);
-    cfs_raft_init(&b.raft, &b.bench.env, 0, &b.bench.config);
+    bench_raft_init(&b.bench, &b.raft);
     restore_state(&b.raft, 4, 2);
     restore_entry(&b.raft, 1, 3);
     restore_entry(&b.raft, 2, 3);
@@ -379,7 +379,7 @@ static void restore_head(void)
 {
     restored = (struct raft_bench){0};
     bench_open(&restored.bench, 3);
-    cfs_raft_init(&restored.raft, &restored.bench.env, 0, &restored.bench.config);
+    bench_raft_init(&restored.bench, &restored.raft);
     cfs_raft_restore_head(
         &restored.raft,
         &(struct cfs_group_head){

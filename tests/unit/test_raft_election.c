@@ -62,7 +62,7 @@ static void there_is_one_vote_in_a_term_even_across_a_restart(void **state)
 
     (void)state;
     bench_open(&again.bench, 3);
-    cfs_raft_init(&again.raft, &again.bench.env, 0, &again.bench.config);
+    bench_raft_init(&again.bench, &again.raft);
     cfs_raft_restore(&again.raft, &record, 0);
     cfs_raft_start(&again.raft);
     raft_bench_receive(&again, raft_vote_request(3, 1, false, 9, 9));

@@ -126,7 +126,7 @@ static void a_restarted_node_knows_the_members_of_its_checkpoint_and_its_log(voi
 
     (void)state;
     bench_open(&again.bench, 3);
-    cfs_raft_init(&again.raft, &again.bench.env, 0, &again.bench.config);
+    bench_raft_init(&again.bench, &again.raft);
     cfs_raft_restore_head(&again.raft,
                           &(struct cfs_group_head){.base = {100, 4, 9}, .members = joint});
     assert_true(cfs_membership_equal(&again.raft.members, &joint));

@@ -289,7 +289,7 @@ static void a_piece_that_is_no_session_is_refused(void **state)
 {
     struct cfs_sessions other = {0};
     struct cfs_piece piece;
-    uint32_t doomed = 1 + 4 + 8 + 8 + 8;
+    uint32_t doomed = 1 + 4 + 8 + 8 + 8 + 8;
     uint32_t first = doomed + 1 + 4; /* of the answers: sequence, state, error, ... */
 
     (void)state;
@@ -298,7 +298,7 @@ static void a_piece_that_is_no_session_is_refused(void **state)
     assert_int_equal(load_changed(piece, piece.value_len, UINT32_MAX, 0), 0);
     for (uint32_t len = 0; len < piece.value_len; len++)
         assert_int_equal(load_changed(piece, len, UINT32_MAX, 0), -1);
-    assert_int_equal(load_changed(piece, piece.value_len, 0, 2), -1); /* another version */
+    assert_int_equal(load_changed(piece, piece.value_len, 0, 3), -1); /* another version */
     assert_int_equal(load_changed(piece, piece.value_len, doomed, 2), -1);
     assert_int_equal(load_changed(piece, piece.value_len, first + 8, 3), -1);
     assert_int_equal(load_changed(piece, piece.value_len, first + 9, CFS_ERROR_COUNT), -1);

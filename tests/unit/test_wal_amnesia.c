@@ -76,7 +76,7 @@ static enum cfs_amnesia reopen(struct world *w)
 {
     close_log(w);
     open_log(w);
-    return cfs_wal_amnesia(w->wal);
+    return cfs_wal_amnesia(w->wal, 0);
 }
 
 static bool is_told(const struct world *w)
@@ -86,7 +86,7 @@ static bool is_told(const struct world *w)
 
 static void remember(struct world *w)
 {
-    cfs_wal_remember(w->wal);
+    cfs_wal_remember(w->wal, 0, 0);
     for (int ms = 0; ms < WAIT_MS && is_told(w); ms++)
         poll(NULL, 0, 1);
     assert_false(is_told(w));
@@ -113,11 +113,11 @@ static void test_a_new_log_is_blank_until_it_remembers(void **state)
     struct world *w = *state;
 
     open_log(w);
-    assert_int_equal(cfs_wal_amnesia(w->wal), CFS_BLANK);
+    assert_int_equal(cfs_wal_amnesia(w->wal, 0), CFS_BLANK);
     commit(w, 5);
     assert_int_equal(reopen(w), CFS_BLANK);
     remember(w);
-    assert_int_equal(cfs_wal_amnesia(w->wal), CFS_REMEMBERS);
+    assert_int_equal(cfs_wal_amnesia(w->wal, 0), CFS_REMEMBERS);
     assert_int_equal(reopen(w), CFS_REMEMBERS);
     remember(w); /* there is nothing to clear */
     assert_int_equal(reopen(w), CFS_REMEMBERS);
@@ -146,7 +146,7 @@ static void test_a_creation_that_a_crash_cut_short_is_blank(void **state)
     assert_int_equal(unlink(path_of(w, 0, "identity")), 0);
     assert_int_equal(unlink(path_of(w, 0, "amnesia")), 0);
     open_log(w);
-    assert_int_equal(cfs_wal_amnesia(w->wal), CFS_BLANK);
+    assert_int_equal(cfs_wal_amnesia(w->wal, 0), CFS_BLANK);
 }
 
 static void test_a_log_whose_end_was_cut_is_torn_until_it_remembers(void **state)
@@ -156,7 +156,7 @@ static void test_a_log_whose_end_was_cut_is_torn_until_it_remembers(void **state
     tear(w);
     open_log(w);
     assert_true(stats_of(w).cut_bytes > 0);
-    assert_int_equal(cfs_wal_amnesia(w->wal), CFS_TORN);
+    assert_int_equal(cfs_wal_amnesia(w->wal, 0), CFS_TORN);
     commit(w, 2);
     assert_int_equal(reopen(w), CFS_TORN); /* though nothing was cut this time */
     assert_int_equal(stats_of(w).cut_bytes, 0);
@@ -175,7 +175,7 @@ static void test_a_clean_end_is_no_loss(void **state)
     begin_trace();
     open_log(w);
     assert_null(strstr(trace, "amnesia"));
-    assert_int_equal(cfs_wal_amnesia(w->wal), CFS_REMEMBERS);
+    assert_int_equal(cfs_wal_amnesia(w->wal, 0), CFS_REMEMBERS);
     assert_false(is_told(w));
 }
 
@@ -209,7 +209,7 @@ static void test_a_crash_before_the_cut_changes_nothing_about_it(void **state)
     assert_true(is_told(w));
     open_log(w);
     assert_true(stats_of(w).cut_bytes > 0); /* it is still there to be cut */
-    assert_int_equal(cfs_wal_amnesia(w->wal), CFS_TORN);
+    assert_int_equal(cfs_wal_amnesia(w->wal, 0), CFS_TORN);
 }
 
 /* Half of it would count as blank, and a blank log is worth less than a torn one. */
@@ -230,7 +230,7 @@ static void test_a_crash_while_it_is_told_leaves_it_untold(void **state)
     assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_int_equal(status, 0);
     open_log(w);
-    assert_int_equal(cfs_wal_amnesia(w->wal), CFS_TORN);
+    assert_int_equal(cfs_wal_amnesia(w->wal, 0), CFS_TORN);
 }
 
 static void test_nothing_is_cut_that_cannot_be_told(void **state)
@@ -247,7 +247,7 @@ static void test_nothing_is_cut_that_cannot_be_told(void **state)
     peek(w, 1, 0, after, sizeof(after));
     assert_memory_equal(before, after, sizeof(before));
     open_log(w);
-    assert_true(cfs_wal_amnesia(w->wal) != CFS_REMEMBERS);
+    assert_true(cfs_wal_amnesia(w->wal, 0) != CFS_REMEMBERS);
 }
 
 static void test_blank_is_worse_than_torn(void **state)
@@ -264,7 +264,7 @@ static void test_blank_is_worse_than_torn(void **state)
     w->stored -= 2;
     open_log(w);
     assert_true(stats_of(w).cut_bytes > 0);
-    assert_int_equal(cfs_wal_amnesia(w->wal), CFS_BLANK);
+    assert_int_equal(cfs_wal_amnesia(w->wal, 0), CFS_BLANK);
 }
 
 static void test_what_cannot_be_read_counts_as_blank(void **state)
@@ -300,7 +300,7 @@ static void test_what_cannot_be_cleared_is_said(void **state)
     remember(w);
     assert_int_equal(mkdir(path_of(w, 0, "amnesia"), 0700), 0);
     catch_stderr(w);
-    cfs_wal_remember(w->wal);
+    cfs_wal_remember(w->wal, 0, 0);
     await_said(w, "/amnesia: Is a directory");
     release_stderr(w);
     commit(w, 3); /* the node goes on */

@@ -44,6 +44,33 @@ static void fill_stuck(struct cfs_msg_collect_reply *reply)
     reply->stuck[1].waits = cfs_alloc_copy((uint64_t[]){5, 6, BIG}, 3 * sizeof(uint64_t));
 }
 
+static void fill_other(struct cfs_message *m)
+{
+    switch (m->type) {
+    case CFS_MSG_SNAPSHOT:
+        m->snapshot = (struct cfs_msg_snapshot){.transfer = BIG,
+                                                .offset = 29,
+                                                .last = true,
+                                                .head_len = 4,
+                                                .len = 6,
+                                                .head = cfs_alloc_copy("he\n\0", 4),
+                                                .pieces = cfs_alloc_copy("pieces", 6)};
+        break;
+    case CFS_MSG_SNAPSHOT_REPLY:
+        m->snapshot_reply =
+            (struct cfs_msg_snapshot_reply){.transfer = 30, .next = 31, .done = true};
+        break;
+    case CFS_MSG_LOCATED:
+        m->located = (struct cfs_msg_located){.leader = 32, .member = true};
+        break;
+    case CFS_MSG_TIMEOUT_NOW:
+    case CFS_MSG_LOCATE:
+        break; /* its type says all */
+    default:
+        m->drain.id = 26;
+    }
+}
+
 static void fill(struct cfs_message *m, enum cfs_message_type type)
 {
     memset(m, 0, sizeof *m);
@@ -101,23 +128,8 @@ static void fill(struct cfs_message *m, enum cfs_message_type type)
         m->collect_reply = (struct cfs_msg_collect_reply){.id = 24, .session = 25};
         fill_stuck(&m->collect_reply);
         break;
-    case CFS_MSG_SNAPSHOT:
-        m->snapshot = (struct cfs_msg_snapshot){.transfer = BIG,
-                                                .offset = 29,
-                                                .last = true,
-                                                .head_len = 4,
-                                                .len = 6,
-                                                .head = cfs_alloc_copy("he\n\0", 4),
-                                                .pieces = cfs_alloc_copy("pieces", 6)};
-        break;
-    case CFS_MSG_SNAPSHOT_REPLY:
-        m->snapshot_reply =
-            (struct cfs_msg_snapshot_reply){.transfer = 30, .next = 31, .done = true};
-        break;
-    case CFS_MSG_TIMEOUT_NOW:
-        break; /* its type says all */
     default:
-        m->drain.id = 26;
+        fill_other(m);
     }
 }
 
@@ -432,9 +444,19 @@ static const struct refusal refusals[] = {
     {VOTE("\"founding\":false,"), "'transfer'"},
     {VOTE_REPLY(""), "'amnesia'"},
     {VOTE_REPLY("\"amnesia\":true,"), "'amnesia'"},
-    {HEAD("{\"type\":\"append_reply\",\"group\":0,\"term\":1,\"success\":true,\"match\":1,"
-          "\"sent\":1}"),
-     "'sound'"},
+    {HEAD("{\"type\":\"append_reply\",\"group\":0,\"term\":1}"), "among 'beats'"},
+    {HEAD("{\"type\":\"beats\"}"), "'len'"},
+    {HEAD("{\"type\":\"beats\",\"len\":1}"), "a body of 1"},
+    {HEAD("{\"type\":\"beats\",\"len\":1}") "\2", "no row"},
+    {HEAD("{\"type\":\"beats\",\"len\":27}") "\3\1\1"
+                                             "000000001111111122222222",
+     "no row"},
+    {HEAD("{\"type\":\"beats\",\"len\":27}") "\2\100\1"
+                                             "000000001111111122222222",
+     "no row"},
+    {HEAD("{\"type\":\"beats\",\"len\":27}") "\2\1\10"
+                                             "000000001111111122222222",
+     "no row"},
     {HEAD("{\"type\":\"timeout_now\",\"group\":0}"), "'term'"},
     {HEAD("{\"type\":\"forward\",\"group\":0,\"term\":1,\"len\":131073}"), "131073"},
     {HEAD("{\"type\":\"forward\",\"group\":0,\"term\":1,\"len\":1}"), "a body of 1"},
