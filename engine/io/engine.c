@@ -90,7 +90,6 @@ struct cfs_engine {
     bool stepped; /* since the last flush */
     bool failed;
     bool closed; /* by cfs_engine_leave */
-    bool left;   /* the queue store has nothing to give back any more */
 };
 
 static void keep(struct cfs_engine *engine, struct cfs_effect *effect)
@@ -171,8 +170,9 @@ static void step_type(struct cfs_engine *engine, enum cfs_event_type type, uint6
     step(engine, &(struct cfs_event){.type = type, .id = id});
 }
 
-static void deliver_answer(struct cfs_engine *engine, uint64_t id, const struct cfs_answer *answer)
+static void deliver_answer(void *arg, uint64_t id, const struct cfs_answer *answer)
 {
+    struct cfs_engine *engine = arg;
     struct call *call;
 
     HASH_FIND(hh, engine->calls, &id, sizeof id, call);
@@ -187,14 +187,8 @@ static cfs_session_id current_session(const struct cfs_engine *engine)
 {
     struct cfs_core_view view;
 
-    cfs_core_view(engine->core, &view);
+    cfs_core_view(engine->core, 0, &view);
     return view.session;
-}
-
-static void stop_when_left(struct cfs_engine *engine)
-{
-    if (engine->closed && engine->left)
-        cfs_loop_stop(engine->loop);
 }
 
 static void deliver_session(struct cfs_engine *engine, enum cfs_session_change change)
@@ -213,7 +207,6 @@ static void deliver_session(struct cfs_engine *engine, enum cfs_session_change c
             files->session_lost(files->arg);
     } else {
         engine->closed = true;
-        stop_when_left(engine);
     }
 }
 
@@ -306,6 +299,8 @@ static void turn_end(void *arg)
         cfs_wal_submit(engine->wal);
         cfs_queue_store_flush(&engine->queues);
     }
+    if (engine->closed && cfs_queue_store_has_left(&engine->queues))
+        cfs_loop_stop(engine->loop);
     cfs_timer_set(engine->loop, &engine->tick,
                   engine->stepped || engine->watch.more ? 0 : cfs_core_deadline(engine->core));
 }
@@ -402,11 +397,6 @@ static void on_http(void *arg, struct cfs_http_request *request)
     }
 }
 
-static void on_store_answer(void *arg, uint64_t id, const struct cfs_answer *answer)
-{
-    deliver_answer(arg, id, answer);
-}
-
 /* A session that has lapsed is noticed by the next event. */
 static cfs_session_id on_store_asks_session(void *arg)
 {
@@ -421,14 +411,6 @@ static enum cfs_session_fate on_store_asks_fate(void *arg, cfs_node_id node, cfs
     const struct cfs_engine *engine = arg;
 
     return cfs_session_fate(engine->core, node, session);
-}
-
-static void on_store_left(void *arg)
-{
-    struct cfs_engine *engine = arg;
-
-    engine->left = true;
-    stop_when_left(engine);
 }
 
 static void on_trace(void *arg, const char *sentence)
@@ -460,10 +442,9 @@ static struct cfs_core *new_core(const struct cfs_cluster *cluster)
 static int open_store(struct cfs_engine *engine)
 {
     const struct cfs_queue_store_events events = {.arg = engine,
-                                                  .answer = on_store_answer,
+                                                  .answer = deliver_answer,
                                                   .session = on_store_asks_session,
-                                                  .fate = on_store_asks_fate,
-                                                  .left = on_store_left};
+                                                  .fate = on_store_asks_fate};
 
     return cfs_queue_store_open(&engine->queues, engine->loop, engine->config,
                                 cfs_cluster_id(&engine->cluster), &events);
@@ -578,8 +559,7 @@ int cfs_engine_leave(struct cfs_engine *engine, uint32_t timeout_ms)
     if (engine->failed)
         return -1;
     cfs_timer_set(engine->loop, &timer, cfs_clock_now() + CFS_MS(timeout_ms));
-    if (!cfs_queue_store_leave(&engine->queues))
-        engine->left = true;
+    cfs_queue_store_leave(&engine->queues);
     step_type(engine, CFS_EV_LEAVE, 0);
     cfs_loop_run(engine->loop);
     cfs_timer_cancel(engine->loop, &timer);

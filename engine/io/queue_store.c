@@ -14,14 +14,9 @@ int cfs_queue_store_open(struct cfs_queue_store *store, struct cfs_loop *loop,
     return cfs_redis_queue_open(store, loop, config, cluster, events);
 }
 
-static bool is_of_queues(enum cfs_op op)
-{
-    return (op >= CFS_OP_PRODUCE && op <= CFS_OP_QUEUE_CONFIG) || op >= CFS_OP_QUEUE_STAT;
-}
-
 bool cfs_queue_store_takes(const struct cfs_queue_store *store, enum cfs_op op)
 {
-    return store->self && is_of_queues(op);
+    return store->self && cfs_op_is_of_queue(op);
 }
 
 void cfs_queue_store_session(const struct cfs_queue_store *store, cfs_session_id session)
@@ -30,11 +25,15 @@ void cfs_queue_store_session(const struct cfs_queue_store *store, cfs_session_id
         store->session_changed(store->self, session);
 }
 
-bool cfs_queue_store_leave(const struct cfs_queue_store *store)
+void cfs_queue_store_leave(const struct cfs_queue_store *store)
 {
     if (store->self)
         store->leave(store->self);
-    return store->self;
+}
+
+bool cfs_queue_store_has_left(const struct cfs_queue_store *store)
+{
+    return !store->self || store->has_left(store->self);
 }
 
 void cfs_queue_store_flush(const struct cfs_queue_store *store)
@@ -64,11 +63,11 @@ enum cfs_session_fate cfs_session_fate(const struct cfs_core *core, cfs_node_id 
                                        cfs_session_id session)
 {
     struct cfs_member_view members[CFS_NODE_MAX];
-    uint32_t count = cfs_core_members(core, members);
+    uint32_t count = cfs_core_members(core, 0, members);
     cfs_session_id now = 0;
     struct cfs_core_view view;
 
-    cfs_core_view(core, &view);
+    cfs_core_view(core, 0, &view);
     for (uint32_t i = 0; i < count; i++)
         if (members[i].node == node)
             now = members[i].session;

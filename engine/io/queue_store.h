@@ -24,8 +24,6 @@ struct cfs_queue_store_events {
     /* This node's session if it may be relied on at this moment; else 0. */
     cfs_session_id (*session)(void *arg);
     enum cfs_session_fate (*fate)(void *arg, cfs_node_id node, cfs_session_id session);
-    /* What `leave` began is done. */
-    void (*left)(void *arg);
 };
 
 struct cfs_queue_store {
@@ -35,6 +33,7 @@ struct cfs_queue_store {
     void (*cancel)(void *self, uint64_t id); /* as cfs_engine_cancel; unknown ids are ignored */
     void (*session_changed)(void *self, cfs_session_id session);
     void (*leave)(void *self);
+    bool (*has_left)(const void *self);
     void (*flush)(void *self);
     bool (*available)(const void *self);
     void (*close)(void *self);
@@ -53,9 +52,10 @@ bool cfs_queue_store_takes(const struct cfs_queue_store *store, enum cfs_op op);
 /* The node has a session now, or (0) none any more. */
 void cfs_queue_store_session(const struct cfs_queue_store *store, cfs_session_id session);
 
-/* Gives back what ends with the session, which goes on for a moment; then events.left, perhaps from
- * within this. False: there is nothing to wait for. */
-bool cfs_queue_store_leave(const struct cfs_queue_store *store);
+/* Gives back what ends with the session, which goes on for a moment; and whether that is done,
+ * asked after each turn. */
+void cfs_queue_store_leave(const struct cfs_queue_store *store);
+bool cfs_queue_store_has_left(const struct cfs_queue_store *store);
 
 /* At the end of a turn. */
 void cfs_queue_store_flush(const struct cfs_queue_store *store);

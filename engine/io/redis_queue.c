@@ -346,8 +346,7 @@ static void on_left(void *arg, const struct redisReply *reply)
     struct cfs_redis_queue *queue = arg;
 
     (void)reply;
-    if (queue->leaving)
-        queue->events.left(queue->events.arg);
+    queue->left = true;
 }
 
 static void leave(void *self)
@@ -355,11 +354,17 @@ static void leave(void *self)
     struct cfs_redis_queue *queue = self;
 
     queue->leaving = true;
+    queue->left = !queue->greeted;
     if (queue->greeted)
         end_node(queue, queue->config->node, queue->session, on_left);
-    else
-        queue->events.left(queue->events.arg);
     queue->greeted = false;
+}
+
+static bool has_left(const void *self)
+{
+    const struct cfs_redis_queue *queue = self;
+
+    return queue->left;
 }
 
 static void flush(void *self)
@@ -381,7 +386,6 @@ static void close_store(void *self)
 {
     struct cfs_redis_queue *queue = self;
 
-    queue->leaving = false;
     cfs_redis_link_free(queue->link);
     cfs_redis_link_free(queue->channel);
     cfs_timer_cancel(queue->loop, &queue->tick);
@@ -421,6 +425,7 @@ int cfs_redis_queue_open(struct cfs_queue_store *store, struct cfs_loop *loop,
                                       .cancel = cancel,
                                       .session_changed = session_changed,
                                       .leave = leave,
+                                      .has_left = has_left,
                                       .flush = flush,
                                       .available = available,
                                       .close = close_store,

@@ -64,6 +64,7 @@ struct cfs_redis_queue {
     cfs_session_id greeting; /* of the hello that is under way; 0: none is */
     char heir_to[64];        /* an epoch that is of another founding of the cluster; "": none */
     bool leaving;
+    bool left; /* and Redis has heard of it, or is not there to hear */
     struct cfs_redis_heir heirs[CFS_NODE_MAX + 1];
 
     bool available;      /* false: a call has ended without an answer, and none came since */

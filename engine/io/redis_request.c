@@ -65,13 +65,15 @@ enum cfs_error cfs_redis_check(const struct cfs_request *request)
 {
     bool right = true;
 
-    if (!cfs_name_valid(request->name) && (request->op != CFS_OP_QUEUE_LIST || *request->name))
+    if (!cfs_queue_name_valid(request->name) &&
+        (request->op != CFS_OP_QUEUE_LIST || *request->name))
         return CFS_ERR_INVALID;
     switch (request->op) {
     case CFS_OP_PRODUCE:
         return check_produce(&request->produce);
     case CFS_OP_CONSUME:
-        right = request->consume.max >= 1 && request->consume.max <= CFS_CONSUME_MAX;
+        right = request->consume.max >= 1 && request->consume.max <= CFS_CONSUME_MAX &&
+                !(request->consume.bound && request->consume.leased);
         break;
     case CFS_OP_ACK:
     case CFS_OP_GIVE_BACK:
@@ -80,7 +82,7 @@ enum cfs_error cfs_redis_check(const struct cfs_request *request)
     case CFS_OP_MESSAGE_MOVE:
         right = (request->message_move.place == CFS_INFLIGHT ||
                  request->message_move.place == CFS_DEAD) &&
-                cfs_name_valid(request->message_move.to);
+                cfs_queue_name_valid(request->message_move.to);
         break;
     case CFS_OP_QUEUE_CONFIG:
         return check_set(&request->queue_set);

@@ -387,18 +387,11 @@ static enum cfs_session_fate on_fate(void *arg, cfs_node_id node, cfs_session_id
     return w->fates[node];
 }
 
-static void on_left(void *arg)
-{
-    struct redis_node *node = arg;
-
-    node->left = true;
-}
-
 struct redis_node *redis_node_open(struct redis_world *w, cfs_node_id id)
 {
     struct redis_node *node = &w->nodes[id];
     struct cfs_queue_store_events events = {
-        .arg = node, .answer = on_answer, .session = on_session, .fate = on_fate, .left = on_left};
+        .arg = node, .answer = on_answer, .session = on_session, .fate = on_fate};
 
     *node = (struct redis_node){.world = w};
     cfs_config_init(&node->config);

@@ -35,7 +35,6 @@ struct redis_node {
     struct cfs_config config;
     struct cfs_queue_store store;
     cfs_session_id session;
-    bool left;
 };
 
 /* Two connected sockets. */

@@ -103,7 +103,7 @@ static void nonsense_is_refused_before_it_is_sent(void **state)
 {
     struct redis_world *w = *state;
     struct redis_node *node = &w->nodes[1];
-    struct cfs_request request = redis_make("a/b");
+    struct cfs_request request = redis_make(".hidden");
     uint32_t lengths[] = {1, 2};
 
     redis_refuses(node, &request, CFS_ERR_INVALID);

@@ -265,7 +265,7 @@ static void a_clean_end_gives_back_at_once(void **state)
     w->fates[2] = CFS_SESSION_UNHEARD; /* it is not for node 1 to find out */
     cfs_queue_store_leave(&w->nodes[2].store);
     redis_has_body(redis_answer(&w->nodes[1], asked), "x");
-    while (!w->nodes[2].left)
+    while (!cfs_queue_store_has_left(&w->nodes[2].store))
         redis_run_for(w, 5);
 }
 
