@@ -52,6 +52,11 @@ const char *cfs_queue_store_name(const struct cfs_queue_store *store)
     return store->self ? store->name : CFS_STORE_EMBEDDED;
 }
 
+const struct cfs_queue_overview *cfs_queue_store_overview(const struct cfs_queue_store *store)
+{
+    return store->self ? store->overview(store->self) : NULL;
+}
+
 void cfs_queue_store_close(struct cfs_queue_store *store)
 {
     if (store->self)

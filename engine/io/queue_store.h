@@ -16,6 +16,22 @@ enum cfs_session_fate {
     CFS_SESSION_OVER,      /* for good, and the node has none */
 };
 
+/* Queues as they were seen a while ago. */
+struct cfs_queue_row {
+    char *name;
+    struct cfs_queue_info info;
+};
+
+struct cfs_queue_overview {
+    cfs_time seen;  /* 0: never yet */
+    uint64_t count; /* of all; the first ones by name have rows */
+    struct cfs_queue_row *rows;
+    size_t row_count;
+};
+
+/* Rows there are at most. */
+#define CFS_QUEUE_ROWS_MAX 1000u
+
 /* What a store asks of the engine. */
 struct cfs_queue_store_events {
     void *arg;
@@ -36,6 +52,7 @@ struct cfs_queue_store {
     bool (*has_left)(const void *self);
     void (*flush)(void *self);
     bool (*available)(const void *self);
+    const struct cfs_queue_overview *(*overview)(void *self);
     void (*close)(void *self);
     const char *name; /* where it is: without what nobody should read */
 };
@@ -63,6 +80,10 @@ void cfs_queue_store_flush(const struct cfs_queue_store *store);
 /* Whether calls have a chance, as far as it depends on the store; and its name, or "embedded". */
 bool cfs_queue_store_available(const struct cfs_queue_store *store);
 const char *cfs_queue_store_name(const struct cfs_queue_store *store);
+
+/* Borrowed until the next turn; NULL: there is no store. It is renewed more often while it is
+ * looked at. */
+const struct cfs_queue_overview *cfs_queue_store_overview(const struct cfs_queue_store *store);
 
 /* Requests are left without answers. */
 void cfs_queue_store_close(struct cfs_queue_store *store);

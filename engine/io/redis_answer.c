@@ -82,11 +82,11 @@ static int read_messages(const struct cfs_redis_told *told, struct cfs_redis_loa
     return at == end ? 0 : -1;
 }
 
-static int read_stat(const struct cfs_redis_told *told, struct cfs_queue_info *info)
+int cfs_redis_read_info(const char *text, struct cfs_queue_info *info)
 {
     uint64_t n[16];
 
-    if (!read_numbers(told->value, n, 16))
+    if (!read_numbers(text, n, 16))
         return -1;
     *info = (struct cfs_queue_info){.uid = (uint32_t)n[0],
                                     .gid = (uint32_t)n[1],
@@ -137,7 +137,7 @@ static int read_value(enum cfs_op op, const struct cfs_redis_told *told,
     case CFS_OP_MESSAGE_GET:
         return read_messages(told, loan, answer);
     case CFS_OP_QUEUE_STAT:
-        return read_stat(told, &answer->queue);
+        return cfs_redis_read_info(told->value, &answer->queue);
     case CFS_OP_QUEUE_LIST:
         answer->more = told->value[0] == '1';
         read_names(told->list, loan, answer);

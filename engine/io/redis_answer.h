@@ -27,6 +27,9 @@ struct cfs_redis_loan {
 
 void cfs_redis_loan_end(struct cfs_redis_loan *loan);
 
+/* A queue's numbers, as the script lists them. 0 or -1. */
+int cfs_redis_read_info(const char *text, struct cfs_queue_info *info);
+
 /* The answer to `op`, which borrows from `told` and `loan`. CFS_ERR_IO when it cannot be read. */
 void cfs_redis_read_answer(enum cfs_op op, const struct cfs_redis_told *told,
                            struct cfs_redis_loan *loan, struct cfs_answer *answer);

@@ -111,11 +111,13 @@ uint64_t cfs_redis_oldest(const struct cfs_redis_queue *queue)
     return queue->open ? queue->open->number : queue->next_number;
 }
 
+/* That it has waited in line is for HTTP to know, which then says "empty" and not "no majority". */
 static void reply_with(struct cfs_redis_queue *queue, struct cfs_redis_call *call,
-                       const struct cfs_answer *answer)
+                       struct cfs_answer *answer)
 {
     uint64_t id = call->id;
 
+    answer->queued = call->queued;
     forget_id(queue, call);
     if (id)
         queue->events.answer(queue->events.arg, id, answer);
@@ -179,6 +181,7 @@ static void finish(struct cfs_redis_queue *queue, struct cfs_redis_call *call,
     struct cfs_answer answer;
 
     cfs_redis_read_answer(op, told, &queue->loan, &answer);
+    answer.queue.node = queue->config->node; /* each is as near to it as any other */
     if (call->queued || (call->twice && waits(call)))
         acknowledge(queue, call->number);
     if (op == CFS_OP_CONSUME && answer.message_count) {

@@ -257,6 +257,7 @@ static void on_tick(void *arg)
         return;
     if (!cfs_redis_link_is_up(queue->channel)) /* who waits is served, if not at once */
         cfs_redis_doubt_waits(queue);
+    cfs_redis_renew_overview(queue);
     if (!queue->ticking)
         send_tick(queue, now);
     else if (now >= queue->ticked + SILENCE_MAX)
@@ -391,6 +392,7 @@ static void close_store(void *self)
     cfs_timer_cancel(queue->loop, &queue->tick);
     cfs_timer_cancel(queue->loop, &queue->hello);
     cfs_redis_calls_close(queue);
+    cfs_redis_overview_close(queue);
     free(queue);
 }
 
@@ -428,6 +430,7 @@ int cfs_redis_queue_open(struct cfs_queue_store *store, struct cfs_loop *loop,
                                       .has_left = has_left,
                                       .flush = flush,
                                       .available = available,
+                                      .overview = cfs_redis_overview,
                                       .close = close_store,
                                       .name = queue->url.shown};
     return 0;

@@ -2,6 +2,7 @@
  *
  *   redis_queue.c    the seam; who this node is to Redis; the tick that ends what is over
  *   redis_call.c     requests from the asking to the answer
+ *   redis_overview.c what pages show
  *   redis_durable.c  how durable that Redis is
  *
  * A call is in one of four lists, oldest first. A change gets its number when it is first sent; the
@@ -89,6 +90,9 @@ struct cfs_redis_queue {
     uint32_t call_count;
     struct cfs_timer look; /* at all calls */
     struct cfs_redis_loan loan;
+
+    struct cfs_queue_overview overview;
+    cfs_time overview_asked, overview_looked_at; /* 0: never */
 };
 
 /* Begins a command of the script: who asks, then `verb`'s own arguments are to follow. */
@@ -127,6 +131,11 @@ void cfs_redis_news(struct cfs_redis_queue *queue, const char *text, size_t len)
 void cfs_redis_halted(struct cfs_redis_queue *queue, cfs_time planned);
 /* The first acks have arrived. */
 void cfs_redis_acked(struct cfs_redis_queue *queue);
+
+/* redis_overview.c. Asks for it, if it is due; while the link is up. */
+void cfs_redis_renew_overview(struct cfs_redis_queue *queue);
+const struct cfs_queue_overview *cfs_redis_overview(void *self);
+void cfs_redis_overview_close(struct cfs_redis_queue *queue);
 
 /* redis_durable.c: says in the log how durable what is answered is, if it is less than it might. */
 void cfs_redis_ask_durable(struct cfs_redis_queue *queue);

@@ -581,6 +581,26 @@ static void a_message_is_looked_at_where_it_is(void **state)
     redis_refuses(node, &request, CFS_ERR_NO_MESSAGE);
 }
 
+static void pages_know_what_was_seen_a_moment_ago(void **state)
+{
+    struct redis_world *w = *state;
+    const struct cfs_queue_overview *overview;
+
+    make(&w->nodes[1], "b");
+    make(&w->nodes[1], "a");
+    produce(&w->nodes[1], "b", "four");
+    do {
+        redis_run_for(w, 20);
+        overview = cfs_queue_store_overview(&w->nodes[2].store);
+    } while (overview->count < 2 || !overview->rows[1].info.ready);
+    assert_int_equal(overview->row_count, 2);
+    assert_string_equal(overview->rows[0].name, "a");
+    assert_string_equal(overview->rows[1].name, "b");
+    assert_int_equal(overview->rows[1].info.bytes, 4);
+    assert_int_equal(overview->rows[1].info.node, 2);
+    assert_true(overview->seen);
+}
+
 /* Nothing that was answered is remembered for longer than it may be asked for again. */
 static void redis_forgets_answers_that_have_arrived(void **state)
 {
@@ -619,6 +639,7 @@ int main(void)
         TEST(queues_are_listed_page_by_page),
         TEST(messages_are_listed_in_the_order_of_their_place),
         TEST(a_message_is_looked_at_where_it_is),
+        TEST(pages_know_what_was_seen_a_moment_ago),
         TEST(redis_forgets_answers_that_have_arrived),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

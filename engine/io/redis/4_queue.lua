@@ -77,16 +77,29 @@ function changes.set()
     return 'ok', ''
 end
 
+local function numbers_of(q)
+    local ready, inflight, dead = Q.counts(q)
+    return table.concat({q.uid, q.gid, q.perm, q.mtime, q.ctime, q.visibility, q.deliveries,
+                         q.messages, q.bytes, q.framing, str(ready), str(inflight), str(dead),
+                         str(q.used + q.buried), str(call('ZCARD', key('takers', q.name))),
+                         str(call('ZCARD', key('makers', q.name)))}, ' ')
+end
+
 -- name
 function others.stat()
     local q = Q.load(arg(1))
     if not q then return {'no_queue'} end
-    local ready, inflight, dead = Q.counts(q)
-    local numbers = {q.uid, q.gid, q.perm, q.mtime, q.ctime, q.visibility, q.deliveries,
-                     q.messages, q.bytes, q.framing, str(ready), str(inflight), str(dead),
-                     str(q.used + q.buried), str(call('ZCARD', key('takers', q.name))),
-                     str(call('ZCARD', key('makers', q.name)))}
-    return {'ok', table.concat(numbers, ' ')}
+    return {'ok', numbers_of(q)}
+end
+
+-- how many at most. Answers how many there are; then, of the first ones, names and numbers.
+function others.overview()
+    local told = {'ok', str(call('ZCARD', P .. 'queues'))}
+    for _, name in ipairs(call('ZRANGE', P .. 'queues', 0, tonumber(arg(1)) - 1)) do
+        told[#told + 1] = name
+        told[#told + 1] = numbers_of(Q.load(name))
+    end
+    return told
 end
 
 local function page(list, size)
