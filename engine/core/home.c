@@ -400,33 +400,45 @@ static cfs_time session_term(const struct cfs_home *home, const struct cfs_sessi
     return CFS_PLANTED(BUG_EARLY_EXPIRY) ? term / 2 : term + CFS_CLOCK_GUARD(term);
 }
 
-static void check_sessions(struct cfs_home *home)
+static void expire(struct cfs_home *home, struct cfs_renewal *renewal,
+                   const struct cfs_session *session)
+{
+    cfs_trace(home->env, "session %lu of node %u was not renewed: expires", session->id,
+              session->node);
+    renewal->doomed = true;
+    cfs_home_propose(home, &(struct cfs_command){.kind = CFS_CMD_EXPIRE_SESSION,
+                                                 .node = home->env->self,
+                                                 .target = session->id});
+}
+
+/* When to look again: that many times in the shortest term. Other groups than 0 know no terms. */
+static cfs_time next_check(const struct cfs_home *home)
 {
     cfs_time shortest = CHECK_MAX * CHECKS;
+
+    for (struct cfs_session *s = home->machine->sessions.by_id; s && !home->root; s = s->hh.next)
+        shortest = s->term < shortest ? s->term : shortest;
+    return home->env->now + shortest / CHECKS;
+}
+
+static void check_sessions(struct cfs_home *home)
+{
     struct cfs_renewal *renewal, *next;
 
-    for (struct cfs_session *s = home->machine->sessions.by_id; s; s = s->hh.next) {
+    for (struct cfs_session *s = home->machine->sessions.by_id; s; s = s->hh.next)
         renewal_of(home, s->id);
-        shortest = s->term < shortest ? s->term : shortest;
-    }
     HASH_ITER (hh, home->renewals, renewal, next) {
         const struct cfs_session *session =
             cfs_sessions_find(&home->machine->sessions, renewal->session);
-        if (!session) {
+        if (!session)
             drop_renewal(home, renewal);
-        } else if (!home->root && !renewal->doomed &&
-                   home->env->now >= renewal->renewed + session_term(home, session)) {
-            cfs_trace(home->env, "session %lu of node %u was not renewed: expires", session->id,
-                      session->node);
-            renewal->doomed = true;
-            cfs_home_propose(home, &(struct cfs_command){.kind = CFS_CMD_EXPIRE_SESSION,
-                                                         .node = home->env->self,
-                                                         .target = session->id});
-        }
+        else if (!home->root && !renewal->doomed &&
+                 home->env->now >= renewal->renewed + session_term(home, session))
+            expire(home, renewal, session);
     }
     if (home->root)
         cfs_home_reconcile(home);
-    home->check_due = home->env->now + shortest / CHECKS;
+    home->check_due = next_check(home);
 }
 
 /* The node time at which the next HTTP lock or claim expires, unless its expiry is on its way. */

@@ -206,15 +206,16 @@ static void settle(struct cfs_core *core)
 static void order_checkpoint(struct cfs_core *core)
 {
     struct cfs_effect *effect;
-    bool wanted = false;
+    uint64_t unsaved = 0;
 
     EACH_GROUP(core, group)
     {
         if (cfs_snapshot_switching(group))
             return;
-        wanted |= cfs_group_wants_checkpoint(group);
+        unsaved += group->unsaved_bytes;
     }
-    if (!wanted || core->checkpoint_id)
+    if (core->checkpoint_id || !core->config.checkpoint_bytes ||
+        unsaved < core->config.checkpoint_bytes)
         return;
     effect = cfs_effects_add(core->env.effects, CFS_FX_CHECKPOINT);
     effect->id = core->checkpoint_id = ++core->env.last_id;
