@@ -181,7 +181,6 @@ static void finish(struct cfs_redis_queue *queue, struct cfs_redis_call *call,
     struct cfs_answer answer;
 
     cfs_redis_read_answer(op, told, &queue->loan, &answer);
-    answer.queue.node = queue->config->node; /* each is as near to it as any other */
     if (call->queued || (call->twice && waits(call)))
         acknowledge(queue, call->number);
     if (op == CFS_OP_CONSUME && answer.message_count) {

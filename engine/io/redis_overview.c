@@ -22,14 +22,13 @@ static void forget_rows(struct cfs_queue_overview *overview)
 }
 
 /* Names and numbers in turn, from the third element on. */
-static void take_rows(struct cfs_queue_overview *overview, const redisReply *list, cfs_node_id node)
+static void take_rows(struct cfs_queue_overview *overview, const redisReply *list)
 {
     overview->rows = cfs_alloc_zeroed(list->elements / 2 + 1, sizeof *overview->rows);
     for (size_t i = 2; i + 1 < list->elements; i += 2) {
         struct cfs_queue_row *row = &overview->rows[overview->row_count];
         if (cfs_redis_read_info(list->element[i + 1]->str, &row->info) != 0)
             continue;
-        row->info.node = node;
         row->name = strdup(list->element[i]->str);
         overview->row_count += row->name != NULL;
     }
@@ -45,7 +44,7 @@ static void on_overview(void *arg, const struct redisReply *reply)
     forget_rows(&queue->overview);
     queue->overview.seen = cfs_clock_now();
     queue->overview.count = strtoull(told.value, NULL, 10);
-    take_rows(&queue->overview, reply, queue->config->node);
+    take_rows(&queue->overview, reply);
 }
 
 void cfs_redis_renew_overview(struct cfs_redis_queue *queue)

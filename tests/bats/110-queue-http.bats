@@ -62,6 +62,7 @@ stat_of() { # QUEUE FIELD
 stands_at() { [[ $(stat_of "$1" "$2") == "$3" ]]; } # QUEUE FIELD VALUE
 
 @test "the examples of docs/protocol.md work as they stand" {
+    ! on_redis || skip 'the page shows a queue for which a node is responsible'
     cd "$BATS_TEST_TMPDIR"
     succeeds doc-examples "$ROOT/docs/protocol.md" "DIR/=$D/" "http://127.0.0.1:8001=$URL2"
     http DELETE "$URL1/queue/jobs?purge=yes"
@@ -371,7 +372,8 @@ queue() { try "$BINARY" queue "$@" "$(at 1)"; } # VERB [ARGUMENTS...]
     is "$(grep -E '^(ready|max_deliveries|framing)=' <<< "$output")" \
         $'ready=1\nmax_deliveries=20\nframing=write' 'the values'
     queue stats
-    like "$output" $'(^|\n)cli-b\\\\040c +1 +0 +0 +3 +0 +0 +[123]' 'the table'
+    # In a Redis nobody is responsible for a queue.
+    like "$output" $'(^|\n)cli-b\\\\040c +1 +0 +0 +3 +0 +0 +[-123]' 'the table'
     queue peek cli-a
     is "$output" one 'the message'
     queue peek cli-a --json --max 3
