@@ -12,6 +12,7 @@
 #include <utlist.h>
 
 #include "fs/memory.h"
+#include "fs/proc.h"
 #include "fs/queues.h"
 
 /* Programs that copy what they find (backups; cp -r, rsync and mv between file systems, which do
@@ -249,15 +250,20 @@ static void read_behind(struct cfs_handle *handle)
     }
 }
 
-static void note_reader(struct cfs_queue_file *queue, uint32_t tid)
+/* When the file is closed it may be gone. */
+static void note_reader(const struct cfs_fs *fs, struct cfs_queue_file *queue, uint32_t tid)
 {
     uint32_t known = queue->reader_count < CFS_READERS_MAX ? queue->reader_count : CFS_READERS_MAX;
+    struct cfs_process process;
+    uint32_t parent;
 
     for (uint32_t i = 0; i < known; i++)
-        if (queue->readers[i] == tid)
+        if (queue->readers[i].tid == tid)
             return;
-    if (known < CFS_READERS_MAX)
-        queue->readers[known] = tid;
+    if (known < CFS_READERS_MAX) {
+        cfs_proc_identify(fs->proc_fd, tid, &process, &parent);
+        queue->readers[known] = (struct cfs_reader){tid, process.pid};
+    }
     queue->reader_count = known + 1;
 }
 
@@ -266,7 +272,7 @@ void cfs_queue_read(struct cfs_fs *fs, fuse_req_t req, struct cfs_handle *handle
 {
     struct cfs_pending *pending;
 
-    note_reader(handle->queue, (uint32_t)fuse_req_ctx(req)->pid);
+    note_reader(fs, handle->queue, (uint32_t)fuse_req_ctx(req)->pid);
     if (!handle->queue->reading && serve(handle, req, size, offset))
         return;
     pending = cfs_pending_new(fs, req, NULL, handle);
