@@ -45,13 +45,11 @@ static json_t *describe_store(const struct cfs_status *status)
                      "count", cfs_json_number(overview->count), "queues", walk.rows);
 }
 
-json_t *cfs_page_queues(const struct cfs_status *status)
+static json_t *describe_groups(const struct cfs_status *status)
 {
     struct walk walk = {.rows = json_array()};
     uint64_t groups = 0;
 
-    if (status->overview)
-        return describe_store(status);
     for (cfs_group_id id = 1; id <= CFS_GROUPS; id++) {
         const struct cfs_group_status *group = &status->groups[id];
 
@@ -65,6 +63,11 @@ json_t *cfs_page_queues(const struct cfs_status *status)
     return json_pack("{s:o, s:o, s:o, s:o}", "node", cfs_json_number(status->config->node),
                      "groups", cfs_json_number(groups), "count", cfs_json_number(walk.count),
                      "queues", walk.rows);
+}
+
+json_t *cfs_page_queues(const struct cfs_status *status)
+{
+    return status->overview ? describe_store(status) : describe_groups(status);
 }
 
 static void put_head_of_store(FILE *out, const json_t *page)

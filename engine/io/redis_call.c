@@ -161,6 +161,8 @@ static void acknowledge(struct cfs_redis_queue *queue, uint64_t number)
 
 void cfs_redis_acked(struct cfs_redis_queue *queue)
 {
+    if (!queue->acks_under_way)
+        return;
     queue->ack_count -= queue->acks_under_way;
     memmove(queue->acks, queue->acks + queue->acks_under_way,
             queue->ack_count * sizeof *queue->acks);

@@ -107,6 +107,8 @@ static void on_hello(void *arg, const struct redisReply *reply)
         say_hello_later(queue);
     } else if (strcmp(told.word, "ok") == 0)
         is_known(queue);
+    else if (strcmp(told.word, "more") == 0)
+        say_hello(queue);
     else if (strcmp(told.word, "older") == 0)
         is_older(queue, told.value);
     else
@@ -148,21 +150,38 @@ static void session_changed(void *self, cfs_session_id session)
 
 /* The tick: what is over goes back. */
 
-static void on_nothing(void *arg, const struct redisReply *reply)
+/* A session that is being ended. */
+struct ending {
+    struct cfs_redis_queue *queue;
+    cfs_node_id node;
+    cfs_session_id session;
+};
+
+static void end_node(struct cfs_redis_queue *queue, cfs_node_id node, cfs_session_id session);
+
+static void on_ended(void *arg, const struct redisReply *reply)
 {
-    (void)arg;
-    (void)reply;
+    struct ending ending = *(struct ending *)arg;
+    struct cfs_redis_queue *queue = ending.queue;
+    struct cfs_redis_told told;
+
+    free(arg);
+    if (reply && cfs_redis_told(&told, reply) && strcmp(told.word, "more") == 0)
+        end_node(queue, ending.node, ending.session);
+    else if (ending.node == queue->config->node)
+        queue->left = true;
 }
 
-static void end_node(struct cfs_redis_queue *queue, cfs_node_id node, cfs_session_id session,
-                     cfs_redis_reply_fn fn)
+static void end_node(struct cfs_redis_queue *queue, cfs_node_id node, cfs_session_id session)
 {
+    struct ending *ending = cfs_alloc(sizeof *ending);
     struct cfs_redis_args args = {0};
 
+    *ending = (struct ending){queue, node, session};
     cfs_redis_begin(queue, &args, "end", 0);
     cfs_redis_add_number(&args, node);
     cfs_redis_add_number(&args, session);
-    cfs_redis_run(queue, &args, fn, queue);
+    cfs_redis_run(queue, &args, on_ended, ending);
 }
 
 /* A node that has a new session may go on with what it held, and says so itself, unless it cannot.
@@ -183,7 +202,7 @@ static void look_at_node(struct cfs_redis_queue *queue, cfs_node_id node, cfs_se
     if (fate == CFS_SESSION_OVER ||
         (fate == CFS_SESSION_SUCCEEDED &&
          has_had_its_time(&queue->heirs[node], session, CFS_MS(queue->config->session_ms))))
-        end_node(queue, node, session, on_nothing);
+        end_node(queue, node, session);
 }
 
 /* Three to a node: its number, its session, whether that is ended. */
@@ -342,14 +361,6 @@ static void cancel(void *self, uint64_t id)
     cfs_redis_cancel(self, id);
 }
 
-static void on_left(void *arg, const struct redisReply *reply)
-{
-    struct cfs_redis_queue *queue = arg;
-
-    (void)reply;
-    queue->left = true;
-}
-
 static void leave(void *self)
 {
     struct cfs_redis_queue *queue = self;
@@ -357,7 +368,7 @@ static void leave(void *self)
     queue->leaving = true;
     queue->left = !queue->greeted;
     if (queue->greeted)
-        end_node(queue, queue->config->node, queue->session, on_left);
+        end_node(queue, queue->config->node, queue->session);
     queue->greeted = false;
 }
 

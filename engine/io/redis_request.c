@@ -143,7 +143,7 @@ static void add_produce(struct cfs_redis_args *args, const struct cfs_produce *p
 static void add_consume(struct cfs_redis_args *args, const struct cfs_consume *consume)
 {
     cfs_redis_add_number(args, consume->wait);
-    cfs_redis_add_text(args, consume->leased ? "leased" : consume->bound ? "bound" : "free");
+    cfs_redis_add_text(args, consume->leased ? "leased" : consume->bound ? "bound" : "held");
     cfs_redis_add_number(args, consume->max);
 }
 

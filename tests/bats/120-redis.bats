@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
-# Queues in a Redis that all nodes share: the Redis crashes, stands still and comes back, nodes die and
-# are paused, and no message is lost or doubled. What a queue promises is in the suites 1xx, which run
-# on either store: COORDFS_STORE=redis.
+# Queues in a Redis that all nodes share: the Redis crashes, stands still and comes back, nodes die
+# and are paused, and no message is lost or doubled. What a queue promises is in the suites 1xx, which
+# run on either store: COORDFS_STORE=redis.
 
 load helper
 
@@ -172,7 +172,7 @@ settled() { has "$1" ready 0 && has "$1" inflight 0; }
         'messages that arrived twice'
 }
 
-@test "a Redis that is not durable is warned of, and one that is not there keeps nobody from mounting" {
+@test "a Redis that is not durable is warned of; one that is not there prevents no mount" {
     local log=$D/.nodes/1/log
     ! has_line "$log" 'appendfsync always' || fail 'this one is durable'
     redis CONFIG SET appendfsync everysec

@@ -36,11 +36,6 @@ static uint64_t consume_as(struct redis_node *node, const char *name, bool bound
     return answer->messages[0].claim;
 }
 
-struct ready {
-    struct redis_node *node;
-    uint64_t count;
-};
-
 static void await_ready(struct redis_node *node, const char *name, uint64_t count)
 {
     while (redis_stat(node, name).ready != count)
@@ -66,6 +61,36 @@ static void what_a_dead_node_held_goes_back(void **state)
     redis_waits(&w->nodes[1], "q", 0, 0);
     assert_int_equal(redis_number(w, "ZCARD coordfs:00000000000000c1:held:2"), 0);
     assert_int_equal(redis_number(w, "HLEN coordfs:00000000000000c1:waits:2"), 0);
+}
+
+/* So many that Redis does not let go of them in one go, which would keep all others waiting. */
+static void very_much_that_a_dead_node_held_goes_back_bit_by_bit(void **state)
+{
+    struct redis_world *w = *state;
+    struct cfs_request request = redis_produce("q", "");
+    uint32_t lengths[5000] = {0};
+
+    make(&w->nodes[1], "q");
+    request.produce.lengths = lengths;
+    request.produce.count = 5000;
+    redis_succeeds(&w->nodes[1], &request);
+    request = redis_consume("q");
+    request.consume.max = CFS_CONSUME_MAX;
+    for (int i = 0; i < 20; i++) {
+        request.consume.bound = i % 2;
+        redis_succeeds(&w->nodes[2], &request);
+    }
+    redis_counts(&w->nodes[1], "q", 0, 5000, 0);
+    /* A new session of the same life, which may not ask before all of the old one is gone. */
+    redis_node_session(&w->nodes[2], 22);
+    redis_counts(&w->nodes[2], "q", 5000, 0, 0);
+    for (int i = 0; i < 20; i++)
+        redis_succeeds(&w->nodes[2], &request);
+    redis_node_close(&w->nodes[2]);
+    w->nodes[2].session = 0;
+    w->fates[2] = CFS_SESSION_OVER;
+    await_ready(&w->nodes[1], "q", 5000);
+    assert_int_equal(redis_number(w, "ZCARD coordfs:00000000000000c1:bound:2"), 0);
 }
 
 /* Nothing is taken from a node on the word of one that has not heard of its session yet. */
@@ -275,6 +300,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(what_a_dead_node_held_goes_back),
+        TEST(very_much_that_a_dead_node_held_goes_back_bit_by_bit),
         TEST(a_session_that_is_not_heard_of_yet_is_left_alone),
         TEST(hand_over_to_a_node_that_is_dead_is_not_the_end),
         TEST(who_is_declared_dead_is_refused),

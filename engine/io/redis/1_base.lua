@@ -28,6 +28,7 @@
 --                        are settled
 --     held:N             sorted set: "claim:NAME" of what ends with the node's session: its
 --                        processing list
+--     bound:N            likewise, of what ends with the life of its daemon
 --     waits:N            hash: number -> what waits
 --     parcel:N           hash: number -> the bytes that wait for room
 --     answers:N          hash: number -> the answer, kept while it may be asked for again; of a wait
@@ -52,6 +53,7 @@ local KEY_SECONDS = 600     -- how long an idempotency key is remembered
 local PAGE = 4096           -- ids in a page of a listing
 local PAGE_NAMES = 1024
 local CHUNK = 500           -- pairs in one command: Lua's stack is small
+local CLAIMS = 2000         -- that one run ends: the others wait for it
 
 local function arg(i)
     return ARGV[6 + i]

@@ -61,7 +61,7 @@ local function claim_one(q, id, to)
          id .. ' ' .. to.node .. ' ' .. to.life .. ' ' .. to.flags)
     call('ZADD', key('inflight', q.name), claim, claim)
     call('ZADD', P .. 'due', str(now + tonumber(q.visibility) * 1000), member)
-    if to.flags ~= 'leased' then call('ZADD', key('held', to.node), claim, member) end
+    if to.flags ~= 'leased' then call('ZADD', key(to.flags, to.node), claim, member) end
     return claim
 end
 
@@ -113,12 +113,12 @@ end
 function Q.unclaim(q, claim)
     local text = call('HGET', key('claim', q.name), claim)
     if not text then return nil end
-    local id, of = text:match('^(%d+) (%d+)')
+    local id, of, flags = text:match('^(%d+) (%d+) %d+ (%a+)$')
     local member = claim .. ':' .. q.name
     call('HDEL', key('claim', q.name), claim)
     call('ZREM', key('inflight', q.name), claim)
     call('ZREM', P .. 'due', member)
-    call('ZREM', key('held', of), member)
+    if flags ~= 'leased' then call('ZREM', key(flags, of), member) end
     return id
 end
 
@@ -167,14 +167,18 @@ function Q.put_at_tail(q, id, to)
     Q.add_to(to, 'used', #body)
 end
 
--- Claims whose time has come go back; of very many some are left for the next run.
-function Q.expire(limit)
-    local due = call('ZRANGEBYSCORE', P .. 'due', '-inf', str(now), 'LIMIT', 0, limit)
+-- All of them go back before anything is handed out. They are named "claim:NAME".
+function Q.give_back_all(members)
     local touched = {}
-    for _, member in ipairs(due) do
+    for _, member in ipairs(members) do
         local claim, name = member:match('^(%d+):(.*)$')
         touched[name] = touched[name] or Q.load(name)
         Q.give_back(touched[name], claim, false)
     end
     for _, q in pairs(touched) do Q.serve(q) end
+end
+
+-- Claims whose time has come go back; of very many some are left for the next run.
+function Q.expire(limit)
+    Q.give_back_all(call('ZRANGEBYSCORE', P .. 'due', '-inf', str(now), 'LIMIT', 0, limit))
 end

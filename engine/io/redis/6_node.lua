@@ -6,17 +6,10 @@ function Q.knows_asker()
     return known[1] == session and known[2] == life and not known[3]
 end
 
--- Ends claims of a node: all in its processing list, or only those that are bound to a life.
-local function end_claims(of, bound_only)
-    local touched = {}
-    for _, member in ipairs(call('ZRANGE', key('held', of), 0, -1)) do
-        local claim, name = member:match('^(%d+):(.*)$')
-        touched[name] = touched[name] or Q.load(name)
-        local q = touched[name]
-        local flags = call('HGET', key('claim', name), claim):match('%a+$')
-        if not bound_only or flags == 'bound' then Q.give_back(q, claim, false) end
-    end
-    for _, q in pairs(touched) do Q.serve(q) end
+-- Claims of a node go back, in its list `kind`: false while some are left for the next run.
+local function end_claims(kind, of)
+    Q.give_back_all(call('ZRANGE', key(kind, of), 0, CLAIMS - 1))
+    return call('ZCARD', key(kind, of)) == 0
 end
 
 -- They are not told: their node asks anew if it still wants to.
@@ -49,20 +42,23 @@ local function is_older(known_session, known_life)
 end
 
 -- What the asker's predecessor leaves. A daemon that came back within its session goes on with what
--- was not bound to its life; one that lost its session in the same life has lost all.
+-- was not bound to its life; one that lost its session in the same life has lost all. False while
+-- some is left.
 local function succeed(known)
     drop_waits(node)
-    end_claims(node, known[2] ~= life)
-    if known[2] ~= life then call('DEL', key('answers', node), key('ends', node)) end
+    if not end_claims('bound', node) then return false end
+    if known[2] == life then return end_claims('held', node) end
+    call('DEL', key('answers', node), key('ends', node))
+    return true
 end
 
--- The epoch "session:life" that may be succeeded although it looks newer, or nothing. Answers ok,
--- ended, or older with the epoch that is known.
+-- The epoch "session:life" that may be succeeded although it looks newer, or nothing. Answers ok; or
+-- more: it has to be said again; ended: that session is; older: and the epoch that is known.
 function others.hello()
     local k = key('node', node)
     local known = call('HMGET', k, 'session', 'life', 'ended')
     Q.insist()
-    if known[1] == session and known[3] then return {'ended'} end
+    if known[1] == session and known[3] == '1' then return {'ended'} end
     if known[1] == session and known[2] == life then
         Q.prune()
         return {'ok'}
@@ -70,7 +66,8 @@ function others.hello()
     if known[1] then
         local epoch = known[1] .. ':' .. known[2]
         if is_older(known[1], known[2]) and arg(1) ~= epoch then return {'older', epoch} end
-        succeed(known)
+        call('HSET', k, 'ended', '2') -- by its heir: nobody may ask until that is through
+        if not succeed(known) then return {'more'} end
     end
     if known[2] ~= life then call('HSET', k, 'low', str(oldest)) end
     call('HSET', k, 'session', session, 'life', life)
@@ -80,16 +77,15 @@ function others.hello()
     return {'ok'}
 end
 
--- a node, and its session which is over for good
+-- a node, and its session which is over for good. Answers ok, or more: it has to be said again.
 others['end'] = function()
     local k = key('node', arg(1))
-    local known = call('HMGET', k, 'session', 'ended')
-    if known[1] ~= arg(2) or known[2] then return {'ok'} end
+    if call('HGET', k, 'session') ~= arg(2) then return {'ok'} end
     Q.insist()
     call('HSET', k, 'ended', '1')
     drop_waits(arg(1))
-    end_claims(arg(1), false)
-    return {'ok'}
+    local done = end_claims('bound', arg(1)) and end_claims('held', arg(1))
+    return {done and 'ok' or 'more'}
 end
 
 -- What became of the request `number` as far as that is known: {word, value}, or nil. A consume that
@@ -130,7 +126,7 @@ function others.cancel()
 end
 
 -- Numbers of waits whose end the node knows. Answers the microseconds until the next claim goes
--- back, or -1, and all nodes: number, session, whether that is ended.
+-- back, or -1, and all nodes: number, session, whether nothing is left of it.
 function others.tick()
     if call('HGET', key('node', node), 'life') == life then
         for i = 1, #ARGV - 6 do call('HDEL', key('ends', node), arg(i)) end
@@ -140,7 +136,9 @@ function others.tick()
     local told = {'ok', due and str(math.max(tonumber(due) - now, 0)) or '-1'}
     for _, n in ipairs(call('SMEMBERS', P .. 'nodes')) do
         local epoch = call('HMGET', key('node', n), 'session', 'ended')
-        told[#told + 1], told[#told + 2], told[#told + 3] = n, epoch[1], epoch[2] or '0'
+        local left = call('ZCARD', key('held', n)) + call('ZCARD', key('bound', n))
+        told[#told + 1], told[#told + 2] = n, epoch[1]
+        told[#told + 1] = epoch[2] and left == 0 and '1' or '0'
     end
     return told
 end
