@@ -1,12 +1,12 @@
 #!/usr/bin/env bats
 # Queues in a Redis that all nodes share: the Redis crashes, stands still and comes back, nodes die
-# and are paused, and no message is lost or doubled. What a queue promises is in the suites 1xx, which
-# run on either store: COORDFS_STORE=redis.
+# and are paused, and no message is lost or doubled. What a queue promises is in the suites 10x and
+# 11x, which run on either store: COORDFS_STORE=redis.
 
 load helper
 
 setup_file() {
-    COORDFS_STORE=redis
+    export COORDFS_STORE=redis
     cluster_up -o timeout=3
 }
 
