@@ -91,28 +91,35 @@ static void is_older(struct cfs_redis_queue *queue, const char *epoch)
     say_hello(queue);
 }
 
+static void take_welcome(struct cfs_redis_queue *queue, const struct cfs_redis_told *told)
+{
+    if (strcmp(told->word, "ok") == 0)
+        is_known(queue);
+    else if (strcmp(told->word, "more") == 0)
+        say_hello(queue);
+    else if (strcmp(told->word, "older") == 0)
+        is_older(queue, told->value);
+    else
+        say_hello_later(queue); /* the session is over, as this node will hear */
+}
+
 static void on_hello(void *arg, const struct redisReply *reply)
 {
     struct cfs_redis_queue *queue = arg;
-    cfs_session_id greeting = queue->greeting;
+    bool in_time = queue->greeting == queue->session; /* for the session that the node has now */
     struct cfs_redis_told told;
 
     queue->greeting = 0;
     if (!reply)
         return;
-    if (greeting != queue->session)
+    if (!in_time) {
         say_hello(queue);
-    else if (reply->type == REDIS_REPLY_ERROR || !cfs_redis_told(&told, reply)) {
+    } else if (cfs_redis_told(&told, reply)) {
+        take_welcome(queue, &told);
+    } else {
         cfs_redis_complain(queue, reply->str ? reply->str : "what no hello is answered");
         say_hello_later(queue);
-    } else if (strcmp(told.word, "ok") == 0)
-        is_known(queue);
-    else if (strcmp(told.word, "more") == 0)
-        say_hello(queue);
-    else if (strcmp(told.word, "older") == 0)
-        is_older(queue, told.value);
-    else
-        say_hello_later(queue); /* the session is over, as this node will hear */
+    }
 }
 
 static void say_hello(struct cfs_redis_queue *queue)

@@ -8,7 +8,7 @@
 /* What is wrong with the request itself; CFS_OK: nothing. */
 enum cfs_error cfs_redis_check(const struct cfs_request *request);
 
-/* The script's name for `op`. */
+/* The script's name for `op`; NULL: it has none. */
 const char *cfs_redis_verb(enum cfs_op op);
 
 /* Whether it is done once, and so has a number. */

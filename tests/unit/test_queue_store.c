@@ -46,11 +46,12 @@ static void only_queues_are_for_a_store(void **state)
 
     (void)state;
     assert_false(cfs_queue_store_takes(&none, CFS_OP_PRODUCE));
-    for (int op = CFS_OP_ACQUIRE; op <= CFS_OP_LAST; op++) {
-        bool queues = (op >= CFS_OP_PRODUCE && op <= CFS_OP_QUEUE_CONFIG) ||
-                      (op >= CFS_OP_QUEUE_STAT && op <= CFS_OP_QUEUE_AWAIT);
-        assert_int_equal(cfs_queue_store_takes(&some, (enum cfs_op)op), queues);
-    }
+    for (int op = CFS_OP_ACQUIRE; op <= CFS_OP_LAST; op++)
+        assert_int_equal(cfs_queue_store_takes(&some, (enum cfs_op)op),
+                         cfs_op_is_of_queue((enum cfs_op)op));
+    assert_true(cfs_queue_store_takes(&some, CFS_OP_PRODUCE));
+    assert_true(cfs_queue_store_takes(&some, CFS_OP_QUEUE_AWAIT));
+    assert_false(cfs_queue_store_takes(&some, CFS_OP_ACQUIRE));
 }
 
 static void without_a_store_there_is_nothing_to_do(void **state)

@@ -120,6 +120,8 @@ static void nonsense_is_refused_before_it_is_sent(void **state)
     redis_refuses(node, &request, CFS_ERR_INVALID);
     request = redis_move("q", CFS_READY, 1, "q");
     redis_refuses(node, &request, CFS_ERR_INVALID);
+    request.op = CFS_OP_MOVED;
+    redis_refuses(node, &request, CFS_ERR_INVALID);
 }
 
 static void many_messages_are_produced_at_once_and_handed_out_together(void **state)
