@@ -1,6 +1,7 @@
 /* Requests from the asking to the answer. */
 #include "io/redis_queue_internal.h"
 
+#include <errno.h>
 #include <hiredis/hiredis.h>
 #include <stdlib.h>
 #include <string.h>
@@ -252,7 +253,7 @@ static void take_error(struct cfs_redis_queue *queue, struct cfs_redis_call *cal
 
     cfs_redis_complain(queue, error);
     /* Nothing has been done: the first write of a run is refused, or none. */
-    if (strncmp(error, "OOM", 3) == 0 && !call->cancelling)
+    if (!call->cancelling && (strncmp(error, "OOM", 3) == 0 || strstr(error, strerror(ENOSPC))))
         finish(queue, call, &told);
     else
         look_at(queue, cfs_clock_now() + AGAIN_AFTER);

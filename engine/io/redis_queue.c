@@ -77,8 +77,9 @@ static void is_known(struct cfs_redis_queue *queue)
     cfs_redis_send_all(queue);
 }
 
-/* What Redis knows of this node is newer, or is of another founding of the cluster. */
-static void is_older(struct cfs_redis_queue *queue, const char *epoch)
+/* To Redis it looks as if this node were of the past, or it knows another founding of the cluster.
+ */
+static void seems_over(struct cfs_redis_queue *queue, const char *epoch)
 {
     if (queue->events.session(queue->events.arg) != queue->session) {
         say_hello_later(queue);
@@ -97,8 +98,8 @@ static void take_welcome(struct cfs_redis_queue *queue, const struct cfs_redis_t
         is_known(queue);
     else if (strcmp(told->word, "more") == 0)
         say_hello(queue);
-    else if (strcmp(told->word, "older") == 0)
-        is_older(queue, told->value);
+    else if (strcmp(told->word, "over") == 0)
+        seems_over(queue, told->value);
     else
         say_hello_later(queue); /* the session is over, as this node will hear */
 }

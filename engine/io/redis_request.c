@@ -65,6 +65,8 @@ enum cfs_error cfs_redis_check(const struct cfs_request *request)
 {
     bool right = true;
 
+    if (!cfs_redis_verb(request->op)) /* groups say it to each other */
+        return CFS_ERR_INVALID;
     if (!cfs_queue_name_valid(request->name) &&
         (request->op != CFS_OP_QUEUE_LIST || *request->name))
         return CFS_ERR_INVALID;

@@ -266,6 +266,21 @@ static void a_cluster_begun_anew_takes_the_queues_over(void **state)
     redis_has_body(redis_ask(&w->nodes[2], &request), "old");
 }
 
+/* And the first session of all has the same number each time. */
+static void a_cluster_begun_anew_may_have_the_very_sessions_that_were_ended(void **state)
+{
+    struct redis_world *w = *state;
+    struct cfs_request request = redis_make("q");
+
+    redis_succeeds(&w->nodes[2], &request);
+    cfs_queue_store_leave(&w->nodes[2].store);
+    while (!cfs_queue_store_has_left(&w->nodes[2].store))
+        redis_run_for(w, 5);
+    redis_node_close(&w->nodes[2]);
+    redis_node_session(redis_node_open(w, 2), 12);
+    redis_succeeds(&w->nodes[2], &request);
+}
+
 /* The same, but it is this node that is of yesterday. */
 static void an_older_session_takes_nothing_over_unless_it_may_be_relied_on(void **state)
 {
@@ -310,6 +325,7 @@ int main(void)
         TEST(who_has_a_new_session_and_says_nothing_loses_the_old_ones_claims),
         TEST(what_a_former_life_asked_is_not_done),
         TEST(a_cluster_begun_anew_takes_the_queues_over),
+        TEST(a_cluster_begun_anew_may_have_the_very_sessions_that_were_ended),
         TEST(an_older_session_takes_nothing_over_unless_it_may_be_relied_on),
         TEST(a_clean_end_gives_back_at_once),
     };

@@ -36,8 +36,10 @@ function Q.prune()
     call('HSET', k, 'low', str(oldest))
 end
 
-local function is_older(known_session, known_life)
-    local s, l = tonumber(known_session), tonumber(known_life)
+-- Whether the asker's session looks as if it were over: a newer one is known, or it was ended.
+local function is_over(known)
+    local s, l = tonumber(known[1]), tonumber(known[2])
+    if known[1] == session and known[3] == '1' then return true end
     return s > tonumber(session) or (s == tonumber(session) and l > tonumber(life))
 end
 
@@ -52,20 +54,21 @@ local function succeed(known)
     return true
 end
 
--- The epoch "session:life" that may be succeeded although it looks newer, or nothing. Answers ok; or
--- more: it has to be said again; ended: that session is; older: and the epoch that is known.
+-- The epoch "session:life" that may be succeeded although the asker looks as if it were of the past,
+-- or nothing. Answers ok; or more: it has to be said again; ended: the session is; over: so it seems,
+-- and the epoch that is known.
 function others.hello()
     local k = key('node', node)
     local known = call('HMGET', k, 'session', 'life', 'ended')
     Q.insist()
-    if known[1] == session and known[3] == '1' then return {'ended'} end
-    if known[1] == session and known[2] == life then
+    if known[1] == session and known[2] == life and known[3] ~= '2' then
+        if known[3] then return {'ended'} end
         Q.prune()
         return {'ok'}
     end
     if known[1] then
         local epoch = known[1] .. ':' .. known[2]
-        if is_older(known[1], known[2]) and arg(1) ~= epoch then return {'older', epoch} end
+        if is_over(known) and arg(1) ~= epoch then return {'over', epoch} end
         call('HSET', k, 'ended', '2') -- by its heir: nobody may ask until that is through
         if not succeed(known) then return {'more'} end
     end
