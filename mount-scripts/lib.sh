@@ -48,10 +48,10 @@ packages_of() {
     case $1 in
         build) names=(gcc libc6-dev cmake ninja-build pkg-config libfuse3-dev libcurl4-gnutls-dev
                       libjansson-dev libmicrohttpd-dev nettle-dev libxxhash-dev liblmdb-dev
-                      uthash-dev libsystemd-dev) ;;
+                      libhiredis-dev uthash-dev libsystemd-dev) ;;
         # ip and nsenter make the network namespaces of `cluster --netns`.
         run)   names=(fuse3 curl util-linux iproute2 procps) ;;
-        test)  names=(libcmocka-dev bats shellcheck attr clang-tidy python3) ;;
+        test)  names=(libcmocka-dev bats shellcheck attr clang-tidy python3 redis-server) ;;
         bench) names=(etcd-server) ;;
         *)     die "no package list '$1': there are build, run, test and bench" ;;
     esac
