@@ -21,6 +21,7 @@ enum cfs_fixed_id {
     CFS_FIXED_QUEUES_PAGE_JSON,
     CFS_FIXED_RING,
     CFS_FIXED_RING_JSON,
+    CFS_FIXED_QUEUES,
 };
 
 /* Adds all of it to fs->nodes. */
