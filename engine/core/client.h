@@ -17,14 +17,17 @@
 #include "core/command.h"
 #include "core/env.h"
 #include "core/placement.h"
+#include "core/queue.h"
 
 struct cfs_call;
+struct cfs_moving;
 
 /* What goes to one group. */
 struct cfs_channel {
     cfs_group_id group;
     cfs_node_id leader; /* that serves; 0: unknown */
     uint64_t leader_term;
+    bool silent;      /* it was asked, and has not answered in time, or cannot be reached */
     bool available;   /* false: a call has ended when no leader had answered for the timeout, nor
                          has one since */
     cfs_time contact; /* when a leader last answered, dated back to the sending if known; later by
@@ -55,15 +58,17 @@ struct cfs_client {
     cfs_session_id replaces; /* the node's session in the cluster, as last heard; 0: none */
     bool resume;             /* the daemon has just started: it may find its old session alive */
     bool leaving;            /* asked to close: opens no other */
-    bool removed;            /* the cluster said that the node is none of its own any more */
-    cfs_time open_sent;      /* OPENING: first sending */
-    cfs_time renewed;        /* OPEN: sending time of what last renewed it */
-    cfs_time session_due;    /* next keepalive or resend of OPEN_SESSION */
+    bool removed; /* the cluster said that the node is none of its own any more, and nothing else
+                     since */
+    cfs_time open_sent;   /* OPENING: first sending */
+    cfs_time renewed;     /* OPEN: sending time of what last renewed it */
+    cfs_time session_due; /* next keepalive or resend of OPEN_SESSION */
 
     struct cfs_channel *channels; /* owned; by group */
     uint32_t channel_count;
     uint64_t next_read;
     struct cfs_call *by_id, *by_read;
+    struct cfs_moving *moving; /* messages that this node moves between groups */
     uint32_t call_count;
     cfs_time calls_due; /* next look at all calls */
 };
@@ -102,11 +107,17 @@ cfs_time cfs_client_deadline(const struct cfs_client *client);
 /* The sequence of the acquire `id` if it waits in a lock's queue; 0 otherwise. */
 uint64_t cfs_client_wait_sequence(const struct cfs_client *client, uint64_t id);
 
+/* client_move.c: sees a message that moves from `group`, which this node leads, through to its end;
+ * again for one that is on its way: nothing. False: there are enough for now. */
+bool cfs_client_move(struct cfs_client *client, cfs_group_id group,
+                     const struct cfs_move_info *move);
+
 /* Shared by the parts of the implementation. */
 struct cfs_call {
     uint64_t id;       /* the shell's; 0: nobody waits for the answer */
     uint64_t sequence; /* of a change, 0: not sent yet; of a read its id */
     struct cfs_channel *channel;
+    struct cfs_moving *moving; /* of which this call is a step; NULL: none */
     bool read;
     bool is_queued;
     bool waits;      /* was queued, be it in an earlier session: loss of contact ends it */
@@ -133,6 +144,10 @@ enum cfs_error cfs_client_check(const struct cfs_client *client, const struct cf
 /* The call has the request, and copies of what it points to. */
 void cfs_client_own(struct cfs_client *client, struct cfs_call *call,
                     const struct cfs_request *request);
+/* A step of a move was answered; or its call is given up. */
+void cfs_client_move_answered(struct cfs_client *client, struct cfs_call *call,
+                              const struct cfs_answer *answer);
+void cfs_client_move_dropped(struct cfs_client *client, struct cfs_call *call);
 void cfs_client_send(struct cfs_client *client, struct cfs_call *call);
 void cfs_client_send_unsent(struct cfs_client *client, struct cfs_channel *channel);
 void cfs_client_look_at(struct cfs_client *client, cfs_time due);
@@ -154,5 +169,7 @@ void cfs_client_lose_session(struct cfs_client *client);
 void cfs_client_contact(struct cfs_channel *channel, cfs_time at);
 /* Asks who leads the channel's group, if calls wait to know. */
 void cfs_client_locate(struct cfs_client *client, struct cfs_channel *channel);
+/* The leader does not answer: there may be another by now. */
+void cfs_client_doubt(struct cfs_client *client, struct cfs_channel *channel);
 
 #endif

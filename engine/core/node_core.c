@@ -60,7 +60,7 @@ struct cfs_core *cfs_core_new(const struct cfs_core_config *config)
                                  .random = config->seed,
                                  .trace = config->trace,
                                  .trace_arg = config->trace_arg};
-    core->misplaced_due = CFS_NEVER;
+    core->look_due = CFS_NEVER;
     init_groups(core);
     cfs_client_init(&core->client, &core->env, &core->config, &core->placement);
     return core;
@@ -71,8 +71,8 @@ void cfs_core_free(struct cfs_core *core)
     if (!core)
         return;
     cfs_client_close(&core->client);
-    EACH_GROUP(core, group)
-    cfs_group_close(group);
+    EACH_GROUP (core, group)
+        cfs_group_close(group);
     free(core->groups);
     cfs_env_close(&core->env);
     free(core->rounds);
@@ -120,9 +120,9 @@ int cfs_core_restore(struct cfs_core *core, const struct cfs_record *record)
 
 int cfs_core_restored(const struct cfs_core *core)
 {
-    EACH_GROUP(core, group)
-    if (!cfs_group_restored(group))
-        return -1;
+    EACH_GROUP (core, group)
+        if (!cfs_group_restored(group))
+            return -1;
     return 0;
 }
 
@@ -177,11 +177,11 @@ static void receive(struct cfs_core *core, struct cfs_message *message)
 /* Others that have no replica hear who serves, without asking. */
 static void settle_group(struct cfs_core *core, struct cfs_group *group)
 {
-    bool served = group->home.serving;
-
     cfs_group_settle(group);
-    if (group->id && group->home.serving && !served)
-        cfs_core_announce(core, group->id);
+    if (!group->id || !group->home.serving || group->announced == group->raft.term)
+        return;
+    group->announced = group->raft.term;
+    cfs_core_announce(core, group->id);
 }
 
 static void settle(struct cfs_core *core)
@@ -191,8 +191,9 @@ static void settle(struct cfs_core *core)
 
     while (more) {
         more = false;
-        EACH_GROUP(core, group)
-        settle_group(core, group);
+        EACH_GROUP (core, group)
+            settle_group(core, group);
+        cfs_core_drive_moves(core);
         cfs_core_follow_leaders(core);
         while (cfs_env_take_inbox(&core->env, &message)) {
             receive(core, &message);
@@ -201,27 +202,26 @@ static void settle(struct cfs_core *core)
     }
 }
 
-/* One checkpoint at a time, of all groups together: they share the log that it shortens. A group that is being replaced on the disk can
- * say nothing of itself, and without it no record may go. */
+/* One checkpoint at a time, of all groups together: they share the log that it shortens. A group
+ * that is being replaced on the disk can say nothing of itself, and without it no record may go. */
 static void order_checkpoint(struct cfs_core *core)
 {
     struct cfs_effect *effect;
     uint64_t unsaved = 0;
 
-    EACH_GROUP(core, group)
-    {
+    EACH_GROUP (core, group) {
         if (cfs_snapshot_switching(group))
             return;
         unsaved += group->unsaved_bytes;
     }
-    if (!core->config.checkpoint_bytes || unsaved < core->config.checkpoint_bytes ||
-        core->checkpoint_id)
+    if (core->checkpoint_id || !core->config.checkpoint_bytes ||
+        unsaved < core->config.checkpoint_bytes)
         return;
     effect = cfs_effects_add(core->env.effects, CFS_FX_CHECKPOINT);
     effect->id = core->checkpoint_id = ++core->env.last_id;
     effect->checkpoint.keep_lsn = UINT64_MAX;
-    EACH_GROUP(core, group)
-    cfs_group_save(group, &effect->checkpoint);
+    EACH_GROUP (core, group)
+        cfs_group_save(group, &effect->checkpoint);
 }
 
 static void checkpointed(struct cfs_core *core, uint64_t id)
@@ -229,28 +229,28 @@ static void checkpointed(struct cfs_core *core, uint64_t id)
     if (id != core->checkpoint_id)
         return;
     core->checkpoint_id = 0;
-    EACH_GROUP(core, group)
-    cfs_group_saved(group);
+    EACH_GROUP (core, group)
+        cfs_group_saved(group);
 }
 
 static void staged(struct cfs_core *core, uint64_t id)
 {
-    EACH_GROUP(core, group)
-    cfs_snapshot_staged(group, id);
+    EACH_GROUP (core, group)
+        cfs_snapshot_staged(group, id);
 }
 
 static void fetched(struct cfs_core *core, struct cfs_fetched *fetched)
 {
-    EACH_GROUP(core, group)
-    cfs_snapshot_fetched(group, fetched);
+    EACH_GROUP (core, group)
+        cfs_snapshot_fetched(group, fetched);
     cfs_part_clear(&fetched->part);
 }
 
 static void tell_caught_up(struct cfs_core *core)
 {
-    EACH_GROUP(core, group)
-    if (cfs_raft_caught_up(&group->raft))
-        cfs_effects_add(core->env.effects, CFS_FX_CAUGHT_UP)->id = group->id;
+    EACH_GROUP (core, group)
+        if (cfs_raft_caught_up(&group->raft))
+            cfs_effects_add(core->env.effects, CFS_FX_CAUGHT_UP)->id = group->id;
 }
 
 static void tell_nodes(struct cfs_core *core)
@@ -263,42 +263,43 @@ static void tell_nodes(struct cfs_core *core)
     core->nodes_of = machine;
     core->nodes_version = machine->nodes.version;
     cfs_effects_add(core->env.effects, CFS_FX_NODES);
-    if (!machine->nodes.version)
-        return;
-    cfs_placement_follow(&core->placement, core->config.groups, &machine->nodes);
-    core->misplaced_due = core->env.now;
+    cfs_core_place(core);
 }
 
-/* A node that was removed goes on until the groups it has replicas of have moved. */
-static void tell_removed(struct cfs_core *core)
+/* A node that was removed goes on until the groups it has replicas of have moved. Its table may
+ * never tell: who is no replica of group 0 any more need not hear why. */
+static void follow_removal(struct cfs_core *core)
 {
-    if (!core->client.removed || cfs_core_is_needed(core))
+    if (core->client.removed != core->removed) {
+        core->removed = core->client.removed;
+        cfs_core_place(core);
+    }
+    if (!core->removed || core->told_removed || cfs_core_is_needed(core))
         return;
-    core->client.removed = false;
+    core->told_removed = true;
     cfs_effects_add(core->env.effects, CFS_FX_REMOVED);
 }
 
 static void tick(struct cfs_core *core)
 {
-    EACH_GROUP(core, group)
-    cfs_group_tick(group);
+    EACH_GROUP (core, group)
+        cfs_group_tick(group);
     cfs_core_follow_leaders(core);
     cfs_client_tick(&core->client);
-    if (core->env.now >= core->misplaced_due)
-        cfs_core_look_for_misplaced(core);
+    if (core->env.now >= core->look_due)
+        cfs_core_look_around(core);
 }
 
 static void persisted(struct cfs_core *core, uint64_t lsn)
 {
     cfs_env_persisted(&core->env, lsn);
-    EACH_GROUP(core, group)
-    cfs_group_persisted(group);
+    EACH_GROUP (core, group)
+        cfs_group_persisted(group);
 }
 
 static void unreachable(struct cfs_core *core, cfs_node_id peer, bool refused)
 {
-    EACH_GROUP(core, group)
-    {
+    EACH_GROUP (core, group) {
         if (refused)
             cfs_raft_refused(&group->raft, peer);
         else
@@ -309,8 +310,8 @@ static void unreachable(struct cfs_core *core, cfs_node_id peer, bool refused)
 
 static void flush(struct cfs_core *core)
 {
-    EACH_GROUP(core, group)
-    cfs_group_flush(group);
+    EACH_GROUP (core, group)
+        cfs_group_flush(group);
 }
 
 static void dispatch(struct cfs_core *core, const struct cfs_event *event)
@@ -368,8 +369,10 @@ static void dispatch(struct cfs_core *core, const struct cfs_event *event)
 static void start(struct cfs_core *core)
 {
     core->started = true;
-    EACH_GROUP(core, group)
-    cfs_raft_start(&group->raft);
+    if (core->config.groups)
+        core->look_due = core->env.now;
+    EACH_GROUP (core, group)
+        cfs_raft_start(&group->raft);
     cfs_client_start(&core->client);
 }
 
@@ -396,12 +399,13 @@ void cfs_core_step(struct cfs_core *core, const struct cfs_event *event,
         start(core);
     cfs_client_halted(&core->client, halted);
     cfs_client_check_session(&core->client);
+    cfs_core_note_founding(core);
     dispatch(core, event);
     settle(core);
     order_checkpoint(core);
     tell_caught_up(core);
     tell_nodes(core);
-    tell_removed(core);
+    follow_removal(core);
     core->env.effects = NULL;
 }
 
@@ -412,7 +416,7 @@ cfs_time cfs_core_deadline(const struct cfs_core *core)
     for (uint32_t i = 0; i < core->group_count; i++)
         if (cfs_group_deadline(&core->groups[i]) < due)
             due = cfs_group_deadline(&core->groups[i]);
-    return core->misplaced_due < due ? core->misplaced_due : due;
+    return core->look_due < due ? core->look_due : due;
 }
 
 bool cfs_core_wants_flush(const struct cfs_core *core)

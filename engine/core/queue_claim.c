@@ -37,6 +37,19 @@ static struct cfs_queue_grant *grant_get(struct cfs_queues *queues,
     return grant;
 }
 
+/* Behind those with smaller numbers: as a rule there are no others. Loaded ones are sorted in the
+ * end. */
+static void enlist(const struct cfs_queues *queues, struct cfs_queue *queue,
+                   struct cfs_queue_claim *claim)
+{
+    struct cfs_queue_claim *after = queue->inflight ? queue->inflight->prev : NULL;
+
+    while (!queues->loading && after && after->item.id > claim->item.id)
+        after = after == queue->inflight ? NULL : after->prev;
+    DL_APPEND_ELEM(queue->inflight, after, claim);
+    queue->inflight_count++;
+}
+
 struct cfs_queue_claim *cfs_queue_claim_new(struct cfs_queues *queues,
                                             struct cfs_queue_message *message, cfs_claim_id id,
                                             cfs_time expiry, const struct cfs_queue_grant *like)
@@ -52,8 +65,7 @@ struct cfs_queue_claim *cfs_queue_claim_new(struct cfs_queues *queues,
     message->claim = claim;
     cfs_id_add(&queues->claims, &claim->item);
     cfs_due_add(&queues->expiries, &claim->due);
-    DL_APPEND(queue->inflight, claim);
-    queue->inflight_count++;
+    enlist(queues, queue, claim);
     queue->bytes += message->len;
     cfs_queue_message_changed(queues, message);
     return claim;
@@ -229,66 +241,4 @@ enum cfs_error cfs_queues_extend(struct cfs_queues *queues, struct cfs_moment mo
                                  const char *name, const struct cfs_settle *settle)
 {
     return each_claim(queues, moment, name, settle, extend);
-}
-
-/* The message that is to be moved, or NULL and the error. */
-static struct cfs_queue_message *find_moved(const struct cfs_queues *queues,
-                                            const struct cfs_queue *from,
-                                            const struct cfs_message_move *move,
-                                            enum cfs_error *error)
-{
-    struct cfs_queue_claim *claim;
-
-    if (move->place == CFS_DEAD) {
-        *error = CFS_ERR_NO_MESSAGE;
-        return cfs_queue_message_find(queues, from, move->id, CFS_DEAD);
-    }
-    *error = CFS_ERR_NOT_CLAIMED;
-    claim = cfs_queue_claim_find(queues, from, move->id);
-    return claim ? claim->message : NULL;
-}
-
-static void take_out(struct cfs_queues *queues, struct cfs_queue_message *message)
-{
-    if (message->place == CFS_DEAD)
-        cfs_queue_message_exhume(message);
-    else
-        cfs_queue_claim_drop(queues, message->claim);
-}
-
-/* Within one queue it needs no more room than it has, but a dead letter, which has none. */
-static bool has_room(const struct cfs_queue *from, const struct cfs_queue *to,
-                     const struct cfs_queue_message *message)
-{
-    if (from == to && message->place != CFS_DEAD)
-        return true;
-    return !to->producers && cfs_queue_fits(to, 1, message->len);
-}
-
-enum cfs_error cfs_queues_move(struct cfs_queues *queues, struct cfs_moment moment,
-                               const char *name, const struct cfs_message_move *move)
-{
-    struct cfs_queue *from = cfs_queue_find(queues, name), *to = cfs_queue_find(queues, move->to);
-    enum cfs_error error;
-    struct cfs_queue_message *message = find_moved(queues, from, move, &error);
-
-    if (!message)
-        return error;
-    if (!to)
-        return CFS_ERR_NO_QUEUE;
-    if (!has_room(from, to, message))
-        return CFS_ERR_FULL;
-    if (from == to && message->place == CFS_INFLIGHT) {
-        cfs_queue_claim_return(queues, message->claim);
-    } else {
-        take_out(queues, message);
-        message->deliveries = 0;
-        cfs_queue_message_append(queues, to, message, ++queues->last);
-        to->mtime = moment.wall;
-        cfs_queue_changed(queues, to);
-    }
-    cfs_queue_settle(queues, to, moment);
-    if (from != to)
-        cfs_queue_settle(queues, from, moment);
-    return CFS_OK;
 }

@@ -7,6 +7,7 @@
  *   returned   ready again: a tree in the order of turns, all of them before what is fresh
  *   in flight  it has a claim, and the claim is in the queue's list, in the order of claims
  *   dead       a tree in the order of ids
+ *   moving     to another group (queue_move.c): a list of moves
  *
  * A turn is given out at the tail and kept until the message is done with: so what goes back finds
  * its old place. Ids, turns, claims and serials are numbers from one counter.
@@ -27,6 +28,7 @@
 #include "core/alloc.h"
 #include "core/codec.h"
 #include "core/due_heap.h"
+#include "core/entry.h"
 #include "core/id_table.h"
 #include "core/queue.h"
 #include "core/tree.h"
@@ -41,8 +43,12 @@
 /* Bodies that wait for room in all queues of a group: they are in memory. */
 #define CFS_PRODUCE_WAITING_MAX 67108864u
 
+/* The place of a message that moves to another group; nobody can ask for it. */
+#define CFS_QUEUE_MOVING ((enum cfs_message_place)0)
+
 struct cfs_queue;
 struct cfs_queue_claim;
+struct cfs_queue_move;
 
 struct cfs_queue_message {
     struct cfs_id_item item; /* its id */
@@ -52,8 +58,9 @@ struct cfs_queue_message {
         struct cfs_tree_node node;      /* returned, dead */
         struct cfs_queue_message *next; /* fresh */
         struct cfs_queue_claim *claim;  /* in flight */
+        struct cfs_queue_move *move;    /* moving */
     };
-    uint8_t *body; /* owned; NULL: it is on the disk, or empty */
+    const uint8_t *body; /* in what `bodies` keeps; NULL: it is on the disk, or empty */
     cfs_wall_time sent;
     uint32_t deliveries;
     uint32_t len : 20;
@@ -110,6 +117,31 @@ struct cfs_queue_wait {
     UT_hash_handle hh_key;                              /* in the queue, by key */
 };
 
+/* A message on its way to a queue of another group, and where it came from. */
+struct cfs_queue_move {
+    uint64_t id;
+    struct cfs_asker_key asker; /* who is to be told */
+    cfs_node_id node;
+    struct cfs_queue_message *message;
+    enum cfs_message_place place; /* INFLIGHT, with the two below, or DEAD */
+    cfs_claim_id claim;
+    struct cfs_queue_grant grant; /* what belongs to the asking, nothing that links it */
+    struct cfs_queue_move *prev, *next;
+    char to[CFS_NAME_MAX + 1];
+};
+
+/* How moves from another group ended here, as long as that group may ask again. */
+struct cfs_delivered {
+    uint64_t id;
+    enum cfs_error error;
+};
+struct cfs_deliveries {
+    uint64_t oldest; /* below it nobody asks */
+    struct cfs_delivered *items;
+    size_t count, capacity;
+    bool changed; /* since the last save */
+};
+
 /* A key that was produced with. The table keeps them in the order in which that was. */
 struct cfs_produce_key {
     uint64_t key;
@@ -136,6 +168,7 @@ struct cfs_queue {
     uint64_t ready_count, inflight_count, dead_count;
     uint64_t bytes, dead_bytes; /* of bodies: in all places, among the dead */
     uint32_t consumer_count, producer_count;
+    uint32_t moving_count;
     bool watched; /* cfs_queues_watch */
     bool touched; /* within one operation: already noted as changed */
     bool saved, changed;
@@ -152,6 +185,14 @@ struct cfs_queue_session {
     struct cfs_queue_wait *waits;
     bool ending; /* it is being gone through: the record stays */
     UT_hash_handle hh;
+};
+
+/* What bodies lie in that are in memory: entries of the log, and data that waited for room. Such
+ * memory goes as a whole, when all bodies in it are saved. */
+struct cfs_body_memory {
+    struct cfs_entry **entries; /* references */
+    uint8_t **buffers;          /* owned */
+    size_t entry_count, entry_capacity, buffer_count, buffer_capacity;
 };
 
 /* Ids of messages that changed since the last save; some may be gone by now. */
@@ -173,14 +214,19 @@ struct cfs_queues {
     struct cfs_queue_wait *waits;
     struct cfs_queue_session *sessions;
     struct cfs_due_heap expiries;
-    uint64_t waiting_bytes; /* of bodies that wait for room */
-    struct {                /* what the next save has to say */
+    struct cfs_queue_move *moves; /* to other groups, by id */
+    uint32_t move_count;
+    struct cfs_deliveries deliveries[CFS_GROUPS_MAX + 1]; /* from other groups */
+    uint64_t waiting_bytes;                               /* of bodies that wait for room */
+    struct cfs_entry *source;                             /* cfs_queues_set_source */
+    struct cfs_body_memory bodies, saved_bodies;          /* saved_bodies: of the last save */
+    struct {                                              /* what the next save has to say */
         struct cfs_queue *queues;
         struct cfs_queue_wait *waits;
         struct cfs_produce_key *keys;
         struct cfs_id_list messages;
         struct cfs_id_list bodies; /* said by the last save: to be forgotten when it is durable */
-        struct cfs_writer gone; /* pieces: what was saved and is no more */
+        struct cfs_writer gone;    /* pieces: what was saved and is no more */
     } changes;
     char **woken; /* names of queues that were watched */
     size_t woken_count, woken_capacity;
@@ -203,7 +249,7 @@ void cfs_queue_wake(struct cfs_queues *queues, struct cfs_queue *queue);
 struct cfs_queue_message *cfs_queue_message_find(const struct cfs_queues *queues,
                                                  const struct cfs_queue *queue, cfs_message_id id,
                                                  enum cfs_message_place place);
-/* A new one, in no place. Takes a copy of the body. */
+/* A new one, in no place. The body is in what `bodies` keeps. */
 struct cfs_queue_message *cfs_queue_message_new(struct cfs_queues *queues, cfs_message_id id,
                                                 const uint8_t *body, uint32_t len);
 void cfs_queue_message_append(struct cfs_queues *queues, struct cfs_queue *queue,
@@ -218,6 +264,13 @@ void cfs_queue_message_exhume(struct cfs_queue_message *message);
 struct cfs_queue_message *cfs_queue_message_first(const struct cfs_queue *queue);
 /* The end of one that is in no place. */
 void cfs_queue_message_drop(struct cfs_queues *queues, struct cfs_queue_message *message);
+/* Keeps bodies in memory until they are saved: where they lie, in the source or as a copy. */
+const uint8_t *cfs_queue_bodies_keep(struct cfs_queues *queues, const uint8_t *bodies, size_t len);
+/* The same of a buffer that is given up. */
+void cfs_queue_bodies_take(struct cfs_queues *queues, uint8_t *buffer);
+/* All of it to the end of another. */
+void cfs_queue_bodies_move(struct cfs_body_memory *to, struct cfs_body_memory *from);
+void cfs_queue_bodies_free(struct cfs_body_memory *memory);
 struct cfs_queue_message *cfs_queue_message_of(struct cfs_tree_node *node);
 int cfs_queue_message_compare(const void *turn, const struct cfs_tree_node *node);
 
@@ -247,6 +300,14 @@ struct cfs_queue_wait *cfs_queue_wait_restore(struct cfs_queues *queues,
                                               const struct cfs_queue_wait *saved);
 void cfs_queue_let_in(struct cfs_queues *queues, struct cfs_queue_wait *wait,
                       struct cfs_moment moment);
+
+/* queue_move.c: messages between groups. */
+/* The message is in no place. */
+void cfs_queue_move_add(struct cfs_queues *queues, const struct cfs_queue_move *like);
+void cfs_queue_move_drop(struct cfs_queues *queues, struct cfs_queue_move *move);
+const struct cfs_queue_message *cfs_queue_move_message(const struct cfs_queues *queues,
+                                                       uint64_t id);
+void cfs_delivery_add(struct cfs_deliveries *from, uint64_t id, enum cfs_error error);
 
 /* queue_end.c: what ends with a session. */
 struct cfs_queue_session *cfs_queue_session_get(struct cfs_queues *queues, cfs_session_id id);

@@ -450,6 +450,7 @@ int cfs_engine_open(struct cfs_engine **out, const struct cfs_config *config)
 {
     struct cfs_engine *engine = cfs_alloc_zeroed(1, sizeof *engine);
 
+    cfs_process_return_memory();
     engine->config = config;
     engine->watch.fd = -1;
     engine->started = cfs_clock_now();

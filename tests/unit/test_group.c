@@ -31,7 +31,8 @@ static const struct cfs_group_head a_head = {.base = {101, 102, 103},
                                              .term = 104,
                                              .vote = 5,
                                              .members = {.voters = 2, .outgoing = 4, .learners = 8},
-                                             .install = UINT64_MAX};
+                                             .install = UINT64_MAX,
+                                             .dropped = {105, 106}};
 
 static void a_head_comes_back_as_it_was(void **state)
 {
@@ -45,6 +46,7 @@ static void a_head_comes_back_as_it_was(void **state)
     assert_true(head.base.index == 101 && head.base.term == 102 && head.base.time == 103);
     assert_true(head.term == 104 && head.vote == 5 && head.install == UINT64_MAX);
     assert_true(cfs_membership_equal(&head.members, &a_head.members));
+    assert_true(head.dropped.index == 105 && head.dropped.term == 106);
     free(writer.data);
 }
 
@@ -63,7 +65,7 @@ static void what_is_no_head_is_refused(void **state)
     }
     cfs_put_u8(&writer, 0);
     assert_int_equal(cfs_group_head_decode(&head, writer.data, writer.len), -1);
-    writer.data[0] = 2; /* another version */
+    writer.data[0] = 1; /* another version */
     assert_int_equal(cfs_group_head_decode(&head, writer.data, writer.len - 1), -1);
     free(writer.data);
 }
@@ -94,7 +96,7 @@ static void who_leads_no_longer_serves_no_longer(void **state)
 
 /* Checkpoints. */
 
-static void what_was_applied_since_a_checkpoint_is_counted(void **state)
+static void what_was_applied_since_the_last_checkpoint_is_counted(void **state)
 {
     uint64_t before;
 
@@ -259,7 +261,7 @@ int main(void)
         T(what_is_no_head_is_refused),
         T(what_is_committed_is_applied_once),
         T(who_leads_no_longer_serves_no_longer),
-        T(what_was_applied_since_a_checkpoint_is_counted),
+        T(what_was_applied_since_the_last_checkpoint_is_counted),
         T(a_checkpoint_tells_its_place_in_the_log_and_what_was_promised),
         T(records_of_what_is_not_applied_are_kept),
         T(a_durable_checkpoint_lets_the_log_go),
