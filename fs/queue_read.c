@@ -115,15 +115,15 @@ static void reply_end(struct cfs_queue_file *queue, fuse_req_t req)
 static bool serve(struct cfs_handle *handle, fuse_req_t req, size_t size, uint64_t offset)
 {
     struct cfs_queue_file *queue = handle->queue;
+    /* A later piece of the read that took the last bytes has not read the end. */
+    bool nothing = queue->claim ? offset != 0 : passes_by(handle);
 
     if (queue->claim && queue->at < queue->len)
         reply_bytes(queue, req, size);
-    else if (queue->claim && offset)
-        fuse_reply_buf(req, NULL, 0); /* a later piece of the read that took the last bytes */
+    else if (nothing)
+        fuse_reply_buf(req, NULL, 0);
     else if (queue->claim && (queue->lost || handle->node->part == CFS_PART_CLAIM))
         reply_end(queue, req);
-    else if (!queue->claim && passes_by(handle))
-        fuse_reply_buf(req, NULL, 0);
     else
         return false;
     return true;

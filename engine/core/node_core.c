@@ -202,7 +202,7 @@ static void settle(struct cfs_core *core)
     }
 }
 
-/* One checkpoint at a time, of all groups together. A group that is being replaced on the disk can
+/* One checkpoint at a time, of all groups together: they share the log that it shortens. A group that is being replaced on the disk can
  * say nothing of itself, and without it no record may go. */
 static void order_checkpoint(struct cfs_core *core)
 {
@@ -354,6 +354,9 @@ static void dispatch(struct cfs_core *core, const struct cfs_event *event)
         break;
     case CFS_EV_FETCHED:
         fetched(core, event->fetched);
+        break;
+    case CFS_EV_READ:
+        cfs_home_bodies_read(&core->groups[event->read->group].home, event->read);
         break;
     case CFS_EV_LEAVE:
         cfs_client_leave(&core->client);

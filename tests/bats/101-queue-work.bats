@@ -6,16 +6,8 @@ load helper
 
 setup_file() { cluster_up; }
 
-configure() { printf '%s\n' "${@:2}" | dd of="${1%/*}/.${1##*/}/config" bs=4K status=none; }
-
 # claim QUEUE: the path of the message that it hands out, absolute.
 claim() { printf '%s/%s' "${1%/*}" "$(cat "${1%/*}/.${1##*/}/claim")"; }
-
-# The names in a directory, in the order in which they are listed.
-listed() { (cd "$1" && ls -U) | paste -sd ' '; }
-
-# What the messages of a directory say, in its order.
-contents() { local name; for name in $(ls -U "$1"); do cat "$1/$name"; echo; done | paste -sd ' '; }
 
 @test "claim answers a path, one line, and that file is the message" {
     local path
@@ -214,10 +206,10 @@ for _ in range(2):
         succeeds mv "$path" "$B/queues/again"
     done
     has "$C/queues/again" dead 3 || fail 'all three should be dead'
-    succeeds mv "$C/queues/.again/dead/$(ls "$C/queues/.again/dead" | head -n 1)" "$C/queues/again"
+    cd "$C/queues/.again"
+    succeeds mv "dead/$(listed dead | head -n 1)" ../again
     has "$A/queues/again" ready 1 || fail 'one should be ready'
-    cd "$C/queues/.again" # in one command
-    succeeds mv dead/* ready/
+    succeeds mv dead/* ready/ # in one command
     cd "$ROOT"
     has "$A/queues/again" dead 0 || fail 'none should be dead'
     is "$(contents "$A/queues/.again/ready" | tr ' ' '\n' | sort | paste -sd ' ')" \
@@ -260,14 +252,15 @@ for _ in range(2):
 }
 
 @test "config shows the five settings, and a write changes those that it names" {
-    local all=$'visibility_timeout=30\nmax_deliveries=20\nmax_messages=0\nmax_bytes=0\nframing=write'
+    local all=$'visibility_timeout=30\nmax_deliveries=20\nmax_messages=0\nmax_bytes=0\n'
+    all+=framing=write
     touch "$A/queues/config"
     is "$(cat "$B/queues/.config/config")" "$all" 'the settings at first'
     is "$(stat -c %s "$C/queues/.config/config")" "$(( ${#all} + 1 ))" 'its size'
     echo visibility_timeout=0.5 > "$C/queues/.config/config"
-    is "$(head -n 1 "$A/queues/.config/config")" visibility_timeout=0.5 'the setting on another node'
+    is "$(head -n 1 "$A/queues/.config/config")" visibility_timeout=0.5 'on another node'
     configure "$B/queues/config" max_messages=10 framing=line '# a comment'
-    is "$(cat "$A/queues/.config/config" | paste -sd ' ')" \
+    is "$(paste -sd ' ' "$A/queues/.config/config")" \
         'visibility_timeout=0.5 max_deliveries=20 max_messages=10 max_bytes=0 framing=line' 'all'
     sed 's/^max_bytes=.*/max_bytes=1000/' "$A/queues/.config/config" > "$BATS_TEST_TMPDIR/new"
     succeeds cp "$BATS_TEST_TMPDIR/new" "$A/queues/.config/config"
@@ -316,16 +309,14 @@ for _ in range(2):
 
 @test ".NAME/ is not listed, and is there as long as the queue is" {
     touch "$A/queues/opened"
-    is "$(ls -A "$B/queues" | grep -c '^\.' || true)" 0 'names with a leading dot'
+    is "$(find "$B/queues" -mindepth 1 -maxdepth 1 -name '.*')" '' 'names with a leading dot'
     is "$(ls -A "$B/queues/.opened" | paste -sd ' ')" 'claim config dead inflight ready' 'in it'
-    (
-        cd "$C/queues/.opened/ready" # a directory one is in stays
-        is "$(ls)" '' 'what waits'
-        send here "$A/queues/opened"
-        is "$(cat ./*)" here 'what waits'
-        cd ..
-        is "$(basename "$(pwd -P)")" .opened 'the directory above'
-    )
+    cd "$C/queues/.opened/ready" # a directory one is in stays
+    is "$(ls)" '' 'what waits'
+    send here "$A/queues/opened"
+    is "$(cat ./*)" here 'what waits'
+    is "$(basename "$(cd .. && pwd -P)")" .opened 'the directory above'
+    cd "$ROOT"
     cat "$A/queues/opened"
     rm "$A/queues/opened"
     refuses 'No such file' ls "$B/queues/.opened"

@@ -6,10 +6,6 @@ load helper
 
 setup_file() { cluster_up -o timeout=1; }
 
-configure() { printf '%s\n' "${@:2}" | dd of="${1%/*}/.${1##*/}/config" bs=4K status=none; }
-
-contents() { local name; for name in $(ls -U "$1"); do cat "$1/$name"; echo; done | paste -sd ' '; }
-
 # --- sizes ----------------------------------------------------------------------------------------
 
 @test "a message has up to 1 MiB - 1 bytes, however the memory lies that they come from" {
@@ -74,8 +70,8 @@ import os, sys
 fd = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT)
 print(os.writev(fd, [b"ab"] * 200), os.writev(fd, [b"cd"] * 300))' "$A/queues/writev"
     like "$output" '^400 (512|600)$' 'what it says'
-    is "$(cat "$B/queues/writev" | wc -c)" 400 'the first message'
-    is "$(cat "$B/queues/writev" | wc -c)" "${output#* }" 'the second'
+    is "$(wc -c < "$B/queues/writev")" 400 'the first message'
+    is "$(wc -c < "$B/queues/writev")" "${output#* }" 'the second'
 }
 
 # --- full queues ----------------------------------------------------------------------------------
@@ -218,11 +214,11 @@ has_read() { wait_until 10 has_line "$BATS_TEST_TMPDIR/$1.out" '^read'; }
     send first "$A/queues/unread"
     send second "$A/queues/unread"
     for here in "$A" "$B" "$C"; do
-        is "$(head -c 2 "$here/queues/unread")" fi 'the beginning of the first'
-        is "$(ls -U "$C/queues/.unread/ready" | wc -l)" 2 'messages that are ready again'
+        is "$(head -c 2 "$here/queues/unread")" 'fi' 'the beginning of the first'
+        is "$(listed "$C/queues/.unread/ready" | wc -l)" 2 'messages that are ready again'
     done
     is "$(contents "$B/queues/.unread/ready")" 'first second' 'what waits, in order'
-    is "$(attribute "$A/queues/.unread/ready/$(ls -U "$A/queues/.unread/ready" | head -n 1)" \
+    is "$(attribute "$A/queues/.unread/ready/$(listed "$A/queues/.unread/ready" | head -n 1)" \
         deliveries)" 3 'deliveries of the first'
 }
 
@@ -290,17 +286,20 @@ has_read() { wait_until 10 has_line "$BATS_TEST_TMPDIR/$1.out" '^read'; }
     has "$B/queues/share" inflight 0 || fail 'it is in flight'
 }
 
-@test "past the visibility timeout the read of the end answers EIO, and the message is back" {
+@test "past the visibility timeout the read of the end, or the close, answers EIO" {
+    local how
     touch "$A/queues/late"
     configure "$A/queues/late" visibility_timeout=0.3
-    send late "$A/queues/late"
-    background reader queue-reader "$B/queues/late" 4 end "$BATS_TEST_TMPDIR/go"
-    has_read reader
-    wait_until 5 has "$C/queues/late" ready 1
-    : > "$BATS_TEST_TMPDIR/go"
-    finish reader
-    like "$output" 'EIO' 'what the reader is told'
-    is "$(cat "$C/queues/late")" late 'the message'
+    for how in end close; do
+        send late "$A/queues/late"
+        reads "$how" "$B/queues/late" 4 "$how" "$BATS_TEST_TMPDIR/$how.go"
+        has_read "$how"
+        wait_until 5 has "$C/queues/late" ready 1
+        : > "$BATS_TEST_TMPDIR/$how.go"
+        finish "$how"
+        like "$output" 'EIO$' "what the reader is told by its $how"
+        is "$(cat "$C/queues/late")" late 'the message, which is back'
+    done
 }
 
 @test "a poisonous message is given up after max_deliveries" {
