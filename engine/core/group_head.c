@@ -3,7 +3,7 @@
 
 #include "core/command_internal.h"
 
-#define VERSION 1u
+#define VERSION 2u
 
 void cfs_group_head_encode(struct cfs_writer *writer, const struct cfs_group_head *head)
 {
@@ -15,6 +15,8 @@ void cfs_group_head_encode(struct cfs_writer *writer, const struct cfs_group_hea
     cfs_put_u32(writer, head->vote);
     cfs_membership_put(writer, &head->members);
     cfs_put_u64(writer, head->install);
+    cfs_put_u64(writer, head->dropped.index);
+    cfs_put_u64(writer, head->dropped.term);
 }
 
 int cfs_group_head_decode(struct cfs_group_head *head, const uint8_t *data, size_t len)
@@ -30,5 +32,7 @@ int cfs_group_head_decode(struct cfs_group_head *head, const uint8_t *data, size
     head->vote = cfs_get_u32(&reader);
     cfs_membership_get(&reader, &head->members);
     head->install = cfs_get_u64(&reader);
+    head->dropped.index = cfs_get_u64(&reader);
+    head->dropped.term = cfs_get_u64(&reader);
     return cfs_reader_whole(&reader) ? 0 : -1;
 }

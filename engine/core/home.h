@@ -65,6 +65,7 @@ struct cfs_home {
     cfs_time members_due;                 /* next look at who the members should be */
     uint64_t expiry_index;                /* of the newest EXPIRE_LEASED in the log */
     struct cfs_collection collection;
+    bool awaits_groups; /* of group 0: not every other group has been heard of */
 
     /* Of a group other than 0. */
     const struct cfs_group *root; /* group 0; NULL: this is it */

@@ -173,7 +173,7 @@ static void perform(struct scene_node *node, struct cfs_effect *effect)
         scene_say(node->scene, "%u is told: removed from the cluster", node->id);
         break;
     case CFS_FX_CAUGHT_UP:
-        node->disk.amnesia = CFS_REMEMBERS;
+        node->disk.amnesia[effect->id] = CFS_REMEMBERS;
         break;
     default:
         perform_store(node, effect);
@@ -241,7 +241,6 @@ void scene_start(struct scene_node *node)
         return;
     config.node = node->id;
     config.seed = node->id * 1000 + node->starts++;
-    config.amnesia = node->disk.amnesia;
     if (node->joins)
         config.member_count = 0;
     config.trace = core_trace;
@@ -269,7 +268,7 @@ void scene_cluster(struct scene *scene, uint32_t members, uint32_t spare)
     scene->config.addresses = spare ? scene->addresses : NULL;
     for (uint32_t i = 0; i < scene->node_count; i++) {
         scene->nodes[i] = (struct scene_node){.scene = scene, .id = i + 1, .joins = i >= members};
-        scene->nodes[i].disk.amnesia = spare ? CFS_BLANK : CFS_REMEMBERS;
+        sim_disk_forget(&scene->nodes[i].disk, spare ? CFS_BLANK : CFS_REMEMBERS);
         scene->addresses[i] = (struct cfs_node_info){.id = i + 1};
     }
     for (uint32_t i = 0; i < members; i++)

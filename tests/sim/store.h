@@ -28,7 +28,7 @@ struct sim_copy {
     struct sim_copy *prev, *next;
 };
 
-#define SIM_GROUPS 1u
+#define SIM_GROUPS (CFS_GROUPS_MAX + 1u) /* group 0 included */
 
 struct sim_store {
     struct sim_saved states[SIM_GROUPS], staged[SIM_GROUPS];

@@ -529,6 +529,56 @@ static void a_session_that_ends_is_neither_resumed_nor_replaced(void **state)
     assert_false(is_held(r, "x"));
 }
 
+/* Sessions of group 0, as another group hears of them. */
+static void adopt(struct replica *r, cfs_node_id node, cfs_session_id session, cfs_session_id began)
+{
+    apply(r, &(struct cfs_command){.kind = CFS_CMD_ADOPT_SESSION,
+                                   .node = 1,
+                                   .owner = node,
+                                   .target = session,
+                                   .target_session = began});
+}
+
+static void an_adopted_session_is_one_like_others(void **state)
+{
+    struct replica *r = *state;
+
+    adopt(r, 2, 700, 700);
+    ask(r, 700, 2, 1, bench_lockfile("x"));
+    assert_int_equal(error_of(r, 700, 1), CFS_OK);
+    assert_true(is_held(r, "x"));
+    adopt(r, 2, 700, 700); /* by the next leader, once more */
+    assert_true(is_held(r, "x"));
+    apply(r, &(struct cfs_command){.kind = CFS_CMD_EXPIRE_SESSION, .node = 1, .target = 700});
+    assert_false(is_held(r, "x"));
+}
+
+static void one_that_goes_on_from_another_takes_along_what_that_one_held(void **state)
+{
+    struct replica *r = *state;
+
+    adopt(r, 2, 700, 700);
+    ask(r, 700, 2, 1, bench_lockfile("x"));
+    adopt(r, 2, 800, 700);
+    assert_null(cfs_sessions_find(&r->machine.sessions, 700));
+    assert_int_equal(cfs_sessions_find(&r->machine.sessions, 800)->began, 700);
+    assert_true(is_held(r, "x"));
+    adopt(r, 2, 950, 900); /* one that does not */
+    assert_null(cfs_sessions_find(&r->machine.sessions, 800));
+    assert_false(is_held(r, "x"));
+}
+
+static void an_adoption_that_was_overtaken_changes_nothing(void **state)
+{
+    struct replica *r = *state;
+
+    adopt(r, 2, 800, 700);
+    ask(r, 800, 2, 1, bench_lockfile("x"));
+    adopt(r, 2, 700, 700);
+    assert_null(cfs_sessions_find(&r->machine.sessions, 700));
+    assert_true(is_held(r, "x"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -565,6 +615,9 @@ int main(void)
         T(the_session_of_a_node_that_was_removed_goes_on_to_its_end),
         T(a_node_that_was_removed_opens_no_session),
         T(a_session_that_ends_is_neither_resumed_nor_replaced),
+        T(an_adopted_session_is_one_like_others),
+        T(one_that_goes_on_from_another_takes_along_what_that_one_held),
+        T(an_adoption_that_was_overtaken_changes_nothing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -23,7 +23,7 @@ static struct cfs_placement placed(const struct cfs_node_table *table)
 {
     struct cfs_placement placement;
 
-    cfs_placement_follow(&placement, GROUPS, table);
+    cfs_placement_follow(&placement, GROUPS, table, 0);
     return placement;
 }
 
@@ -95,7 +95,7 @@ static void names_go_to_groups_if_there_are_any(void **state)
     struct cfs_placement placement = placed(&table), none;
 
     (void)state;
-    cfs_placement_follow(&none, 0, &table);
+    cfs_placement_follow(&none, 0, &table, 0);
     assert_in_range(cfs_placement_group_of(&placement, "jobs"), 1, GROUPS);
     assert_int_equal(cfs_placement_group_of(&placement, "jobs"),
                      cfs_placement_group_of(&placement, "jobs"));
