@@ -39,29 +39,6 @@ static int __attribute__((format(printf, 1, 2))) fail(const char *format, ...)
 
 /* ---- whom, and what ---- */
 
-/* The node of the settings first; it may be the one that is down. */
-static int find_cluster(struct job *job, const struct cfs_config *config)
-{
-    struct cfs_members_client *client = &job->client;
-
-    client->secret = config->secret;
-    client->url_count = 1;
-    if (job->command->url)
-        return cfs_members_url(client->urls[0], job->command->url) == 0
-                   ? 0
-                   : fail("--url %s: expected http://HOST:PORT", job->command->url);
-    for (uint32_t i = 0; i < config->member_count; i++) {
-        bool own = config->members[i].id == config->node;
-        char member[CFS_MEMBER_BYTES];
-
-        cfs_format_member(member, config->node, config->members[i].host, config->members[i].port);
-        cfs_members_url(client->urls[own ? 0 : client->url_count++], strchr(member, '@') + 1);
-    }
-    if (config->join[0])
-        cfs_members_url(client->urls[client->url_count++], config->join);
-    return 0;
-}
-
 static int read_id(const char *text, cfs_node_id *id)
 {
     uint64_t number;
@@ -313,8 +290,10 @@ int cfs_member_run(const struct cfs_member_command *command, const struct cfs_co
 
     job->command = command;
     job->change.move = command->move;
-    if (find_cluster(job, config) == 0)
+    if (cfs_members_client_open(&job->client, command->url, config) == 0)
         status = verbs[command->verb](job);
+    else
+        fail("%s", job->client.why);
     free(job);
     return status;
 }
