@@ -7,6 +7,8 @@
 #include "core/log.h"
 #include "core/membership.h"
 
+#define CFS_GROUP_HEAD_VERSION 1u /* its first byte */
+
 struct cfs_group_head {
     struct cfs_log_base base;      /* the last entry that the state contains */
     uint64_t term;                 /* the node's current term when it was made; 0 in a snapshot */

@@ -18,6 +18,14 @@ enum cfs_piece_tag {
     CFS_PIECE_TAG_COUNT
 };
 
+/* In which the values of each kind are written here, and alone understood: their first byte. */
+enum cfs_piece_version {
+    CFS_MACHINE_VERSION = 1,
+    CFS_SESSION_VERSION = 2,
+    CFS_LOCK_VERSION = 1, /* of locks and claims */
+    CFS_NODE_VERSION = 1,
+};
+
 struct cfs_piece_key {
     uint8_t bytes[CFS_PIECE_KEY_MAX];
     uint32_t len;
