@@ -224,6 +224,10 @@ static int run(struct cfs_options *options)
         return cfs_umount(options->directory, options->lazy) == 0 ? 0 : 1;
     case CFS_COMMAND_MEMBER:
         return cfs_member_run(&options->member, &options->config);
+    case CFS_COMMAND_BACKUP:
+        return cfs_backup_run(&options->backup, &options->config);
+    case CFS_COMMAND_RESTORE:
+        return cfs_restore_run(&options->restore, &options->config);
     case CFS_COMMAND_MOUNT:
         return run_mount(options);
     }

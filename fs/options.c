@@ -20,8 +20,16 @@ const char cfs_options_usage[] =
     "                                                  has moved to that address\n"
     "       coordfs member remove ID                   have a node go\n"
     "       coordfs member replace OLD-ID ID@HOST:PORT have a node take the place of another\n"
-    "         -o config=FILE | --url URL --secret-file FILE   which cluster\n"
     "         --no-wait                                       until it is done\n"
+    "       coordfs backup FILE                        what the cluster holds, into FILE\n"
+    "       coordfs backup --data DIR FILE             what the data directory of a stopped node "
+    "holds\n"
+    "       coordfs backup --check FILE                whether FILE is whole, and what is in it\n"
+    "         -o config=FILE | --url URL --secret-file FILE   which cluster, for member and "
+    "backup\n"
+    "       coordfs restore FILE... -o config=FILE     the data directory of those settings, as "
+    "the\n"
+    "                                                  beginning of a new cluster\n"
     "       coordfs --help | --version\n"
     "\n"
     "  -f  stay in the foreground; otherwise the command returns once DIR is mounted\n"
@@ -253,6 +261,10 @@ int cfs_options_parse(struct cfs_options *options, int argc, char **argv, char *
         return parse_umount(options, argc, argv, why, size);
     if (argc > 1 && strcmp(argv[1], "member") == 0)
         return cfs_options_parse_member(options, argc, argv, why, size);
+    if (argc > 1 && strcmp(argv[1], "backup") == 0)
+        return cfs_options_parse_backup(options, argc, argv, why, size);
+    if (argc > 1 && strcmp(argv[1], "restore") == 0)
+        return cfs_options_parse_restore(options, argc, argv, why, size);
     return parse_mount(options, argc, argv, why, size);
 }
 

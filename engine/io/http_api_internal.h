@@ -10,6 +10,7 @@ struct cfs_http_api {
     struct cfs_engine *engine;
     struct cfs_loop *loop;
     const struct cfs_config *config;
+    struct cfs_backups *backups;
     struct cfs_lock_call *calls; /* list of what the engine has not answered */
     struct cfs_member_call *member_calls;
     uint64_t counts[CFS_ROUTE_CLASSES];

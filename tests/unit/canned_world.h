@@ -25,6 +25,7 @@ struct canned {
         char request[128]; /* "GET /members" */
         int status;
         char body[4096];
+        size_t len;
         bool used;
     } answers[CANNED_MAX];
     int count;
@@ -36,6 +37,9 @@ struct canned {
 /* The address is known from then on, and who connects waits until canned_serve. */
 void canned_open(struct canned *c);
 void canned_will_say(struct canned *c, const char *request, int status, const char *body);
+/* Any bytes. */
+void canned_will_send(struct canned *c, const char *request, int status, const void *body,
+                      size_t len);
 void canned_serve(struct canned *c);
 
 /* Ends the thread: afterwards `asked` may be read. */
