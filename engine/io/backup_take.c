@@ -16,7 +16,7 @@
 enum {
     BEGIN_MS = 20000, /* a checkpoint has to be written */
     CHUNK_MS = 60000,
-    TRY_S = 20, /* while leaders change */
+    TRY_S = 10, /* while leaders change */
     RETRY_MS = 250,
 };
 
