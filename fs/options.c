@@ -21,12 +21,20 @@ const char cfs_options_usage[] =
     "       coordfs member remove ID                   have a node go\n"
     "       coordfs member replace OLD-ID ID@HOST:PORT have a node take the place of another\n"
     "         --no-wait                                       until it is done\n"
+    "       coordfs queue ls [--json]                  the names of the queues, one a line\n"
+    "       coordfs queue stats [NAME] [--json]        how they stand: a table, or key=value "
+    "lines\n"
+    "       coordfs queue peek NAME [--json [--max N]] the message whose turn it is, which stays;\n"
+    "                                                  status 2: none. --place ready, inflight or\n"
+    "                                                  dead: where\n"
+    "       coordfs queue purge NAME                   drop all messages but those in flight\n"
+    "       coordfs queue kick NAME [COUNT]            dead messages are to be tried again, the\n"
+    "                                                  oldest COUNT or all; prints how many\n"
     "       coordfs backup FILE                        what the cluster holds, into FILE\n"
+    "         -o config=FILE | --url URL --secret-file FILE   which cluster, for all of these\n"
     "       coordfs backup --data DIR FILE             what the data directory of a stopped node "
     "holds\n"
     "       coordfs backup --check FILE                whether FILE is whole, and what is in it\n"
-    "         -o config=FILE | --url URL --secret-file FILE   which cluster, for member and "
-    "backup\n"
     "       coordfs restore FILE... -o config=FILE     the data directory of those settings, as "
     "the\n"
     "                                                  beginning of a new cluster\n"
@@ -261,6 +269,8 @@ int cfs_options_parse(struct cfs_options *options, int argc, char **argv, char *
         return parse_umount(options, argc, argv, why, size);
     if (argc > 1 && strcmp(argv[1], "member") == 0)
         return cfs_options_parse_member(options, argc, argv, why, size);
+    if (argc > 1 && strcmp(argv[1], "queue") == 0)
+        return cfs_options_parse_queue(options, argc, argv, why, size);
     if (argc > 1 && strcmp(argv[1], "backup") == 0)
         return cfs_options_parse_backup(options, argc, argv, why, size);
     if (argc > 1 && strcmp(argv[1], "restore") == 0)

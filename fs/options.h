@@ -5,11 +5,13 @@
 #include "coordfs/backup.h"
 #include "coordfs/config.h"
 #include "coordfs/member.h"
+#include "coordfs/queue_command.h"
 
 enum cfs_command {
     CFS_COMMAND_MOUNT,
     CFS_COMMAND_UMOUNT,
     CFS_COMMAND_MEMBER,
+    CFS_COMMAND_QUEUE,
     CFS_COMMAND_BACKUP,
     CFS_COMMAND_RESTORE,
     CFS_COMMAND_HELP,
@@ -23,7 +25,8 @@ struct cfs_options {
     struct cfs_config config; /* MOUNT, RESTORE: complete and checked; else at least the secret,
                                  where there is a cluster to ask */
     struct cfs_member_command member; /* MEMBER; its words are those of the command line */
-    struct cfs_backup_command backup; /* BACKUP and RESTORE; likewise */
+    struct cfs_queue_command queue;   /* QUEUE; likewise, as those below */
+    struct cfs_backup_command backup;
     struct cfs_restore_command restore;
     char *mount_options; /* MOUNT: what is not ours, for mount(8); "" if none */
 };

@@ -1,5 +1,5 @@
-/* What options.c, the command lines with words of their own (options_member.c, options_backup.c)
- * and what these have in common (options_line.c) share. */
+/* What options.c, the command lines with words of their own (options_member.c, options_queue.c,
+ * options_backup.c) and what these have in common (options_line.c) share. */
 #ifndef CFS_FS_OPTIONS_INTERNAL_H
 #define CFS_FS_OPTIONS_INTERNAL_H
 
@@ -16,6 +16,8 @@ int cfs_options_apply(struct cfs_options *options, const char *lists, char *why,
 
 int cfs_options_parse_member(struct cfs_options *options, int argc, char **argv, char *why,
                              size_t size);
+int cfs_options_parse_queue(struct cfs_options *options, int argc, char **argv, char *why,
+                            size_t size);
 int cfs_options_parse_backup(struct cfs_options *options, int argc, char **argv, char *why,
                              size_t size);
 int cfs_options_parse_restore(struct cfs_options *options, int argc, char **argv, char *why,

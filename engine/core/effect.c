@@ -40,7 +40,7 @@ static void effect_clear(struct cfs_effect *effect)
     else if (effect->type == CFS_FX_STAGE)
         cfs_part_clear(&effect->stage.part);
     free(effect->buffer);
-    free(effect->holders);
+    free(effect->owned);
 }
 
 void cfs_effects_clear(struct cfs_effects *effects)

@@ -82,14 +82,14 @@ struct cfs_effect {
     union {
         struct cfs_record record;
         struct cfs_message message;
-        struct cfs_answer answer; /* its pointers are borrowed from `buffer` and `holders` */
+        struct cfs_answer answer; /* its pointers are borrowed from `buffer` and `owned` */
         enum cfs_session_change session;
         struct cfs_checkpoint checkpoint;
         struct cfs_stage stage;
         struct cfs_fetch fetch;
     };
-    uint8_t *buffer;                 /* ANSWER: owned, what `answer` points into */
-    struct cfs_holder_info *holders; /* ANSWER: owned, its lock.holders */
+    uint8_t *buffer; /* ANSWER: owned, what `answer` points into */
+    void *owned;     /* ANSWER: its lock.holders, messages or ids */
 };
 
 /* A growing list, reused from step to step. Zeroed memory is an empty list. */

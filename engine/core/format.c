@@ -14,10 +14,19 @@ static const struct kind {
     [CFS_PIECE_LOCK] = {"a lock", "locks", CFS_LOCK_VERSION},
     [CFS_PIECE_CLAIM] = {"a claim on a lock", "claims", CFS_LOCK_VERSION},
     [CFS_PIECE_NODE] = {"a node", "nodes", CFS_NODE_VERSION},
+    [CFS_PIECE_QUEUES] = {"the counter of queues", "counters of queues", CFS_QUEUE_VERSION},
+    [CFS_PIECE_QUEUE] = {"a queue", "queues", CFS_QUEUE_VERSION},
+    [CFS_PIECE_PRODUCE_KEY] = {"the key of a message", "keys of messages", CFS_QUEUE_VERSION},
+    [CFS_PIECE_MESSAGE] = {"a message", "messages", CFS_QUEUE_VERSION},
+    [CFS_PIECE_QUEUE_WAIT] = {"a wait for a queue", "waits for queues", CFS_QUEUE_VERSION},
+    [CFS_PIECE_DELIVERIES] = {"an account of moves", "accounts of moves", CFS_QUEUE_VERSION},
 };
+static const struct kind body = {"a message's body", "bodies of messages", 0};
 
 static const struct kind *find_kind(unsigned tag)
 {
+    if (tag == CFS_PIECE_BODY)
+        return &body;
     return tag < CFS_PIECE_TAG_COUNT && kinds[tag].one ? &kinds[tag] : NULL;
 }
 
@@ -45,6 +54,8 @@ bool cfs_format_of_piece(const uint8_t *key, size_t key_len, const uint8_t *valu
 
     if (!kind)
         return differs(format, "a piece of an unknown kind", 0, key, key_len);
+    if (kind == &body)
+        return false;
     return differs(format, kind->one, kind->version, value, value_len);
 }
 

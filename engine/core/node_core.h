@@ -133,6 +133,10 @@ cfs_node_set cfs_core_partners(const struct cfs_core *core);
 /* The nodes of the cluster as applied here, by id; how many there are. 0: not known yet. */
 uint32_t cfs_core_nodes(const struct cfs_core *core, struct cfs_node_info out[CFS_NODE_MAX]);
 
+/* Whether the node has a session, and leads group 0 under a lease or heard its leader within an
+ * election timeout before `now`. */
+bool cfs_core_in_touch(const struct cfs_core *core, cfs_time now);
+
 /* The commit index of group 0, and whether this node leads it: cheap enough after each step. */
 uint64_t cfs_core_commit(const struct cfs_core *core, bool *leads);
 
@@ -141,6 +145,9 @@ uint64_t cfs_core_commit(const struct cfs_core *core, bool *leads);
 const struct cfs_entry *cfs_core_entry(const struct cfs_core *core, cfs_group_id group,
                                        uint64_t index);
 const struct cfs_lock_table *cfs_core_locks(const struct cfs_core *core);
+
+/* The applied queues of a group. */
+const struct cfs_queues *cfs_core_queues(const struct cfs_core *core, cfs_group_id group);
 
 /* A digest of a group's whole applied machine: equal on all replicas at one applied index. */
 uint64_t cfs_core_digest(const struct cfs_core *core, cfs_group_id group);

@@ -3,10 +3,11 @@
 
 static bool wants_checkpoint(const struct cfs_core *core)
 {
+    uint64_t unsaved = 0, most = core->config.checkpoint_bytes;
+
     for (uint32_t i = 0; i < core->group_count; i++)
-        if (cfs_group_wants_checkpoint(&core->groups[i]))
-            return true;
-    return core->save_wanted;
+        unsaved += core->groups[i].unsaved_bytes;
+    return core->save_wanted || (most && unsaved >= most);
 }
 
 /* A group that is being replaced on the disk can say nothing of itself, and without it no record

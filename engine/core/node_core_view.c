@@ -96,6 +96,17 @@ uint32_t cfs_core_nodes(const struct cfs_core *core, struct cfs_node_info out[CF
     return count;
 }
 
+bool cfs_core_in_touch(const struct cfs_core *core, cfs_time now)
+{
+    const struct cfs_raft *raft = &core->groups[0].raft;
+
+    if (core->client.state != CFS_SESSION_OPEN || !core->client.channels[0].leader)
+        return false;
+    if (raft->role == CFS_LEADER)
+        return now < cfs_raft_lease_until(raft);
+    return !raft->leader_gone && now < raft->heard + core->config.election;
+}
+
 uint64_t cfs_core_commit(const struct cfs_core *core, bool *leads)
 {
     *leads = core->groups[0].raft.role == CFS_LEADER;
@@ -111,6 +122,11 @@ const struct cfs_entry *cfs_core_entry(const struct cfs_core *core, cfs_group_id
 const struct cfs_lock_table *cfs_core_locks(const struct cfs_core *core)
 {
     return core->groups[0].machine->locks;
+}
+
+const struct cfs_queues *cfs_core_queues(const struct cfs_core *core, cfs_group_id group)
+{
+    return core->groups[group].machine->queues;
 }
 
 uint64_t cfs_core_digest(const struct cfs_core *core, cfs_group_id group)

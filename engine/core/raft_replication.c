@@ -233,13 +233,11 @@ static bool follows_our_log(const struct cfs_raft *raft, const struct cfs_msg_ap
 bool cfs_raft_understands(const struct cfs_entry *entry)
 {
     struct cfs_membership members;
-    struct cfs_command command;
 
     return entry->kind == CFS_ENTRY_NOOP ||
            (entry->kind == CFS_ENTRY_MEMBERS &&
             cfs_membership_decode(&members, entry->data, entry->len) == 0) ||
-           (entry->kind == CFS_ENTRY_COMMAND &&
-            cfs_command_decode(&command, entry->data, entry->len) == 0);
+           (entry->kind == CFS_ENTRY_COMMAND && cfs_command_valid(entry->data, entry->len));
 }
 
 /* What a leader of this program sends: entries in a row after `prev_index`, their terms growing up

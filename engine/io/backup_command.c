@@ -81,8 +81,8 @@ static void print_look(const struct cfs_backup_look *look)
             printf("%-6u %12" PRIu64 " %8" PRIu64 " %12" PRIu64 " %14" PRIu64 "\n", group,
                    one->head.base.index, one->head.base.term, one->pieces, one->bytes);
     }
-    for (unsigned tag = 0; tag < CFS_PIECE_TAG_COUNT; tag++)
-        if (look->kinds[tag] > 0 && tag != CFS_PIECE_MACHINE)
+    for (unsigned tag = 0; tag <= UINT8_MAX; tag++)
+        if (look->kinds[tag] > 0 && tag != CFS_PIECE_MACHINE && tag != CFS_PIECE_QUEUES)
             printf("%s %" PRId64 "\n", cfs_format_kind(tag), look->kinds[tag]);
     if (all & ~look->groups)
         print_groups("missing: group ", all & ~look->groups, "");

@@ -14,7 +14,7 @@ struct cfs_backup_look {
         uint64_t bytes, pieces; /* deletions count, too */
     } group[CFS_GROUPS_MAX + 1];
     uint64_t bytes;
-    int64_t kinds[CFS_PIECE_TAG_COUNT]; /* pieces of each kind, about: put less deleted */
+    int64_t kinds[UINT8_MAX + 1]; /* pieces by their tag, about: put less deleted */
     char why[CFS_BACKUP_WHY_BYTES];
 };
 

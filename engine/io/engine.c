@@ -95,7 +95,7 @@ static void keep(struct cfs_engine *engine, struct cfs_effect *effect)
 {
     *cfs_effects_add(&engine->kept, effect->type) = *effect;
     effect->buffer = NULL;
-    effect->holders = NULL;
+    effect->owned = NULL;
 }
 
 static void persist(struct cfs_engine *engine, const struct cfs_effect *effect, cfs_time now)
@@ -574,11 +574,17 @@ bool cfs_engine_available(const struct cfs_engine *engine)
     return view.available && view.session;
 }
 
+bool cfs_engine_in_touch(const struct cfs_engine *engine)
+{
+    return cfs_core_in_touch(engine->core, cfs_clock_now());
+}
+
 static void look_at_groups(const struct cfs_engine *engine, struct cfs_group_status *groups)
 {
     for (cfs_group_id id = 0; id <= CFS_GROUPS; id++) {
         cfs_core_view(engine->core, id, &groups[id].view);
         cfs_core_members(engine->core, id, groups[id].members);
+        groups[id].queues = cfs_core_queues(engine->core, id);
         groups[id].wanted_count = id ? cfs_core_placement(engine->core, id, groups[id].wanted) : 0;
     }
 }

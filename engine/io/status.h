@@ -5,6 +5,7 @@
 #include "coordfs/config.h"
 #include "core/lock_table.h"
 #include "core/node_core.h"
+#include "core/queue.h"
 #include "io/http_api.h"
 #include "io/wal.h"
 
@@ -15,6 +16,7 @@ struct cfs_group_status {
     cfs_node_id
         wanted[CFS_REPLICAS]; /* by the ring, the one that should lead first; of group 0 none */
     uint32_t wanted_count;
+    const struct cfs_queues *queues; /* as applied here; borrowed until the next step */
 };
 
 struct cfs_status {

@@ -26,12 +26,11 @@ state() { awk -v node="$2" '$1 == node { print $4 }' "$D/$1/.coordfs/nodes"; }
 says() { [[ $(state "$1" "$2") == "$3" ]]; } # I J STATE
 
 @test "the directory lists its pages, each for people and for programs" {
-    local name
+    local name pages='locks nodes queues ring status waits'
     succeeds ls -A "$A/.coordfs"
-    is "$(sort <<< "$output" | xargs)" \
-        'locks locks.json nodes nodes.json ring ring.json status status.json waits waits.json' \
-        'the pages'
-    for name in status nodes locks waits ring; do
+    is "$(sort <<< "$output")" \
+        "$(for name in $pages; do printf '%s\n%s.json\n' "$name" "$name"; done)" 'the pages'
+    for name in $pages; do
         page 1 "$name"
         like "$output" . 'the text'
         page 2 "$name.json"

@@ -211,6 +211,22 @@ is_free() { [[ ! -e $1 ]]; }
 
 has_line() { grep -q "$2" "$1"; } # FILE PATTERN
 
+# --- queues ---------------------------------------------------------------------------------------
+
+has() { [[ $(attribute "$1" "$2") == "$3" ]]; } # PATH NAME VALUE: of an attribute
+
+# send TEXT PATH...: a message to each, without a newline.
+send() {
+    local path
+    for path in "${@:2}"; do printf %s "$1" > "$path"; done
+}
+
+# Purges and removes queues that a test leaves, dead letters and all.
+remove_queues() { # PATH...
+    local path
+    for path; do truncate -s 0 "$path" && rm "$path"; done
+}
+
 # --- processes in the background ------------------------------------------------------------------
 
 declare -gA background_pid=() # -g: bats loads this file from within a function

@@ -74,6 +74,12 @@ static void answered(struct scene_node *node, const struct cfs_effect *effect)
         snprintf(place, sizeof place, ", ticket %" PRIu64, answer->ticket);
     scene_say(scene, "%u answers %s: %s%s%s", node->id, ask ? ask->label : "?",
               cfs_error_word(answer->error), token, place);
+    if (answer->id)
+        scene_say(scene, "    message %" PRIu64, answer->id);
+    for (uint32_t i = 0; i < answer->message_count; i++)
+        scene_say(scene, "    message %" PRIu64 ", claim %" PRIu64 ", delivery %u: %.*s",
+                  answer->messages[i].id, answer->messages[i].claim, answer->messages[i].deliveries,
+                  (int)answer->messages[i].len, (const char *)answer->messages[i].body);
     for (size_t at = 0; at < answer->names_len; at += strlen(answer->names + at) + 1)
         scene_say(scene, "    %s", answer->names + at);
     if (!ask)

@@ -94,6 +94,18 @@ static void free_job(struct cfs_effect *job)
     free(job);
 }
 
+static void note_message(struct world_message *message, const struct cfs_answer *answer)
+{
+    const struct cfs_message_info *first = answer->messages;
+
+    if (!answer->message_count)
+        return;
+    assert_true(first->len < sizeof message->body);
+    *message = (struct world_message){
+        .id = first->id, .claim = first->claim, .deliveries = first->deliveries};
+    memcpy(message->body, first->body, first->len);
+}
+
 static void note_answer(struct world *w, cfs_node_id id, const struct cfs_effect *effect)
 {
     struct world_node *node = &w->nodes[id];
@@ -104,9 +116,12 @@ static void note_answer(struct world *w, cfs_node_id id, const struct cfs_effect
                                    sizeof *node->answers);
     answer = &node->answers[node->answer_count++];
     *answer = (struct world_answer){.id = effect->id, .answer = effect->answer, .at = w->now};
+    note_message(&answer->message, &effect->answer);
     answer->answer.lock.holders = NULL;
     answer->answer.lock.content = NULL;
     answer->answer.names = NULL;
+    answer->answer.messages = NULL;
+    answer->answer.ids = NULL;
 }
 
 static void note_drain(struct world_node *node, uint64_t id)

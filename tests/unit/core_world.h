@@ -12,9 +12,18 @@
 
 #define WORLD_NODES (CFS_MEMBERS_MAX + 1) /* nodes are found by id */
 
+/* The first message that an answer brought. */
+struct world_message {
+    cfs_message_id id;
+    cfs_claim_id claim;
+    uint32_t deliveries;
+    char body[64];
+};
+
 struct world_answer {
     uint64_t id;
     struct cfs_answer answer; /* without pointers */
+    struct world_message message;
     cfs_time at;
 };
 

@@ -33,24 +33,65 @@ static void apply(struct cfs_machine *machine, uint64_t index, struct cfs_comman
     free(writer.data);
 }
 
-/* A machine with a piece of each kind. */
-static void fill(struct cfs_machine *machine)
+static struct cfs_request lock(void)
 {
-    struct cfs_command open = {
-        .kind = CFS_CMD_OPEN_SESSION, .node = 1, .nonce = 1, .session_term = CFS_SECONDS(5)};
-    struct cfs_command ask = {
-        .kind = CFS_CMD_REQUEST, .node = 1, .session = 1, .sequence = 1, .oldest = 1};
-    struct cfs_command nodes = {
-        .kind = CFS_CMD_FILL_NODES, .node = 1, .nodes = {{.id = 1}}, .node_count = 1};
-
-    ask.request = (struct cfs_request){
+    return (struct cfs_request){
         .op = CFS_OP_ACQUIRE,
         .name = "lock",
         .acquire = {.mode = CFS_EXCLUSIVE, .kind = CFS_LOCKFILE, .form = CFS_FORM_FILE}};
+}
+
+static struct cfs_request make_queue(const char *name)
+{
+    struct cfs_request request = {.op = CFS_OP_QUEUE_MAKE, .queue_make = {.perm = 0666}};
+
+    strcpy(request.name, name);
+    return request;
+}
+
+static struct cfs_request produce(void)
+{
+    return (struct cfs_request){.op = CFS_OP_PRODUCE,
+                                .name = "full",
+                                .produce = {.data = (const uint8_t *)"m", .len = 1, .key = 7}};
+}
+
+static struct cfs_request await_message(void)
+{
+    return (struct cfs_request){
+        .op = CFS_OP_CONSUME, .name = "empty", .consume = {.wait = true, .max = 1}};
+}
+
+static struct cfs_request deliver(void)
+{
+    return (struct cfs_request){
+        .op = CFS_OP_DELIVER,
+        .name = "full",
+        .delivery = {.group = 2, .id = 1, .oldest = 1, .data = (const uint8_t *)"d", .len = 1}};
+}
+
+/* A machine with a piece of each kind. */
+static void fill(struct cfs_machine *machine)
+{
+    struct cfs_request requests[] = {lock(),    make_queue("full"), make_queue("empty"),
+                                     produce(), await_message(),    deliver()};
+    struct cfs_command open = {
+        .kind = CFS_CMD_OPEN_SESSION, .node = 1, .nonce = 1, .session_term = CFS_SECONDS(5)};
+    struct cfs_command nodes = {
+        .kind = CFS_CMD_FILL_NODES, .node = 1, .nodes = {{.id = 1}}, .node_count = 1};
+    uint64_t index = 0;
+
     cfs_machine_init(machine, nobody, NULL);
-    apply(machine, 1, open);
-    apply(machine, 2, ask);
-    apply(machine, 3, nodes);
+    apply(machine, ++index, open);
+    apply(machine, ++index, nodes);
+    for (size_t i = 0; i < sizeof requests / sizeof *requests; i++)
+        apply(machine, ++index,
+              (struct cfs_command){.kind = CFS_CMD_REQUEST,
+                                   .node = 1,
+                                   .session = 1,
+                                   .sequence = i + 1,
+                                   .oldest = 1,
+                                   .request = requests[i]});
 }
 
 static void pieces_of_this_version_are_known_and_of_others_named(void **state)
@@ -59,7 +100,7 @@ static void pieces_of_this_version_are_known_and_of_others_named(void **state)
     struct cfs_writer pieces = {0};
     struct cfs_reader reader;
     struct cfs_piece piece;
-    unsigned seen = 0;
+    unsigned seen = 0, bodies = 0;
 
     (void)state;
     fill(&machine);
@@ -68,6 +109,11 @@ static void pieces_of_this_version_are_known_and_of_others_named(void **state)
     while (cfs_piece_next(&reader, &piece)) {
         uint8_t *value = malloc(piece.value_len);
         struct cfs_format format;
+        if (piece.key[0] == CFS_PIECE_BODY) { /* bytes, of no version */
+            bodies++;
+            free(value);
+            continue;
+        }
         memcpy(value, piece.value, piece.value_len);
         assert_false(
             cfs_format_of_piece(piece.key, piece.key_len, value, piece.value_len, &format));
@@ -81,6 +127,7 @@ static void pieces_of_this_version_are_known_and_of_others_named(void **state)
         free(value);
     }
     assert_int_equal(seen, (1u << CFS_PIECE_TAG_COUNT) - 2); /* each kind there is */
+    assert_int_equal(bodies, 2);
     free(pieces.data);
     cfs_machine_close(&machine);
 }
@@ -120,6 +167,16 @@ static void heads_and_commands_have_versions_too(void **state)
     free(writer.data);
 }
 
+static void a_body_is_of_no_version(void **state)
+{
+    uint8_t key[] = {CFS_PIECE_BODY, 1}, value[] = {99};
+    struct cfs_format format;
+
+    (void)state;
+    assert_false(cfs_format_of_piece(key, sizeof key, value, sizeof value, &format));
+    assert_non_null(cfs_format_kind(CFS_PIECE_BODY));
+}
+
 static void nothing_is_of_no_version(void **state)
 {
     struct cfs_format format;
@@ -136,6 +193,7 @@ int main(void)
         cmocka_unit_test(pieces_of_this_version_are_known_and_of_others_named),
         cmocka_unit_test(a_kind_that_is_not_known_is_named_by_its_number),
         cmocka_unit_test(heads_and_commands_have_versions_too),
+        cmocka_unit_test(a_body_is_of_no_version),
         cmocka_unit_test(nothing_is_of_no_version),
     };
 
