@@ -1,6 +1,7 @@
-/* First each node opens copies of what it leads (io/backups.h), one node after the other, so that
- * all copies are of about one moment. Then the chunks are fetched, of all groups in turn: no copy
- * is left alone for so long that its node would give it up. */
+/* Three rounds over all nodes (io/backups.h): each begins, each holds moves, each copies what it
+ * leads. The last two are over before any node lets go again, or all is tried anew. Then the chunks
+ * are fetched, of all groups in turn: no copy is left alone for so long that its node would give it
+ * up. */
 #include "io/backup_take.h"
 
 #include <inttypes.h>
@@ -11,12 +12,14 @@
 #include <time.h>
 
 #include "core/alloc.h"
+#include "io/backups.h"
 #include "io/clock.h"
 
 enum {
-    BEGIN_MS = 20000, /* a checkpoint has to be written */
+    STEP_MS = 20000, /* a checkpoint has to be written */
     CHUNK_MS = 60000,
-    TRY_S = 10, /* while leaders change */
+    HELD_MS = CFS_BACKUP_HOLD / 1000 * 9 / 10, /* clocks differ */
+    TRY_S = 10,                                /* while leaders change */
     RETRY_MS = 250,
 };
 
@@ -66,7 +69,7 @@ static void end_source(struct take *take, struct source *source)
 
     if (source->id[0]) {
         snprintf(path, sizeof path, "/%s", source->id);
-        ask(take, source, &reply, "DELETE", path, BEGIN_MS);
+        ask(take, source, &reply, "DELETE", path, STEP_MS);
         cfs_http_reply_clear(&reply);
     }
     cfs_http_link_close(&source->link);
@@ -80,67 +83,142 @@ static void end_sources(struct take *take)
     take->found = 0;
 }
 
-/* What a node answered to the beginning. 0, or -1: it cannot be used. */
-static int read_begun(struct take *take, struct source *source, const json_t *root)
+/* A step of a node's backup, and what it answered: NULL, and why, when that is nothing. */
+static json_t *ask_step(struct take *take, struct source *source, const char *path)
+{
+    struct cfs_http_reply reply;
+    json_t *root = NULL;
+
+    ask(take, source, &reply, "POST", path, STEP_MS);
+    if (reply.status == 200 && reply.body)
+        root = json_loads(reply.body, 0, NULL);
+    if (!root)
+        cfs_http_reply_explain(&reply, source->url, take->out->why, sizeof take->out->why);
+    cfs_http_reply_clear(&reply);
+    return root;
+}
+
+enum result {
+    DONE,
+    AGAIN, /* not now */
+    NEVER,
+};
+
+static enum result read_begun(struct take *take, struct source *source, const json_t *root)
 {
     const char *id = json_string_value(json_object_get(root, "backup"));
-    const json_t *groups = json_object_get(root, "groups");
     json_int_t format = json_integer_value(json_object_get(root, "v"));
     json_int_t of = json_integer_value(json_object_get(root, "of"));
 
     if (format != CFS_BACKUP_FORMAT)
-        return fail(take,
-                    "%s makes backups of format %" JSON_INTEGER_FORMAT
-                    "; this coordfs knows format %u",
-                    source->url, format, CFS_BACKUP_FORMAT);
-    if (!id || strlen(id) >= sizeof source->id || of < 0 || of > (json_int_t)CFS_GROUPS_MAX)
-        return fail(take, "%s answers something else than a backup", source->url);
-    strcpy(source->id, id);
+        fail(take,
+             "%s makes backups of format %" JSON_INTEGER_FORMAT "; this coordfs knows format %u",
+             source->url, format, CFS_BACKUP_FORMAT);
+    else if (!id || strlen(id) >= sizeof source->id || of < 0 || of > (json_int_t)CFS_GROUPS_MAX)
+        fail(take, "%s answers something else than a backup", source->url);
+    else
+        strcpy(source->id, id);
     take->all = UINT64_MAX >> (CFS_GROUPS_MAX - of);
-    for (size_t i = 0; i < json_array_size(groups); i++) {
-        json_int_t group = json_integer_value(json_array_get(groups, i));
-        if (group >= 0 && group <= of)
-            source->groups |= (uint64_t)1 << group;
-    }
-    source->groups &= ~take->found;
-    take->found |= source->groups;
-    return 0;
+    return source->id[0] ? DONE : NEVER;
 }
 
-/* 0, also when the node does not answer: it may not be needed. */
-static int begin_source(struct take *take, const struct cfs_node_info *info)
+static enum result begin_source(struct take *take, const struct cfs_node_info *info)
 {
     struct source *source = &take->sources[take->source_count++];
-    struct cfs_http_reply reply;
-    json_t *root = NULL;
-    int rv = 0;
+    enum result result;
+    json_t *root;
 
     *source = (struct source){0};
     cfs_members_make_url(source->url, info->host, info->port);
-    ask(take, source, &reply, "POST", "", BEGIN_MS);
-    if (reply.status == 200 && reply.body)
-        root = json_loads(reply.body, 0, NULL);
-    if (root)
-        rv = read_begun(take, source, root);
-    else
-        cfs_http_reply_explain(&reply, source->url, take->out->why, sizeof take->out->why);
+    root = ask_step(take, source, "");
+    result = root ? read_begun(take, source, root) : AGAIN;
     json_decref(root);
-    cfs_http_reply_clear(&reply);
-    return rv;
+    return result;
 }
 
-static int begin_sources(struct take *take)
+/* Whoever may come to lead a group has to take part. */
+static bool may_lead(const struct cfs_members_node *node)
 {
-    if (cfs_members_ask(take->client, &take->view) != CFS_MEMBERS_OK)
-        return fail(take, "%s", take->client->why);
-    for (uint32_t i = 0; i < take->view.count && take->source_count < CFS_NODE_MAX; i++) {
-        const struct cfs_members_node *node = &take->view.nodes[i];
-        if (!node->info.host[0] || strcmp(node->state, "silent") == 0)
-            continue;
-        if (begin_source(take, &node->info) != 0)
-            return -1;
+    bool is_yet_to_come = strcmp(node->state, "unknown") == 0 && !node->session;
+
+    return node->info.host[0] && !is_yet_to_come && strcmp(node->state, "silent") != 0;
+}
+
+static enum result begin_sources(struct take *take)
+{
+    enum result result = DONE;
+
+    if (cfs_members_ask(take->client, &take->view) != CFS_MEMBERS_OK) {
+        fail(take, "%s", take->client->why);
+        return NEVER;
     }
-    return 0;
+    if (take->view.leader != take->view.seen_by)
+        return AGAIN; /* others do not know who is silent */
+    for (uint32_t i = 0; i < take->view.count && result == DONE; i++)
+        if (may_lead(&take->view.nodes[i]))
+            result = begin_source(take, &take->view.nodes[i].info);
+    return result;
+}
+
+static enum result hold_moves(struct take *take)
+{
+    for (uint32_t i = 0; i < take->source_count; i++) {
+        char path[64];
+        json_t *root;
+
+        snprintf(path, sizeof path, "/%s?step=hold", take->sources[i].id);
+        root = ask_step(take, &take->sources[i], path);
+        if (!root)
+            return AGAIN;
+        json_decref(root);
+    }
+    return DONE;
+}
+
+static void read_copied(struct take *take, struct source *source, const json_t *root)
+{
+    const json_t *groups = json_object_get(root, "groups");
+
+    for (size_t i = 0; i < json_array_size(groups); i++) {
+        json_int_t group = json_integer_value(json_array_get(groups, i));
+        if (group >= 0 && group <= (json_int_t)CFS_GROUPS_MAX)
+            source->groups |= (uint64_t)1 << group;
+    }
+    source->groups &= take->all & ~take->found;
+    take->found |= source->groups;
+}
+
+static enum result copy(struct take *take)
+{
+    for (uint32_t i = 0; i < take->source_count; i++) {
+        char path[64];
+        json_t *root;
+
+        snprintf(path, sizeof path, "/%s?step=copy", take->sources[i].id);
+        root = ask_step(take, &take->sources[i], path);
+        if (!root)
+            return AGAIN;
+        read_copied(take, &take->sources[i], root);
+        json_decref(root);
+    }
+    return take->found == take->all ? DONE : AGAIN;
+}
+
+static enum result find_copies(struct take *take)
+{
+    enum result result = begin_sources(take);
+    cfs_time begin = cfs_clock_now();
+
+    if (result == DONE)
+        result = hold_moves(take);
+    if (result == DONE)
+        result = copy(take);
+    if (result == DONE && cfs_clock_now() >= begin + CFS_MS(HELD_MS)) {
+        fail(take, "the nodes are too slow: their disks take more than %d ms for a checkpoint",
+             HELD_MS);
+        result = AGAIN;
+    }
+    return result;
 }
 
 static int explain_missing(struct take *take)
@@ -162,15 +240,17 @@ static int explain_missing(struct take *take)
 static int find_sources(struct take *take)
 {
     cfs_time until = cfs_clock_now() + CFS_SECONDS(TRY_S);
+    enum result result;
 
     for (;;) {
         take->out->why[0] = '\0';
-        if (begin_sources(take) != 0)
-            return -1;
-        if (take->all && !(take->all & ~take->found))
+        result = find_copies(take);
+        if (result == DONE)
             return 0;
+        if (result == NEVER)
+            return -1;
         if (cfs_clock_now() >= until)
-            return explain_missing(take);
+            return take->found == take->all && take->all ? -1 : explain_missing(take);
         end_sources(take);
         nanosleep(&(struct timespec){.tv_nsec = RETRY_MS * 1000000L}, NULL);
     }

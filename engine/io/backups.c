@@ -1,4 +1,4 @@
-/* From the first request to the last: a checkpoint that is waited for, then one chunk of each group
+/* From the first request to the last: checkpoints that are waited for, then one chunk of each group
  * ahead of who reads. The first chunks are fetched at once, so that all copies are of that moment
  * and not of the one at which somebody comes to read them. */
 #include "io/backups.h"
@@ -34,13 +34,16 @@ struct copy {
     struct cfs_http_request *http; /* waits for it; NULL: nobody */
 };
 
+enum step { SAVING = 1, READY, COPYING, COPIED };
+
 struct backup {
     struct cfs_backups *all;
     char id[ID_BYTES];
-    uint64_t order;                /* of the checkpoint it is made of, or a later one */
-    bool saved;                    /* that is durable */
+    enum step step;
+    uint64_t order;                /* SAVING, COPYING: of the checkpoint that is waited for */
     uint32_t unread;               /* copies whose first chunk is not there yet */
-    struct cfs_http_request *http; /* waits for the beginning; NULL: nobody */
+    struct cfs_http_request *http; /* waits for the end of the step; NULL: nobody */
+    cfs_time held;                 /* moves are, until then */
     struct copy copies[CFS_GROUPS + 1];
     uint32_t copy_count;
     struct cfs_timer idle;
@@ -51,8 +54,7 @@ struct cfs_backups {
     struct cfs_loop *loop;
     struct cfs_checkpoints *checkpoints;
     cfs_node_id self;
-    void (*save)(void *arg);
-    void *arg;
+    struct cfs_backups_events events;
     struct backup *list;
     uint32_t count;
     uint64_t last_number;
@@ -66,6 +68,22 @@ static void stay(struct backup *backup)
 static void respond_gone(struct cfs_http_request *http)
 {
     cfs_http_respond_error(http, 404, "not_found", "there is no such backup here any more");
+}
+
+/* As long as the one that holds longest. */
+static void hold(struct backup *backup, cfs_time until)
+{
+    struct cfs_backups *all = backup->all;
+    const struct backup *other;
+    cfs_time longest = 0;
+
+    if (backup->held == until)
+        return;
+    backup->held = until;
+    DL_FOREACH (all->list, other)
+        if (other->held > longest)
+            longest = other->held;
+    all->events.hold_moves(all->events.arg, longest);
 }
 
 static void close_copy(struct copy *copy)
@@ -82,6 +100,7 @@ static void end(struct backup *backup)
     struct cfs_backups *all = backup->all;
 
     cfs_timer_cancel(all->loop, &backup->idle);
+    hold(backup, 0);
     if (backup->http)
         cfs_http_respond_failure(backup->http, CFS_ERR_TIMED_OUT);
     for (uint32_t i = 0; i < backup->copy_count; i++)
@@ -99,9 +118,9 @@ static void on_idle(void *arg)
     end(backup);
 }
 
-/* ---- the beginning ---- */
+/* ---- steps ---- */
 
-static void on_begin_gone(void *arg)
+static void on_step_gone(void *arg)
 {
     struct backup *backup = arg;
 
@@ -123,20 +142,52 @@ static struct backup *new_backup(struct cfs_backups *all)
     return backup;
 }
 
-void cfs_backups_begin(struct cfs_backups *all, struct cfs_http_request *request)
+/* `request` waits for a checkpoint that is ordered from now on. */
+static void await_checkpoint(struct backup *backup, enum step step,
+                             struct cfs_http_request *request)
 {
-    struct backup *backup;
+    struct cfs_backups *all = backup->all;
 
-    if (all->count == CFS_BACKUPS_MAX) {
-        cfs_http_respond_error(request, 503, "busy", "other backups are being read already");
-        return;
-    }
-    backup = new_backup(all);
+    backup->step = step;
     backup->http = request;
     backup->order = cfs_checkpoints_ordered(all->checkpoints) + 1;
-    cfs_http_on_gone(request, on_begin_gone, backup);
+    cfs_http_on_gone(request, on_step_gone, backup);
     stay(backup);
-    all->save(all->arg);
+    all->events.save(all->events.arg);
+}
+
+void cfs_backups_begin(struct cfs_backups *all, struct cfs_http_request *request)
+{
+    if (all->count == CFS_BACKUPS_MAX)
+        cfs_http_respond_error(request, 503, "busy", "other backups are being read already");
+    else
+        await_checkpoint(new_backup(all), SAVING, request);
+}
+
+/* The step is done. */
+static void respond(struct backup *backup, enum step step, json_t *body)
+{
+    backup->step = step;
+    cfs_http_respond_json(backup->http, 200, body);
+    backup->http = NULL;
+    stay(backup);
+}
+
+static void respond_begun(struct backup *backup)
+{
+    respond(backup, READY,
+            json_pack("{s:i, s:s, s:i}", "v", (int)CFS_BACKUP_FORMAT, "backup", backup->id, "of",
+                      (int)CFS_GROUPS));
+}
+
+static void respond_copied(struct backup *backup)
+{
+    json_t *groups = json_array();
+
+    for (uint32_t i = 0; i < backup->copy_count; i++)
+        if (!backup->copies[i].failed)
+            json_array_append_new(groups, json_integer(backup->copies[i].group));
+    respond(backup, COPIED, json_pack("{s:o}", "groups", groups));
 }
 
 static void fetch(struct copy *copy)
@@ -146,41 +197,32 @@ static void fetch(struct copy *copy)
                          CFS_BACKUP_CHUNK_BYTES);
 }
 
-static void respond_begun(struct backup *backup)
-{
-    json_t *groups = json_array();
-
-    for (uint32_t i = 0; i < backup->copy_count; i++)
-        if (!backup->copies[i].failed)
-            json_array_append_new(groups, json_integer(backup->copies[i].group));
-    cfs_http_respond_json(backup->http, 200,
-                          json_pack("{s:i, s:s, s:o, s:i}", "v", (int)CFS_BACKUP_FORMAT, "backup",
-                                    backup->id, "groups", groups, "of", (int)CFS_GROUPS));
-    backup->http = NULL;
-    stay(backup);
-}
-
 static void open_copies(struct backup *backup, uint64_t led)
 {
-    backup->saved = true;
     for (cfs_group_id group = 0; group <= CFS_GROUPS; group++)
         if (led >> group & 1)
             backup->copies[backup->copy_count++] = (struct copy){
                 .backup = backup, .group = group, .number = ++backup->all->last_number};
+    backup->order = UINT64_MAX;
     backup->unread = backup->copy_count;
     for (uint32_t i = 0; i < backup->copy_count; i++)
         fetch(&backup->copies[i]);
     if (!backup->unread)
-        respond_begun(backup);
+        respond_copied(backup);
 }
 
 void cfs_backups_saved(struct cfs_backups *all, uint64_t order, uint64_t led)
 {
     struct backup *backup;
 
-    DL_FOREACH (all->list, backup)
-        if (!backup->saved && order >= backup->order)
+    DL_FOREACH (all->list, backup) {
+        if (order < backup->order)
+            continue;
+        if (backup->step == SAVING)
+            respond_begun(backup);
+        else if (backup->step == COPYING)
             open_copies(backup, led);
+    }
 }
 
 /* ---- chunks ---- */
@@ -246,7 +288,7 @@ void cfs_backups_fetched(struct cfs_backups *all, uint64_t number,
     if (copy->http)
         hand_out(copy);
     if (copy->chunk == 0 && copy->backup->unread && --copy->backup->unread == 0)
-        respond_begun(copy->backup);
+        respond_copied(copy->backup);
 }
 
 static struct backup *find(const struct cfs_backups *all, const char *id)
@@ -265,6 +307,26 @@ static struct copy *copy_of(struct backup *backup, uint64_t group)
         if (backup->copies[i].group == group)
             return &backup->copies[i];
     return NULL;
+}
+
+void cfs_backups_step(struct cfs_backups *all, struct cfs_http_request *request, const char *id)
+{
+    const char *step = cfs_http_query(request, "step");
+    struct backup *backup = find(all, id);
+    bool holds = step && strcmp(step, "hold") == 0;
+
+    if (!holds && (!step || strcmp(step, "copy") != 0)) {
+        cfs_http_respond_bad(request, "step", "is hold or copy");
+    } else if (!backup) {
+        respond_gone(request);
+    } else if (backup->step != READY) {
+        cfs_http_respond_error(request, 409, "not_next", "that step is not the next one");
+    } else if (holds) {
+        hold(backup, cfs_clock_now() + CFS_BACKUP_HOLD);
+        cfs_http_respond_json(request, 200, json_object());
+    } else {
+        await_checkpoint(backup, COPYING, request);
+    }
 }
 
 static void on_read_gone(void *arg)
@@ -293,13 +355,14 @@ void cfs_backups_read(struct cfs_backups *all, struct cfs_http_request *request,
 
     if (!read_number(request, "group", &group) || !read_number(request, "chunk", &chunk))
         return;
-    copy = backup ? copy_of(backup, group) : NULL;
+    copy = backup && backup->step == COPIED ? copy_of(backup, group) : NULL;
     if (!copy) {
         respond_gone(request);
     } else if (chunk != copy->chunk || copy->over || copy->http) {
         cfs_http_respond_error(request, 409, "not_next", "that chunk is not the next one");
     } else {
         copy->http = request;
+        hold(backup, 0); /* all nodes have copied */
         stay(backup);
         if (copy->fetching)
             cfs_http_on_gone(request, on_read_gone, copy);
@@ -321,12 +384,12 @@ void cfs_backups_end(struct cfs_backups *all, struct cfs_http_request *request, 
 }
 
 struct cfs_backups *cfs_backups_new(struct cfs_loop *loop, struct cfs_checkpoints *checkpoints,
-                                    cfs_node_id self, void (*save)(void *arg), void *arg)
+                                    cfs_node_id self, const struct cfs_backups_events *events)
 {
     struct cfs_backups *all = cfs_alloc_zeroed(1, sizeof *all);
 
     *all = (struct cfs_backups){
-        .loop = loop, .checkpoints = checkpoints, .self = self, .save = save, .arg = arg};
+        .loop = loop, .checkpoints = checkpoints, .self = self, .events = *events};
     return all;
 }
 

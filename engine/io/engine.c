@@ -364,6 +364,11 @@ static void on_save(void *arg)
     step_type(arg, CFS_EV_SAVE, 0);
 }
 
+static void on_hold_moves(void *arg, cfs_time until)
+{
+    step(arg, &(struct cfs_event){.type = CFS_EV_HOLD_MOVES, .until = until});
+}
+
 static void on_store_failed(void *arg)
 {
     struct cfs_engine *engine = arg;
@@ -440,6 +445,8 @@ static int open_parts(struct cfs_engine *engine)
     struct cfs_transport_events events = {
         .arg = engine, .message = on_message, .refused = on_refused, .unreachable = on_unreachable};
 
+    struct cfs_backups_events backups = {
+        .arg = engine, .save = on_save, .hold_moves = on_hold_moves};
     struct cfs_checkpoints_events stored = {.arg = engine,
                                             .event = on_stored,
                                             .failed = on_store_failed,
@@ -465,8 +472,7 @@ static int open_parts(struct cfs_engine *engine)
     engine->api = cfs_http_api_new(engine, engine->loop, config);
     if (!engine->checkpoints || !engine->transport || !engine->api)
         return -1;
-    engine->backups =
-        cfs_backups_new(engine->loop, engine->checkpoints, config->node, on_save, engine);
+    engine->backups = cfs_backups_new(engine->loop, engine->checkpoints, config->node, &backups);
     cfs_http_api_set_backups(engine->api, engine->backups);
     cfs_cluster_begin(&engine->cluster, engine->transport);
     return cfs_loop_watch(engine->loop, cfs_wal_fd(engine->wal), EPOLLIN, on_durable, engine);

@@ -68,6 +68,12 @@ static void begin_backup(struct cfs_http_api *api, struct cfs_http_request *requ
     cfs_backups_begin(api->backups, request);
 }
 
+static void step_backup(struct cfs_http_api *api, struct cfs_http_request *request,
+                        const char *argument)
+{
+    cfs_backups_step(api->backups, request, argument);
+}
+
 static void read_backup(struct cfs_http_api *api, struct cfs_http_request *request,
                         const char *argument)
 {
@@ -115,6 +121,7 @@ static const struct route {
     {CFS_ROUTE_MEMBERS, "POST", "/members", NOBODY, cfs_http_members_add},
     {CFS_ROUTE_MEMBERS, "DELETE", "/members/", NOBODY, cfs_http_members_remove},
     {CFS_ROUTE_BACKUP, "POST", "/backup", NOBODY, begin_backup},
+    {CFS_ROUTE_BACKUP, "POST", "/backup/", NOBODY, step_backup},
     {CFS_ROUTE_BACKUP, "GET", "/backup/", NOBODY, read_backup},
     {CFS_ROUTE_BACKUP, "DELETE", "/backup/", NOBODY, end_backup},
 };

@@ -14,7 +14,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 
-enum { CANNED_MAX = 16 };
+enum { CANNED_MAX = 24 };
 
 struct canned {
     int listener;

@@ -61,10 +61,15 @@ static void say_nodes(struct world *w)
 
 static void say_begun(struct canned *c, const char *id, const char *groups)
 {
-    char text[256];
+    char request[64], text[256];
 
-    snprintf(text, sizeof text, "{\"v\":1,\"backup\":\"%s\",\"groups\":%s,\"of\":2}", id, groups);
+    snprintf(text, sizeof text, "{\"v\":1,\"backup\":\"%s\",\"of\":2}", id);
     canned_will_say(c, "POST /backup ", 200, text);
+    snprintf(request, sizeof request, "POST /backup/%s?step=hold", id);
+    canned_will_say(c, request, 200, "{}");
+    snprintf(request, sizeof request, "POST /backup/%s?step=copy", id);
+    snprintf(text, sizeof text, "{\"groups\":%s}", groups);
+    canned_will_say(c, request, 200, text);
 }
 
 static void send_chunk(struct canned *c, const char *request, struct cfs_backup_chunk chunk)
@@ -112,6 +117,22 @@ static bool was_asked(const struct canned *c, const char *request)
     return false;
 }
 
+static int place_of(const struct canned *c, const char *request)
+{
+    for (int i = 0; i < c->asked_count; i++)
+        if (strstr(c->asked[i], request))
+            return i;
+    return CANNED_MAX;
+}
+
+/* On each node; that it is so of one node's hold and another one's copy shows in the code alone. */
+static void assert_held_before_copied(const struct world *w)
+{
+    assert_true(place_of(&w->one, "step=hold") < place_of(&w->one, "step=copy"));
+    assert_true(place_of(&w->two, "step=hold") < place_of(&w->two, "step=copy"));
+    assert_true(place_of(&w->one, "step=copy") < place_of(&w->one, "GET /backup/"));
+}
+
 static void each_group_comes_from_who_leads_it(void **state)
 {
     struct world *w = *state;
@@ -132,6 +153,7 @@ static void each_group_comes_from_who_leads_it(void **state)
     if (take(w) != 0)
         fail_msg("%s", w->out.why);
     assert_true(w->one.authorized && w->two.authorized);
+    assert_held_before_copied(w);
     assert_true(was_asked(&w->one, "DELETE /backup/aa ") &&
                 was_asked(&w->two, "DELETE /backup/bb "));
     assert_int_equal(cfs_backup_in_open(&in, w->path), 0);
@@ -154,6 +176,7 @@ static void what_nobody_leads_is_asked_for_again(void **state)
     say_begun(&w->two, "bb", "[2]");
     say_nodes(w);
     say_begun(&w->one, "cc", "[0, 1, 2]");
+    say_begun(&w->two, "dd", "[]");
     for (unsigned group = 0; group < 3; group++) {
         char request[64];
         snprintf(request, sizeof request, "GET /backup/cc?group=%u&chunk=0", group);
@@ -180,6 +203,7 @@ static void what_is_no_chunk_is_refused(void **state)
 
     say_nodes(w);
     say_begun(&w->one, "aa", "[0, 1, 2]");
+    say_begun(&w->two, "bb", "[]");
     send_chunk(&w->one, "GET /backup/aa?group=0", (struct cfs_backup_chunk){.group = 1});
     refuse(w, "something else than chunk 0 of group 0");
 }
@@ -190,6 +214,7 @@ static void a_copy_that_is_lost_ends_it(void **state)
 
     say_nodes(w);
     say_begun(&w->one, "aa", "[0, 1, 2]");
+    say_begun(&w->two, "bb", "[]");
     canned_will_say(&w->one, "GET /backup/aa", 410, "{\"error\":\"the copy cannot be read on\"}");
     refuse(w, "the copy cannot be read on");
     assert_true(was_asked(&w->one, "DELETE /backup/aa "));

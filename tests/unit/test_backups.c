@@ -6,6 +6,7 @@
 #include "core/piece.h"
 #include "http_world.h"
 #include "io/backup_file.h"
+#include "io/clock.h"
 #include "store_world.h"
 
 #define SELF 2u
@@ -17,6 +18,7 @@ struct bench {
     struct cfs_checkpoints *checkpoints;
     struct cfs_backups *backups;
     unsigned saves; /* asked for */
+    cfs_time held;  /* moves are, until then */
     bool late;      /* checkpoints are not made when they are asked for */
     uint64_t led;
     cfs_node_id holder; /* of the groups, as their heads say */
@@ -63,6 +65,12 @@ static void on_save(void *arg)
         save_now();
 }
 
+static void on_hold(void *arg, cfs_time until)
+{
+    (void)arg;
+    b->held = until;
+}
+
 static void on_event(void *arg, struct cfs_event *event)
 {
     (void)arg;
@@ -100,6 +108,8 @@ static void handle(struct http_world *w, struct cfs_http_request *request)
     (void)w;
     if (strcmp(path, "/backup") == 0)
         cfs_backups_begin(b->backups, request);
+    else if (strcmp(cfs_http_method(request), "POST") == 0)
+        cfs_backups_step(b->backups, request, path + strlen("/backup/"));
     else if (strcmp(cfs_http_method(request), "DELETE") == 0)
         cfs_backups_end(b->backups, request, path + strlen("/backup/"));
     else
@@ -110,6 +120,7 @@ static int set_up_bench(void **state)
 {
     struct cfs_checkpoints_events events = {
         .event = on_event, .failed = on_failed, .saved = on_saved, .read = on_read};
+    struct cfs_backups_events asked = {.save = on_save, .hold_moves = on_hold};
     struct cfs_wal_origin origin = {0};
 
     b = calloc(1, sizeof *b);
@@ -124,7 +135,7 @@ static int set_up_bench(void **state)
                                   &origin, ignore_record, NULL),
                      0);
     b->checkpoints = cfs_checkpoints_new(b->http.loop, b->w->store, b->wal, &events);
-    b->backups = cfs_backups_new(b->http.loop, b->checkpoints, SELF, on_save, NULL);
+    b->backups = cfs_backups_new(b->http.loop, b->checkpoints, SELF, &asked);
     http_open_client(&b->http);
     *state = b;
     return 0;
@@ -177,6 +188,28 @@ static void begin(void)
     take_id();
 }
 
+static void write_step(const char *step)
+{
+    char line[64];
+
+    snprintf(line, sizeof line, "POST /backup/%s?step=%s", b->id, step);
+    write_request(line);
+}
+
+static void ask_step(const char *step, const char *status)
+{
+    write_step(step);
+    http_turn_until(&b->http, http_replied);
+    http_assert_status(&b->http, status);
+}
+
+/* Both steps. */
+static void copy(void)
+{
+    begin();
+    ask_step("copy", "200");
+}
+
 static void ask_chunk(unsigned group, unsigned chunk, const char *status)
 {
     char line[128];
@@ -226,9 +259,11 @@ static void what_the_node_leads_is_copied(void **state)
     (void)state;
     begin();
     http_assert_has(&b->http, "\"v\":1");
-    http_assert_has(&b->http, "\"groups\":[0,2]");
     http_assert_has(&b->http, "\"of\":16");
     assert_int_equal(b->saves, 1);
+    ask_step("copy", "200");
+    http_assert_has(&b->http, "\"groups\":[0,2]");
+    assert_int_equal(b->saves, 2);
     expect_chunk(0, "first");
     expect_chunk(2, "first");
     ask_chunk(1, 0, "404");
@@ -241,10 +276,10 @@ static void a_copy_is_of_its_moment(void **state)
     char first[17];
 
     (void)state;
-    begin();
+    copy();
     memcpy(first, b->id, sizeof first);
     b->text = "second";
-    begin();
+    copy();
     expect_chunk(0, "second");
     memcpy(b->id, first, sizeof first);
     expect_chunk(0, "first");
@@ -254,24 +289,73 @@ static void a_copy_is_of_its_moment(void **state)
 static void it_waits_for_a_checkpoint_that_was_ordered_since(void **state)
 {
     (void)state;
+    begin();
     b->late = true;
     save_now();
-    write_request("POST /backup");
+    write_step("copy");
     http_turn_until(&b->http, turned_some);
-    assert_int_equal(b->saves, 1);
+    assert_int_equal(b->saves, 2);
     assert_int_equal(b->http.len, 0);
     b->text = "second";
     save_now();
     http_turn_until(&b->http, http_replied);
     http_assert_status(&b->http, "200");
-    take_id();
     expect_chunk(0, "second");
+}
+
+static void moves_are_held_until_it_is_read_or_given_up(void **state)
+{
+    cfs_time now = cfs_clock_now();
+
+    (void)state;
+    begin();
+    assert_int_equal(b->held, 0);
+    ask_step("hold", "200");
+    assert_in_range(b->held, now + CFS_BACKUP_HOLD, cfs_clock_now() + CFS_BACKUP_HOLD);
+    ask_step("copy", "200");
+    assert_true(b->held > now);
+    expect_chunk(0, "first");
+    assert_int_equal(b->held, 0);
+    end_backup("200");
+    begin();
+    ask_step("hold", "200");
+    assert_true(b->held > now);
+    end_backup("200");
+    assert_int_equal(b->held, 0);
+}
+
+static void as_long_as_one_of_two_holds_moves_they_are_held(void **state)
+{
+    char first[17];
+
+    (void)state;
+    begin();
+    ask_step("hold", "200");
+    memcpy(first, b->id, sizeof first);
+    begin();
+    ask_step("hold", "200");
+    end_backup("200");
+    assert_true(b->held > 0);
+    memcpy(b->id, first, sizeof first);
+    end_backup("200");
+    assert_int_equal(b->held, 0);
+}
+
+static void steps_have_an_order(void **state)
+{
+    (void)state;
+    begin();
+    ask_chunk(0, 0, "404"); /* there is no copy yet */
+    ask_step("copy", "200");
+    ask_step("copy", "409");
+    ask_step("hold", "409");
+    expect_chunk(0, "first");
 }
 
 static void chunks_come_in_order_and_once(void **state)
 {
     (void)state;
-    begin();
+    copy();
     ask_chunk(0, 1, "409");
     expect_chunk(0, "first");
     ask_chunk(0, 0, "409"); /* a copy of the request: the answer to the first one counts */
@@ -288,13 +372,16 @@ static void what_is_asked_wrongly_is_named(void **state)
     http_assert_has(&b->http, "'chunk'");
     ask("GET /backup/0123456789abcdef?group=x&chunk=0", "400");
     http_assert_has(&b->http, "'group'");
+    ask("POST /backup/0123456789abcdef?step=copy", "404");
+    ask_step("jump", "400");
+    http_assert_has(&b->http, "'step'");
 }
 
 static void who_leads_nothing_says_so(void **state)
 {
     (void)state;
     b->led = 0;
-    begin();
+    copy();
     http_assert_has(&b->http, "\"groups\":[]");
 }
 
@@ -303,7 +390,7 @@ static void a_group_that_has_left_is_not_given(void **state)
 {
     (void)state;
     b->holder = SELF + 1;
-    begin();
+    copy();
     http_assert_has(&b->http, "\"groups\":[]");
     ask_chunk(0, 0, "410");
 }
@@ -341,7 +428,7 @@ static void who_goes_away_while_it_waits_leaves_nothing(void **state)
         http_turn_until(&b->http, turned_some);
     }
     b->late = false;
-    begin();
+    copy();
     expect_chunk(0, "first");
 }
 
@@ -364,6 +451,9 @@ int main(void)
         T(what_the_node_leads_is_copied),
         T(a_copy_is_of_its_moment),
         T(it_waits_for_a_checkpoint_that_was_ordered_since),
+        T(moves_are_held_until_it_is_read_or_given_up),
+        T(as_long_as_one_of_two_holds_moves_they_are_held),
+        T(steps_have_an_order),
         T(chunks_come_in_order_and_once),
         T(what_is_asked_wrongly_is_named),
         T(who_leads_nothing_says_so),
