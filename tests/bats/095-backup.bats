@@ -110,6 +110,52 @@ change_byte() { # FILE OFFSET
     tokens_grow
 }
 
+# mover: takes messages from queue to queue, most of them of different groups; a line for each.
+mover() {
+    local from to path
+    while [[ ! -e $BATS_TEST_TMPDIR/stop ]]; do
+        for from in a b c d e; do
+            to=$(tr abcde bcdea <<< "$from")
+            path=$(timeout 2 cat "$A/queues/.$from/claim") || continue
+            mv "$A/queues/$path" "$A/queues/$to" || printf 'FAILED: %s\n' "$path"
+            printf '%s to %s\n' "$path" "$to" >> "$BATS_TEST_TMPDIR/moves"
+        done
+    done
+}
+
+drain() { # QUEUE: its messages, a line each
+    local message
+    while message=$(timeout 0.5 cat "$A/queues/$1"); do printf '%s\n' "$message"; done
+}
+
+@test "no message is missing in a backup, also while messages move from queue to queue" {
+    local i queue
+    up 3
+    for i in $(seq 60); do printf 'message %s' "$i" > "$A/queues/a"; done
+    for queue in b c d e; do : >> "$A/queues/$queue"; done
+    background first mover
+    background second mover
+    for i in 1 2 3; do
+        wait_until 20 has_lines "$BATS_TEST_TMPDIR/moves" $(( i * 50 ))
+        succeeds "$BINARY" backup "$file.$i" "$(at 1)"
+    done
+    still_runs first || fail 'the first mover'
+    : > "$BATS_TEST_TMPDIR/stop"
+    finish first && finish second
+    is "$(< "$BATS_TEST_TMPDIR/first.out")$(< "$BATS_TEST_TMPDIR/second.out")" '' 'failed moves'
+    cluster stop 1 2 3
+    for i in 1 2 3; do
+        rm -rf "$(data 1)"
+        succeeds "$BINARY" restore "$file.$i" "$(at 1)"
+        cluster start 1
+        wait_until 20 serves 1
+        for queue in a b c d e; do drain "$queue"; done | sort -u > "$BATS_TEST_TMPDIR/found"
+        is "$(< "$BATS_TEST_TMPDIR/found")" \
+            "$(for j in $(seq 60); do printf 'message %s\n' "$j"; done | sort)" 'what is there'
+        cluster stop 1
+    done
+}
+
 @test "the worst day: two of three disks are lost, and the cluster goes on with what the third has" {
     local old
     up 3

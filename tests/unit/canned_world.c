@@ -3,10 +3,13 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+static atomic_int last_order;
 
 #define BEARER "Authorization: Bearer a secret of the cluster\r\n"
 
@@ -65,9 +68,11 @@ static void serve_one(struct canned *c, int fd)
         request[len] = 0;
     }
     c->authorized = c->authorized && strstr(request, BEARER);
-    if (c->asked_count < CANNED_MAX)
+    if (c->asked_count < CANNED_MAX) {
+        c->order[c->asked_count] = atomic_fetch_add(&last_order, 1);
         snprintf(c->asked[c->asked_count++], sizeof c->asked[0], "%.*s",
                  (int)strcspn(request, "\r"), request);
+    }
     answer(c, fd, request);
 }
 

@@ -30,6 +30,7 @@ struct canned {
     } answers[CANNED_MAX];
     int count;
     char asked[CANNED_MAX][512]; /* all that came: the first line of each */
+    int order[CANNED_MAX];       /* of these among those of all servers */
     int asked_count;
     bool authorized; /* all of them so far */
 };

@@ -2,6 +2,7 @@
  * is no backup. */
 #include "io/backup_take.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -117,20 +118,36 @@ static bool was_asked(const struct canned *c, const char *request)
     return false;
 }
 
-static int place_of(const struct canned *c, const char *request)
+/* The first and the last of such requests, in the order of all. */
+static void find_order(const struct world *w, const char *request, int *first, int *last)
 {
-    for (int i = 0; i < c->asked_count; i++)
-        if (strstr(c->asked[i], request))
-            return i;
-    return CANNED_MAX;
+    const struct canned *servers[] = {&w->one, &w->two};
+
+    *first = INT_MAX;
+    *last = -1;
+    for (int s = 0; s < 2; s++) {
+        for (int i = 0; i < servers[s]->asked_count; i++) {
+            int order = servers[s]->order[i];
+            if (!strstr(servers[s]->asked[i], request))
+                continue;
+            *first = order < *first ? order : *first;
+            *last = order > *last ? order : *last;
+        }
+    }
+    assert_true(*last >= 0);
 }
 
-/* On each node; that it is so of one node's hold and another one's copy shows in the code alone. */
-static void assert_held_before_copied(const struct world *w)
+/* Every node holds before any copies, and every one has copied before any lets go. */
+static void assert_steps_in_order(const struct world *w)
 {
-    assert_true(place_of(&w->one, "step=hold") < place_of(&w->one, "step=copy"));
-    assert_true(place_of(&w->two, "step=hold") < place_of(&w->two, "step=copy"));
-    assert_true(place_of(&w->one, "step=copy") < place_of(&w->one, "GET /backup/"));
+    int first_begin, last_begin, first_hold, last_hold, first_copy, last_copy, first_read,
+        last_read;
+
+    find_order(w, "POST /backup ", &first_begin, &last_begin);
+    find_order(w, "step=hold", &first_hold, &last_hold);
+    find_order(w, "step=copy", &first_copy, &last_copy);
+    find_order(w, "chunk=", &first_read, &last_read);
+    assert_true(last_begin < first_hold && last_hold < first_copy && last_copy < first_read);
 }
 
 static void each_group_comes_from_who_leads_it(void **state)
@@ -153,7 +170,7 @@ static void each_group_comes_from_who_leads_it(void **state)
     if (take(w) != 0)
         fail_msg("%s", w->out.why);
     assert_true(w->one.authorized && w->two.authorized);
-    assert_held_before_copied(w);
+    assert_steps_in_order(w);
     assert_true(was_asked(&w->one, "DELETE /backup/aa ") &&
                 was_asked(&w->two, "DELETE /backup/bb "));
     assert_int_equal(cfs_backup_in_open(&in, w->path), 0);
