@@ -75,11 +75,16 @@ change_byte() { # FILE OFFSET
 }
 
 @test "a backup under load; all disks are lost; one node begins again with it, and the others join" {
-    local i
+    local i path
     up 3
     for i in $(seq 40); do # more than fits one request
         (set -C && head -c 65536 /dev/urandom > "$A/locks/large$i") || fail "lock large$i is taken"
     done
+    head -c 1048575 /dev/urandom > "$BATS_TEST_TMPDIR/large"
+    dd if="$BATS_TEST_TMPDIR/large" of="$A/queues/q" bs=1048575 status=none
+    for i in 1 2 3; do printf 'small %s' "$i" > "$B/queues/q"; done
+    printf 'max_deliveries=3\n' > "$A/queues/.q/config"
+    path=$(cat "$C/queues/.q/claim") # the large one is in flight
     start_workers 1 2 3
     workers_get_on
     succeeds "$BINARY" backup "$file" "$(at 2)"
@@ -103,6 +108,10 @@ change_byte() { # FILE OFFSET
     join_others 1 2 3
     wait_until 30 all_vote '1 2 3 '
     exists "$C/locks/large1" || fail 'node 3 sees it'
+    is_free "$C/queues/$path" || fail 'a claim of before is gone'
+    timeout 20 cat "$C/queues/q" | cmp - "$BATS_TEST_TMPDIR/large"
+    for i in 1 2 3; do is "$(timeout 20 cat "$B/queues/q")" "small $i" 'the next message'; done
+    has_line "$A/queues/.q/config" '^max_deliveries=3$' || fail "the queue's settings"
     start_workers 1 2 3
     workers_get_on
     stop_workers
@@ -156,14 +165,21 @@ drain() { # QUEUE: its messages, a line each
     done
 }
 
+# So many are ready in queue q, as node I itself knows.
+knows_messages() { # I COUNT
+    [[ $(awk '$1 == "q" { print $2 }' "$D/$1/.coordfs/queues") == "$2" ]]
+}
+
 @test "the worst day: two of three disks are lost, and the cluster goes on with what the third has" {
-    local old
+    local old i
     up 3
     start_workers 1 2 3
     workers_get_on
     stop_workers
     (set -C && echo $$ > "$A/locks/held") || fail 'takes a lock'
     old=$(token "$B/locks/held")
+    for i in $(seq 20); do printf 'message %s' "$i" > "$A/queues/q"; done
+    wait_until 20 knows_messages 3 20
     cp "$D/.nodes/1/config" "$BATS_TEST_TMPDIR/config"
     cluster kill 1 2
     mv "$(data 2)" "$BATS_TEST_TMPDIR/old2"
@@ -183,6 +199,9 @@ drain() { # QUEUE: its messages, a line each
     join_others 3 1
     (set -C && echo $$ > "$A/locks/held") || fail 'the lock is free, and node 1 takes it'
     between $(( old + 1 )) "$(token "$C/locks/held")" $(( 1 << 62 )) 'the new token'
+    for i in $(seq 20); do
+        is "$(timeout 20 cat "$A/queues/q")" "message $i" 'the next message'
+    done
 
     # The disk that was lost turns up again: it fits no more, and does no harm.
     mv "$BATS_TEST_TMPDIR/old2" "$(data 2)"
