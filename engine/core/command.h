@@ -40,7 +40,8 @@ struct cfs_command {
     uint32_t ack_count;
     struct cfs_request request; /* REQUEST */
     uint64_t target;            /* CANCEL, REFUSE: the sequence meant; EXPIRE_SESSION: the session;
-                                   OPEN_SESSION: the session it replaces, 0: none; RENEW: the clock */
+                                   OPEN_SESSION: the session it replaces, 0: none;
+                                   RENEW: the clock */
     struct cfs_node_info nodes[CFS_MEMBERS_MAX]; /* FILL_NODES, RENEW */
     uint32_t node_count;
     cfs_session_id target_session; /* REFUSE; ADOPT_SESSION: the session's `began` */

@@ -42,9 +42,13 @@ bool cfs_format_of_head(const uint8_t *head, size_t len, struct cfs_format *form
     return differs(format, "a group's head", CFS_GROUP_HEAD_VERSION, head, len);
 }
 
-bool cfs_format_of_command(const uint8_t *command, size_t len, struct cfs_format *format)
+bool cfs_format_of_entry(const struct cfs_entry *entry, struct cfs_format *format)
 {
-    return differs(format, "a command", CFS_COMMAND_VERSION, command, len);
+    if (entry->kind == CFS_ENTRY_MEMBERS)
+        return differs(format, "a change of members", CFS_MEMBERSHIP_VERSION, entry->data,
+                       entry->len);
+    return entry->kind == CFS_ENTRY_COMMAND &&
+           differs(format, "a command", CFS_COMMAND_VERSION, entry->data, entry->len);
 }
 
 bool cfs_format_of_piece(const uint8_t *key, size_t key_len, const uint8_t *value, size_t value_len,

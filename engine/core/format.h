@@ -3,7 +3,7 @@
 #ifndef CFS_CORE_FORMAT_H
 #define CFS_CORE_FORMAT_H
 
-#include "coordfs/types.h"
+#include "core/entry.h"
 
 struct cfs_format {
     const char *what;      /* "a session": static */
@@ -13,7 +13,7 @@ struct cfs_format {
 /* True when the bytes are of another version than the one that is understood; false: then they are
  * damaged, or make no sense. */
 bool cfs_format_of_head(const uint8_t *head, size_t len, struct cfs_format *format);
-bool cfs_format_of_command(const uint8_t *command, size_t len, struct cfs_format *format);
+bool cfs_format_of_entry(const struct cfs_entry *entry, struct cfs_format *format);
 bool cfs_format_of_piece(const uint8_t *key, size_t key_len, const uint8_t *value, size_t value_len,
                          struct cfs_format *format);
 

@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include "coordfs/log.h"
-#include "core/entry.h"
 #include "core/format.h"
 #include "io/restored_dir.h"
 
@@ -55,14 +54,11 @@ static void on_piece(void *arg, cfs_group_id group, const uint8_t *key, uint32_t
 static void on_record(void *arg, const struct cfs_record *record)
 {
     struct restore *restore = arg;
-    const struct cfs_entry *entry = record->entry;
     struct cfs_format format;
 
     if (cfs_core_restore(restore->core, record) != 0)
         note_misfit(restore, record->group,
-                    entry && entry->kind == CFS_ENTRY_COMMAND &&
-                        cfs_format_of_command(entry->data, entry->len, &format),
-                    &format);
+                    record->entry && cfs_format_of_entry(record->entry, &format), &format);
 }
 
 static int refuse(const struct cfs_config *config, const char *what)

@@ -74,7 +74,7 @@ change_byte() { # FILE OFFSET
         dd of="$1" bs=1 seek="$2" conv=notrunc status=none
 }
 
-@test "a backup under load; all disks are lost; one node begins again with it, and the others join" {
+@test "a backup under load; all disks are lost; one node begins again, and the others join" {
     local i path
     up 3
     for i in $(seq 40); do # more than fits one request
@@ -170,7 +170,7 @@ knows_messages() { # I COUNT
     [[ $(awk '$1 == "q" { print $2 }' "$D/$1/.coordfs/queues") == "$2" ]]
 }
 
-@test "the worst day: two of three disks are lost, and the cluster goes on with what the third has" {
+@test "the worst day: two of three disks are lost; all goes on with what the third has" {
     local old i
     up 3
     start_workers 1 2 3

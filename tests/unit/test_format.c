@@ -145,10 +145,9 @@ static void a_kind_that_is_not_known_is_named_by_its_number(void **state)
     assert_null(cfs_format_kind(0));
 }
 
-static void heads_and_commands_have_versions_too(void **state)
+static void heads_have_a_version(void **state)
 {
     struct cfs_group_head head = {.base = {.index = 1, .term = 1}};
-    struct cfs_command command = {.kind = CFS_CMD_EXPIRE_LEASED, .node = 1};
     struct cfs_writer writer = {0};
     struct cfs_format format;
 
@@ -158,12 +157,37 @@ static void heads_and_commands_have_versions_too(void **state)
     writer.data[0] = 77;
     assert_true(cfs_format_of_head(writer.data, writer.len, &format));
     assert_true(format.found == 77 && format.known == CFS_GROUP_HEAD_VERSION);
-    writer.len = 0;
+    free(writer.data);
+}
+
+static void check_entry(enum cfs_entry_kind kind, struct cfs_writer *data)
+{
+    struct cfs_entry *entry = cfs_entry_new(kind, 1, 1, data->data, (uint32_t)data->len);
+    struct cfs_format format;
+
+    assert_false(cfs_format_of_entry(entry, &format));
+    entry->data[0] += 7;
+    assert_true(cfs_format_of_entry(entry, &format));
+    assert_int_equal(format.found, format.known + 7);
+    cfs_entry_unref(entry);
+    data->len = 0;
+}
+
+static void entries_have_versions(void **state)
+{
+    struct cfs_command command = {.kind = CFS_CMD_EXPIRE_LEASED, .node = 1};
+    struct cfs_membership members = {.voters = 2};
+    struct cfs_entry *nothing = cfs_entry_new(CFS_ENTRY_NOOP, 1, 1, NULL, 0);
+    struct cfs_writer writer = {0};
+    struct cfs_format format;
+
+    (void)state;
     cfs_command_encode(&writer, &command);
-    assert_false(cfs_format_of_command(writer.data, writer.len, &format));
-    writer.data[0] = 77;
-    assert_true(cfs_format_of_command(writer.data, writer.len, &format));
-    assert_int_equal(format.found, 77);
+    check_entry(CFS_ENTRY_COMMAND, &writer);
+    cfs_membership_encode(&writer, &members);
+    check_entry(CFS_ENTRY_MEMBERS, &writer);
+    assert_false(cfs_format_of_entry(nothing, &format));
+    cfs_entry_unref(nothing);
     free(writer.data);
 }
 
@@ -183,7 +207,6 @@ static void nothing_is_of_no_version(void **state)
 
     (void)state;
     assert_false(cfs_format_of_head(NULL, 0, &format));
-    assert_false(cfs_format_of_command(NULL, 0, &format));
     assert_false(cfs_format_of_piece(NULL, 0, NULL, 0, &format));
 }
 
@@ -192,7 +215,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pieces_of_this_version_are_known_and_of_others_named),
         cmocka_unit_test(a_kind_that_is_not_known_is_named_by_its_number),
-        cmocka_unit_test(heads_and_commands_have_versions_too),
+        cmocka_unit_test(heads_have_a_version),
+        cmocka_unit_test(entries_have_versions),
         cmocka_unit_test(a_body_is_of_no_version),
         cmocka_unit_test(nothing_is_of_no_version),
     };
