@@ -9,6 +9,8 @@
 
 #define RESEND_AFTER CFS_MS(250)
 #define LOCATE_AFTER CFS_MS(100)
+/* Whoever was removed and is still needed by some group may be added again. */
+#define ASK_AGAIN_AFTER CFS_SECONDS(1)
 
 void cfs_client_init(struct cfs_client *client, struct cfs_env *env,
                      const struct cfs_core_config *config, const struct cfs_placement *placement)
@@ -160,6 +162,7 @@ static cfs_time session_end(const struct cfs_client *client)
 void cfs_client_contact(struct cfs_channel *channel, cfs_time at)
 {
     channel->available = true;
+    channel->silent = false;
     if (at > channel->contact)
         channel->contact = at;
 }
@@ -183,8 +186,9 @@ static void session_opened(struct cfs_client *client, struct cfs_msg_answer *mes
         return;
     free(owned);
     if (answer.error == CFS_ERR_REMOVED) {
-        cfs_trace(client->env, "was removed from the cluster");
-        client->session_due = CFS_NEVER;
+        if (!client->removed)
+            cfs_trace(client->env, "was removed from the cluster");
+        client->session_due = client->env->now + ASK_AGAIN_AFTER;
         client->removed = true;
         return;
     }
@@ -203,6 +207,7 @@ static void session_opened(struct cfs_client *client, struct cfs_msg_answer *mes
         return;
     }
     client->state = CFS_SESSION_OPEN;
+    client->removed = false;
     client->session = answer.token;
     client->resume = false;
     client->renewed = client->open_sent;
@@ -271,6 +276,7 @@ void cfs_client_leader(struct cfs_client *client, cfs_group_id group, cfs_node_i
 
     channel->leader = leader;
     channel->leader_term = term;
+    channel->silent = false;
     resend_all(client, channel);
     cfs_client_locate(client, channel);
 }
@@ -283,6 +289,7 @@ static void lose_leader(struct cfs_client *client, struct cfs_channel *channel)
     DL_FOREACH (channel->queued, call)
         call->resend = client->env->now + RESEND_AFTER;
     cfs_client_look_at(client, client->env->now + RESEND_AFTER);
+    cfs_client_doubt(client, channel);
 }
 
 void cfs_client_unreachable(struct cfs_client *client, cfs_node_id peer)
@@ -298,10 +305,12 @@ static bool has_calls(const struct cfs_channel *channel)
 }
 
 /* Whoever has no replica of the group hears of its leader only by asking; and who has had no answer
- * for too long asks whether there is one again. */
+ * for too long asks whether there is one again, or another. */
 static bool wants_leader(const struct cfs_channel *channel)
 {
-    return channel->group && (!channel->available || (!channel->leader && has_calls(channel)));
+    bool unsure = !channel->leader || channel->silent;
+
+    return channel->group && (!channel->available || (unsure && has_calls(channel)));
 }
 
 static void ask_who_leads(struct cfs_client *client, struct cfs_channel *channel)
@@ -326,6 +335,12 @@ void cfs_client_locate(struct cfs_client *client, struct cfs_channel *channel)
         return;
     channel->locate_due = client->env->now + LOCATE_AFTER;
     ask_who_leads(client, channel);
+}
+
+void cfs_client_doubt(struct cfs_client *client, struct cfs_channel *channel)
+{
+    channel->silent = true;
+    cfs_client_locate(client, channel);
 }
 
 void cfs_client_located(struct cfs_client *client, const struct cfs_message *message)

@@ -27,6 +27,7 @@ struct cfs_channel {
     cfs_group_id group;
     cfs_node_id leader; /* that serves; 0: unknown */
     uint64_t leader_term;
+    bool silent;      /* it was asked, and has not answered in time, or cannot be reached */
     bool available;   /* false: a call has ended when no leader had answered for the timeout, nor
                          has one since */
     cfs_time contact; /* when a leader last answered, dated back to the sending if known; later by
@@ -57,10 +58,11 @@ struct cfs_client {
     cfs_session_id replaces; /* the node's session in the cluster, as last heard; 0: none */
     bool resume;             /* the daemon has just started: it may find its old session alive */
     bool leaving;            /* asked to close: opens no other */
-    bool removed;            /* the cluster said that the node is none of its own any more */
-    cfs_time open_sent;      /* OPENING: first sending */
-    cfs_time renewed;        /* OPEN: sending time of what last renewed it */
-    cfs_time session_due;    /* next keepalive or resend of OPEN_SESSION */
+    bool removed; /* the cluster said that the node is none of its own any more, and nothing else
+                     since */
+    cfs_time open_sent;   /* OPENING: first sending */
+    cfs_time renewed;     /* OPEN: sending time of what last renewed it */
+    cfs_time session_due; /* next keepalive or resend of OPEN_SESSION */
 
     struct cfs_channel *channels; /* owned; by group */
     uint32_t channel_count;
@@ -167,5 +169,7 @@ void cfs_client_lose_session(struct cfs_client *client);
 void cfs_client_contact(struct cfs_channel *channel, cfs_time at);
 /* Asks who leads the channel's group, if calls wait to know. */
 void cfs_client_locate(struct cfs_client *client, struct cfs_channel *channel);
+/* The leader does not answer: there may be another by now. */
+void cfs_client_doubt(struct cfs_client *client, struct cfs_channel *channel);
 
 #endif

@@ -619,6 +619,13 @@ void cfs_client_postpone_calls(struct cfs_client *client, cfs_time duration)
     }
 }
 
+/* What was asked a while ago was not answered; a wait is asked for again though it was. */
+static bool is_unanswered(const struct cfs_client *client, const struct cfs_call *call)
+{
+    return !call->is_queued ||
+           call->channel->contact + resend_queued_after(client) < client->env->now;
+}
+
 static void look_at_list(struct cfs_client *client, struct cfs_call *list)
 {
     cfs_time now = client->env->now;
@@ -627,6 +634,8 @@ static void look_at_list(struct cfs_client *client, struct cfs_call *list)
     DL_FOREACH_SAFE (list, call, next) {
         if (give_up_due(client, call, now))
             continue;
+        if (call->resend <= now && is_unanswered(client, call))
+            cfs_client_doubt(client, call->channel);
         if (call->resend <= now)
             cfs_client_send(client, call);
         if (call->resend <= now) /* not possible now: the leader's coming will do it */

@@ -23,6 +23,7 @@ struct cfs_group {
     struct cfs_raft raft;
     struct cfs_machine *machine; /* owned */
     struct cfs_home home;
+    uint64_t announced;             /* the last term in which all were told that this node serves */
     uint64_t unsaved_bytes;         /* of entries applied since the last checkpoint was ordered */
     uint64_t ordered_index;         /* applied index of that checkpoint */
     uint64_t saved_index;           /* applied index of the last durable one */
@@ -82,8 +83,9 @@ cfs_time cfs_snapshot_deadline(const struct cfs_group *group);
 uint64_t cfs_snapshot_oldest(const struct cfs_group *group);
 
 /* snapshot_install.c: the follower's side. */
-/* The group does not need this replica any more: an empty state takes the place of its own. */
-void cfs_group_retire(struct cfs_group *group);
+/* The leader of `term`, which is not of the past, does not need this replica any more: an empty
+ * state takes the place of its own. */
+void cfs_group_retire(struct cfs_group *group, uint64_t term);
 void cfs_snapshot_receive(struct cfs_group *group, struct cfs_message *message);
 void cfs_snapshot_staged(struct cfs_group *group, uint64_t id);
 void cfs_snapshot_persisted(struct cfs_group *group);

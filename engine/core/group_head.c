@@ -13,6 +13,8 @@ void cfs_group_head_encode(struct cfs_writer *writer, const struct cfs_group_hea
     cfs_put_u32(writer, head->vote);
     cfs_membership_put(writer, &head->members);
     cfs_put_u64(writer, head->install);
+    cfs_put_u64(writer, head->dropped.index);
+    cfs_put_u64(writer, head->dropped.term);
 }
 
 int cfs_group_head_decode(struct cfs_group_head *head, const uint8_t *data, size_t len)
@@ -28,5 +30,7 @@ int cfs_group_head_decode(struct cfs_group_head *head, const uint8_t *data, size
     head->vote = cfs_get_u32(&reader);
     cfs_membership_get(&reader, &head->members);
     head->install = cfs_get_u64(&reader);
+    head->dropped.index = cfs_get_u64(&reader);
+    head->dropped.term = cfs_get_u64(&reader);
     return cfs_reader_whole(&reader) ? 0 : -1;
 }

@@ -7,7 +7,12 @@
 #include "core/log.h"
 #include "core/membership.h"
 
-#define CFS_GROUP_HEAD_VERSION 1u /* its first byte */
+#define CFS_GROUP_HEAD_VERSION 2u /* its first byte */
+
+/* How far a log goes that is not there any more. Zero: it never was. */
+struct cfs_log_end {
+    uint64_t index, term;
+};
 
 struct cfs_group_head {
     struct cfs_log_base base;      /* the last entry that the state contains */
@@ -15,6 +20,7 @@ struct cfs_group_head {
     cfs_node_id vote;              /* and its vote in it */
     struct cfs_membership members; /* as of the base */
     uint64_t install;              /* the last snapshot that was installed here; 0: none */
+    struct cfs_log_end dropped;    /* the end of the log that was here when the group let go */
 };
 
 void cfs_group_head_encode(struct cfs_writer *writer, const struct cfs_group_head *head);

@@ -56,5 +56,6 @@ void cfs_group_saved(struct cfs_group *group)
 {
     if (group->ordered_index > group->saved_index)
         group->saved_index = group->ordered_index;
+    cfs_machine_saved(group->machine);
     cfs_raft_log_compact(&group->raft, compactable(group));
 }

@@ -106,6 +106,7 @@ void cfs_home_stop(struct cfs_home *home)
         drop_renewal(home, home->renewals);
     cfs_home_drop_questions(home);
     cfs_home_drop_awaits(home);
+    cfs_home_drop_held(home);
     cfs_home_stop_collecting(home);
 }
 
@@ -150,7 +151,7 @@ void cfs_home_answer(struct cfs_home *home, struct cfs_asker asker, bool queued,
                                              .id = asker.sequence,
                                              .queued = queued}};
 
-    if (!home->serving)
+    if (!home->serving || (!queued && cfs_home_hold(home, CFS_TO_COMMAND, asker, answer)))
         return;
     if (!queued) {
         cfs_answer_encode(&writer, answer);
@@ -237,10 +238,11 @@ void cfs_home_log(struct cfs_home *home, struct cfs_asker asker,
 {
     uint64_t index =
         cfs_raft_propose(home->raft, CFS_ENTRY_COMMAND, forward->command, forward->len);
-    struct cfs_renewal *renewal = find_renewal(home, asker.session);
+    struct cfs_renewal *renewal;
 
-    if (!renewal)
+    if (!asker.session)
         return;
+    renewal = renewal_of(home, asker.session);
     renewal->proposals = cfs_array_room(renewal->proposals, renewal->proposal_count,
                                         &renewal->proposal_capacity, sizeof *renewal->proposals);
     renewal->proposals[renewal->proposal_count++] =
@@ -400,6 +402,14 @@ static cfs_time session_term(const struct cfs_home *home, const struct cfs_sessi
     return CFS_PLANTED(BUG_EARLY_EXPIRY) ? term / 2 : term + CFS_CLOCK_GUARD(term);
 }
 
+/* Nothing of that session is in the log and still to come, its adoption neither. */
+static bool is_over(const struct cfs_home *home, const struct cfs_renewal *renewal)
+{
+    size_t count = renewal->proposal_count;
+
+    return !count || renewal->proposals[count - 1].index <= home->raft->applied;
+}
+
 static void expire(struct cfs_home *home, struct cfs_renewal *renewal,
                    const struct cfs_session *session)
 {
@@ -430,9 +440,9 @@ static void check_sessions(struct cfs_home *home)
     HASH_ITER (hh, home->renewals, renewal, next) {
         const struct cfs_session *session =
             cfs_sessions_find(&home->machine->sessions, renewal->session);
-        if (!session)
+        if (!session && is_over(home, renewal))
             drop_renewal(home, renewal);
-        else if (!home->root && !renewal->doomed &&
+        else if (session && !home->root && !renewal->doomed &&
                  home->env->now >= renewal->renewed + session_term(home, session))
             expire(home, renewal, session);
     }

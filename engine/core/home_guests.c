@@ -3,6 +3,7 @@
  * but never goes back. So nobody has to tell the groups of a session that ends: whoever leads
  * compares, again and again. */
 #include "core/group.h"
+#include "core/planted.h"
 
 static bool has_seen(const struct cfs_group *root, cfs_session_id session)
 {
@@ -33,6 +34,11 @@ bool cfs_home_admit(struct cfs_home *home, const struct cfs_command *command)
         adopt(home, session);
         return true;
     }
+    if (CFS_PLANTED(BUG_ADOPT_ENDED) && has_seen(home->root, command->session)) {
+        adopt(home, &(struct cfs_session){
+                        .id = command->session, .node = command->node, .began = command->session});
+        return true;
+    }
     /* Who is ahead of this node's replica of group 0 will ask again. */
     if (has_seen(home->root, command->session))
         cfs_home_answer(home, asker, false, &(struct cfs_answer){.error = CFS_ERR_LOST});
@@ -56,7 +62,8 @@ void cfs_home_reconcile(struct cfs_home *home)
         return; /* what was found last is still on its way */
     for (struct cfs_session *s = home->machine->sessions.by_id; s; s = s->hh.next) {
         const struct cfs_session *now = cfs_sessions_of_node(present, s->node);
-        if (!has_seen(home->root, s->id) || (now && now->id == s->id))
+        if ((!has_seen(home->root, s->id) && !CFS_PLANTED(BUG_END_UNSEEN)) ||
+            (now && now->id == s->id))
             continue;
         if (now && now->id > s->id && now->began <= s->id)
             adopt(home, now);

@@ -69,10 +69,20 @@ bool cfs_home_can_decide(const struct cfs_home *home, cfs_node_set voters)
     return cfs_membership_is_quorum(&alone, ready);
 }
 
+static cfs_node_set alive_of(const struct cfs_home *home, cfs_node_set nodes)
+{
+    cfs_node_set alive = 0;
+
+    CFS_EACH_NODE (node, nodes)
+        if (cfs_home_node_alive(home, node))
+            alive |= CFS_NODE_BIT(node);
+    return alive;
+}
+
 static bool hand_to_one_of(struct cfs_home *home, cfs_node_set nodes)
 {
-    CFS_EACH_NODE (node, nodes)
-        if (cfs_home_node_alive(home, node) && cfs_raft_transfer(home->raft, node))
+    CFS_EACH_NODE (node, alive_of(home, nodes))
+        if (cfs_raft_transfer(home->raft, node))
             return true;
     return false;
 }
@@ -90,8 +100,7 @@ static cfs_node_set with_room(const struct cfs_home *home, cfs_node_set nodes)
 bool cfs_home_hand_over(struct cfs_home *home, cfs_node_set wanted)
 {
     struct cfs_raft *raft = home->raft;
-
-    cfs_node_set heirs = wanted & raft->members.voters;
+    cfs_node_set heirs = alive_of(home, wanted & raft->members.voters);
 
     if (wanted & CFS_NODE_BIT(home->env->self) || !heirs)
         return false;
@@ -183,7 +192,8 @@ void cfs_home_members_tick(struct cfs_home *home)
         cfs_home_placement_tick(home);
         return;
     }
-    if (!all && home->config->addresses && home->config->member_count)
+    /* Groups are founded by the first members: until they all are, nobody comes or goes. */
+    if (!all && home->config->addresses && home->config->member_count && !home->awaits_groups)
         fill(home);
     if (!all || home->raft->members_index > home->raft->commit)
         return;

@@ -359,16 +359,23 @@ static uint64_t mix(uint64_t digest, uint64_t value)
     return (digest ^ value) * 0x100000001b3u;
 }
 
+static uint64_t session_digest(const struct cfs_session *s)
+{
+    uint64_t digest = mix(mix(mix(mix(0xcbf29ce484222325u, s->id), s->node), s->began), s->term);
+
+    digest = mix(mix(digest, s->oldest), s->doomed);
+    return mix(mix(digest, HASH_COUNT(s->answers)), HASH_COUNT(s->waits));
+}
+
+/* Sessions stand in the order in which they came, or were loaded. */
 uint64_t cfs_machine_digest(const struct cfs_machine *machine)
 {
     uint64_t digest = mix(0xcbf29ce484222325u, cfs_lock_table_digest(machine->locks));
+    uint64_t sessions = 0;
 
+    for (const struct cfs_session *s = machine->sessions.by_id; s; s = s->hh.next)
+        sessions += session_digest(s);
     digest = mix(digest, cfs_queues_digest(machine->queues));
     digest = mix(digest, cfs_node_table_digest(&machine->nodes));
-    for (const struct cfs_session *s = machine->sessions.by_id; s; s = s->hh.next) {
-        digest = mix(mix(mix(mix(digest, s->id), s->node), s->term), s->oldest);
-        digest = mix(digest, s->doomed);
-        digest = mix(mix(digest, HASH_COUNT(s->answers)), HASH_COUNT(s->waits));
-    }
-    return digest;
+    return mix(digest, sessions);
 }

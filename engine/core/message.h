@@ -132,6 +132,7 @@ struct cfs_msg_snapshot_reply {
 struct cfs_msg_located {
     cfs_node_id leader; /* that serves in the message's term; 0: none that is known */
     bool member;        /* the leader itself says so: the receiver has a replica, or needs one */
+    uint64_t index;     /* so it is by all entries up to this one, which are committed */
 };
 
 struct cfs_message {

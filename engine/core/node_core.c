@@ -60,7 +60,7 @@ struct cfs_core *cfs_core_new(const struct cfs_core_config *config)
                                  .random = config->seed,
                                  .trace = config->trace,
                                  .trace_arg = config->trace_arg};
-    core->misplaced_due = CFS_NEVER;
+    core->look_due = CFS_NEVER;
     init_groups(core);
     cfs_client_init(&core->client, &core->env, &core->config, &core->placement);
     return core;
@@ -177,11 +177,11 @@ static void receive(struct cfs_core *core, struct cfs_message *message)
 /* Others that have no replica hear who serves, without asking. */
 static void settle_group(struct cfs_core *core, struct cfs_group *group)
 {
-    bool served = group->home.serving;
-
     cfs_group_settle(group);
-    if (group->id && group->home.serving && !served)
-        cfs_core_announce(core, group->id);
+    if (!group->id || !group->home.serving || group->announced == group->raft.term)
+        return;
+    group->announced = group->raft.term;
+    cfs_core_announce(core, group->id);
 }
 
 static void settle(struct cfs_core *core)
@@ -232,18 +232,20 @@ static void tell_nodes(struct cfs_core *core)
     core->nodes_of = machine;
     core->nodes_version = machine->nodes.version;
     cfs_effects_add(core->env.effects, CFS_FX_NODES);
-    if (!machine->nodes.version)
-        return;
-    cfs_placement_follow(&core->placement, core->config.groups, &machine->nodes);
-    core->misplaced_due = core->env.now;
+    cfs_core_place(core);
 }
 
-/* A node that was removed goes on until the groups it has replicas of have moved. */
-static void tell_removed(struct cfs_core *core)
+/* A node that was removed goes on until the groups it has replicas of have moved. Its table may
+ * never tell: who is no replica of group 0 any more need not hear why. */
+static void follow_removal(struct cfs_core *core)
 {
-    if (!core->client.removed || cfs_core_is_needed(core))
+    if (core->client.removed != core->removed) {
+        core->removed = core->client.removed;
+        cfs_core_place(core);
+    }
+    if (!core->removed || core->told_removed || cfs_core_is_needed(core))
         return;
-    core->client.removed = false;
+    core->told_removed = true;
     cfs_effects_add(core->env.effects, CFS_FX_REMOVED);
 }
 
@@ -253,8 +255,8 @@ static void tick(struct cfs_core *core)
         cfs_group_tick(group);
     cfs_core_follow_leaders(core);
     cfs_client_tick(&core->client);
-    if (core->env.now >= core->misplaced_due)
-        cfs_core_look_for_misplaced(core);
+    if (core->env.now >= core->look_due)
+        cfs_core_look_around(core);
 }
 
 static void persisted(struct cfs_core *core, uint64_t lsn)
@@ -330,6 +332,9 @@ static void dispatch(struct cfs_core *core, const struct cfs_event *event)
     case CFS_EV_FETCHED:
         fetched(core, event->fetched);
         break;
+    case CFS_EV_READ:
+        cfs_home_bodies_read(&core->groups[event->read->group].home, event->read);
+        break;
     case CFS_EV_LEAVE:
         cfs_client_leave(&core->client);
         break;
@@ -339,6 +344,8 @@ static void dispatch(struct cfs_core *core, const struct cfs_event *event)
 static void start(struct cfs_core *core)
 {
     core->started = true;
+    if (core->config.groups)
+        core->look_due = core->env.now;
     EACH_GROUP (core, group)
         cfs_raft_start(&group->raft);
     cfs_client_start(&core->client);
@@ -367,12 +374,13 @@ void cfs_core_step(struct cfs_core *core, const struct cfs_event *event,
         start(core);
     cfs_client_halted(&core->client, halted);
     cfs_client_check_session(&core->client);
+    cfs_core_note_founding(core);
     dispatch(core, event);
     settle(core);
     cfs_core_order_checkpoint(core);
     tell_caught_up(core);
     tell_nodes(core);
-    tell_removed(core);
+    follow_removal(core);
     core->env.effects = NULL;
 }
 
@@ -383,7 +391,7 @@ cfs_time cfs_core_deadline(const struct cfs_core *core)
     for (uint32_t i = 0; i < core->group_count; i++)
         if (cfs_group_deadline(&core->groups[i]) < due)
             due = cfs_group_deadline(&core->groups[i]);
-    return core->misplaced_due < due ? core->misplaced_due : due;
+    return core->look_due < due ? core->look_due : due;
 }
 
 bool cfs_core_wants_flush(const struct cfs_core *core)

@@ -22,7 +22,9 @@ struct cfs_core {
     bool save_wanted;                   /* one is wanted, however little has changed */
     const struct cfs_machine *nodes_of; /* whose nodes were told last, in which version */
     uint64_t nodes_version;
-    cfs_time misplaced_due; /* when to ask again whether misplaced replicas are needed */
+    cfs_time look_due; /* at what other nodes may have to say of the groups; CFS_NEVER: no groups */
+    bool removed;      /* the placement leaves this node out: the cluster said that it has gone */
+    bool told_removed; /* and so was the shell */
     bool started;
 };
 
@@ -45,13 +47,18 @@ void cfs_core_redirect(struct cfs_core *core, const struct cfs_message *message)
 void cfs_core_announce(struct cfs_core *core, cfs_group_id group);
 /* Follows what this node's own replicas know. */
 void cfs_core_follow_leaders(struct cfs_core *core);
-/* Replicas that the placement does not want here ask whether they may go; plans the next look. */
-void cfs_core_look_for_misplaced(struct cfs_core *core);
+/* Replicas that the placement does not want here ask whether they may go; and before the nodes of
+ * the cluster are written down its leader asks who leads the other groups. Plans the next look. */
+void cfs_core_look_around(struct cfs_core *core);
 /* node_core_moves.c: messages that move from the groups it leads to others. */
 void cfs_core_drive_moves(struct cfs_core *core);
 /* Whether this node counts as a replica of `group`, as far as it knows. */
 bool cfs_core_is_replica(const struct cfs_core *core, cfs_group_id group);
 /* Whether any group but 0 still counts on this node. */
 bool cfs_core_is_needed(const struct cfs_core *core);
+/* Goes by the table of nodes as it is now. */
+void cfs_core_place(struct cfs_core *core);
+/* Before an event: which groups may still be founded, and whether all were heard of. */
+void cfs_core_note_founding(struct cfs_core *core);
 
 #endif

@@ -1,7 +1,9 @@
-/* Who leads which group. A node hears it from its own replica; of groups of which it has none it
- * asks those that should have one. And a replica that should not be one any more asks whether it is
- * still needed: the leader that let it go may have been unable to tell it. */
+/* Who leads which group, and where a group is. A node hears of leaders from its own replicas; of
+ * groups of which it has none it asks those that should have one. And a replica that should not be
+ * one any more asks whether it is still needed: the leader that let it go may have been unable to
+ * tell it. */
 #include "core/node_core_internal.h"
+#include "core/planted.h"
 
 #define LOOK_EVERY CFS_MS(250)
 
@@ -16,7 +18,8 @@ static void send_located(struct cfs_core *core, const struct cfs_group *group, c
         .term = group->raft.term,
         .located = {.leader = leader,
                     .member =
-                        all & CFS_NODE_BIT(to) || group->raft.members_index > group->raft.commit}};
+                        all & CFS_NODE_BIT(to) || group->raft.members_index > group->raft.commit,
+                    .index = group->raft.commit}};
 
     cfs_env_send(&core->env, &message);
 }
@@ -49,18 +52,44 @@ bool cfs_core_is_replica(const struct cfs_core *core, cfs_group_id group)
     return cfs_membership_all(&core->groups[group].raft.members) & CFS_NODE_BIT(core->config.node);
 }
 
+/* It has, or had, a replica of the group: there is something to drop. */
+static bool has_any(const struct cfs_group *group)
+{
+    return cfs_membership_all(&group->raft.members) != 0;
+}
+
+/* The message may be old, and the node a replica again since then, on whom others count. A leader
+ * that serves has all that was decided before its term: it can only be mistaken about what it did
+ * itself afterwards. */
+static bool is_overtaken(const struct cfs_raft *raft, const struct cfs_message *message)
+{
+    return raft->members_index > message->located.index &&
+           cfs_log_term_at(&raft->log, raft->members_index) >= message->term;
+}
+
+static void hear_whether_needed(struct cfs_group *group, const struct cfs_message *message)
+{
+    struct cfs_raft *raft = &group->raft;
+
+    if (message->located.leader != message->from || message->located.member || !has_any(group) ||
+        raft->role == CFS_LEADER || message->term < raft->term || is_overtaken(raft, message))
+        return;
+    cfs_group_retire(group, message->term);
+}
+
 void cfs_core_located(struct cfs_core *core, const struct cfs_message *message)
 {
     struct cfs_group *group = &core->groups[message->group];
-    bool from_leader = message->located.leader == message->from;
+    cfs_node_id known = cfs_group_leader(group);
 
-    if (from_leader && !message->located.member && cfs_core_is_replica(core, group->id) &&
-        group->raft.role == CFS_FOLLOWER && message->term >= group->raft.term)
-        cfs_group_retire(group);
-    /* What one's own replica knows of the leader counts for more than what others say. */
-    if (!cfs_core_is_replica(core, group->id) || !cfs_group_leader(group) ||
-        cfs_group_leader(group) == message->located.leader)
-        cfs_client_located(&core->client, message);
+    if (!group->id)
+        return; /* of group 0 every node is a replica */
+    hear_whether_needed(group, message);
+    /* What one's own replica knows of the leader counts for more than what others say, and whether
+     * it leads itself nobody knows better. */
+    if (message->located.leader != core->config.node || group->home.serving)
+        if (!cfs_core_is_replica(core, group->id) || !known || known == message->located.leader)
+            cfs_client_located(&core->client, message);
 }
 
 static void follow_leader(struct cfs_core *core, const struct cfs_group *group)
@@ -84,39 +113,87 @@ void cfs_core_follow_leaders(struct cfs_core *core)
         follow_leader(core, &core->groups[i]);
 }
 
-static bool is_misplaced(const struct cfs_core *core, const struct cfs_group *group)
+static void ask(struct cfs_core *core, const struct cfs_group *group, cfs_node_set nodes)
 {
-    return cfs_core_is_replica(core, group->id) && group->raft.role != CFS_LEADER &&
-           !group->install &&
-           !(cfs_placement_set(&core->placement, group->id) & CFS_NODE_BIT(core->config.node));
-}
-
-static void ask_whether_needed(struct cfs_core *core, const struct cfs_group *group)
-{
-    cfs_node_set others =
-        cfs_placement_set(&core->placement, group->id) | cfs_membership_all(&group->raft.members);
-
-    CFS_EACH_NODE (node, others & ~CFS_NODE_BIT(core->config.node)) {
+    CFS_EACH_NODE (node, nodes & ~CFS_NODE_BIT(core->config.node)) {
         struct cfs_message message = {.type = CFS_MSG_LOCATE, .group = group->id, .to = node};
         cfs_env_send(&core->env, &message);
     }
 }
 
+static bool is_misplaced(const struct cfs_core *core, const struct cfs_group *group)
+{
+    return has_any(group) && group->raft.role != CFS_LEADER && !group->install &&
+           !(cfs_placement_set(&core->placement, group->id) & CFS_NODE_BIT(core->config.node));
+}
+
+/* Its log says that it is no replica any more, and that this is so for good. */
+static bool knows_its_end(const struct cfs_core *core, const struct cfs_group *group)
+{
+    return !cfs_core_is_replica(core, group->id) && group->raft.members_index <= group->raft.commit;
+}
+
+static void ask_whether_needed(struct cfs_core *core, const struct cfs_group *group)
+{
+    cfs_node_set others = cfs_node_table_all(&core->groups[0].machine->nodes) |
+                          cfs_membership_all(&group->raft.members);
+
+    if (core->client.channels[group->id].leader)
+        others |= CFS_NODE_BIT(core->client.channels[group->id].leader);
+    ask(core, group, others);
+}
+
+/* Also while the change that removes it is not committed: nobody else may have it. */
 bool cfs_core_is_needed(const struct cfs_core *core)
 {
     for (uint32_t i = 1; i < core->group_count; i++)
-        if (cfs_core_is_replica(core, i))
+        if (CFS_PLANTED(BUG_LEAVE_EARLY) ? cfs_core_is_replica(core, i) : has_any(&core->groups[i]))
             return true;
     return false;
 }
 
-void cfs_core_look_for_misplaced(struct cfs_core *core)
+static bool is_heard_of(const struct cfs_core *core, const struct cfs_group *group)
 {
-    core->misplaced_due = CFS_NEVER;
+    return group->home.serving || core->client.channels[group->id].leader;
+}
+
+void cfs_core_look_around(struct cfs_core *core)
+{
+    const struct cfs_home *root = &core->groups[0].home;
+
+    core->look_due = core->env.now + LOOK_EVERY;
     for (uint32_t i = 1; i < core->group_count; i++) {
-        if (!is_misplaced(core, &core->groups[i]))
-            continue;
-        ask_whether_needed(core, &core->groups[i]);
-        core->misplaced_due = core->env.now + LOOK_EVERY;
+        struct cfs_group *group = &core->groups[i];
+        if (is_misplaced(core, group) && knows_its_end(core, group))
+            cfs_group_retire(group, group->raft.term);
+        else if (is_misplaced(core, group))
+            ask_whether_needed(core, group);
+        else if (root->serving && root->awaits_groups && !is_heard_of(core, group))
+            ask(core, group, cfs_placement_set(&core->placement, i));
+    }
+}
+
+void cfs_core_place(struct cfs_core *core)
+{
+    const struct cfs_node_table *table = &core->groups[0].machine->nodes;
+
+    if (table->version && !(CFS_PLANTED(BUG_OLD_PLACEMENT) && table->version > 1))
+        cfs_placement_follow(&core->placement, core->config.groups, table,
+                             core->removed ? CFS_NODE_BIT(core->config.node) : 0);
+}
+
+/* Once the nodes of the cluster are written down every group has been founded: whoever has a blank
+ * disk then lost it, and a group may live where none of its first members is. */
+void cfs_core_note_founding(struct cfs_core *core)
+{
+    struct cfs_group *root = &core->groups[0];
+    bool sound = !root->raft.amnesia || root->raft.recovered;
+    bool written_down = cfs_node_table_all(&root->machine->nodes) != 0;
+
+    root->home.awaits_groups = false;
+    for (uint32_t i = 1; i < core->group_count; i++) {
+        core->groups[i].raft.founded = written_down || !sound;
+        if (!written_down && !is_heard_of(core, &core->groups[i]))
+            root->home.awaits_groups = true;
     }
 }

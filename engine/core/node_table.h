@@ -21,7 +21,7 @@ cfs_node_set cfs_node_table_all(const struct cfs_node_table *table);
 void cfs_node_table_fill(struct cfs_node_table *table, const struct cfs_node_info *nodes,
                          uint32_t count);
 
-/* Others take the place of all that are there. */
+/* Others take the place of all that are there; who has the same id has the same weight. */
 void cfs_node_table_replace(struct cfs_node_table *table, const struct cfs_node_info *nodes,
                             uint32_t count);
 

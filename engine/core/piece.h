@@ -30,7 +30,7 @@ enum cfs_piece_version {
     CFS_MACHINE_VERSION = 1,
     CFS_SESSION_VERSION = 2,
     CFS_LOCK_VERSION = 1, /* of locks and claims */
-    CFS_NODE_VERSION = 1,
+    CFS_NODE_VERSION = 2,
     CFS_QUEUE_VERSION = 1, /* of all that is said of queues; a body is its bytes alone */
 };
 

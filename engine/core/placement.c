@@ -18,17 +18,17 @@ static void place(struct cfs_placement *placement, uint32_t groups,
 }
 
 void cfs_placement_follow(struct cfs_placement *placement, uint32_t groups,
-                          const struct cfs_node_table *table)
+                          const struct cfs_node_table *table, cfs_node_set gone)
 {
     struct cfs_ring_node nodes[CFS_NODE_MAX];
-    cfs_node_set all = cfs_node_table_all(table), staying = 0;
+    cfs_node_set all = cfs_node_table_all(table) & ~gone, staying = 0;
     uint32_t count = 0;
 
     CFS_EACH_NODE (node, all)
         if (!cfs_node_table_heir(table, node))
             staying |= CFS_NODE_BIT(node);
     CFS_EACH_NODE (node, staying ? staying : all)
-        nodes[count++] = (struct cfs_ring_node){node, 1};
+        nodes[count++] = (struct cfs_ring_node){node, table->nodes[node].weight};
     place(placement, groups, nodes, count);
 }
 

@@ -14,10 +14,10 @@ struct cfs_placement {
     cfs_node_id nodes[CFS_GROUPS_MAX + 1][CFS_REPLICAS]; /* by group, best first; 0: none */
 };
 
-/* Places groups 1 to `groups` on the nodes of the table; one that is being replaced counts only
- * where there is no other. */
+/* Places groups 1 to `groups` on the nodes of the table but for `gone`; one that is being replaced
+ * counts only where there is no other. */
 void cfs_placement_follow(struct cfs_placement *placement, uint32_t groups,
-                          const struct cfs_node_table *table);
+                          const struct cfs_node_table *table, cfs_node_set gone);
 
 /* The same on the first members, before there is a table. */
 void cfs_placement_found(struct cfs_placement *placement, uint32_t groups,

@@ -1,6 +1,7 @@
-/* Bugs on purpose. A checker that cannot fail proves nothing: each rule named here can be broken in
- * a build with CFS_PLANTED_BUGS, and the simulator must notice. In every other build the condition
- * is the constant false and the compiler removes it. */
+/* Bugs on purpose, in the core and in the codec of the wire. A checker that cannot fail proves
+ * nothing: each rule named here can be broken in a build with CFS_PLANTED_BUGS, and the simulator
+ * must notice. In every other build the condition is the constant false and the compiler removes
+ * it. */
 #ifndef CFS_CORE_PLANTED_H
 #define CFS_CORE_PLANTED_H
 
@@ -36,7 +37,15 @@
     X(BUG_JOINT_EITHER, "joint-either",                                                            \
       "takes a majority of the old or of the new voters for one of each")                          \
     X(BUG_COUNT_FORGETFUL, "count-forgetful", "counts the vote of a node that lost its disk")      \
-    X(BUG_STAYS_FULL, "stays-full", "never believes that a full disk has room again")
+    X(BUG_STAYS_FULL, "stays-full", "never believes that a full disk has room again")              \
+    X(BUG_ADOPT_ENDED, "adopt-ended", "a group takes up a session that it knows to have ended")    \
+    X(BUG_END_UNSEEN, "end-unseen", "a group ends a session that its leader has not heard of yet") \
+    X(BUG_OLD_PLACEMENT, "old-placement", "groups stay where the first table of nodes wants them") \
+    X(BUG_DROP_HALF, "drop-half", "a replica that was let go and comes back has no beginning")     \
+    X(BUG_DROP_ALL, "drop-all", "a replica that was let go votes as if it had never had anything") \
+    X(BUG_LEAVE_EARLY, "leave-early",                                                              \
+      "a removed node ends while a group may need it for the change")                              \
+    X(BUG_WIRE_FORGETS, "wire-forgets", "the codec leaves out that a disk is full")
 
 enum cfs_planted {
     CFS_BUG_NONE,

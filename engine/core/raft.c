@@ -31,6 +31,7 @@ void cfs_raft_restore_head(struct cfs_raft *raft, const struct cfs_group_head *h
     raft->term = head->term;
     raft->vote = head->vote;
     raft->install = head->install;
+    raft->dropped = head->dropped;
     cfs_raft_log_reset(raft, head->base, &head->members);
     raft->commit = raft->applied = head->base.index;
 }
@@ -87,8 +88,11 @@ bool cfs_raft_restored(const struct cfs_raft *raft)
 struct cfs_group_head cfs_raft_head(const struct cfs_raft *raft)
 {
     const struct cfs_entry *entry = cfs_log_get(&raft->log, raft->applied);
-    struct cfs_group_head head = {
-        .base = raft->log.base, .term = raft->term, .vote = raft->vote, .install = raft->install};
+    struct cfs_group_head head = {.base = raft->log.base,
+                                  .term = raft->term,
+                                  .vote = raft->vote,
+                                  .install = raft->install,
+                                  .dropped = raft->dropped};
     const struct cfs_membership_mark *mark =
         cfs_membership_history_at(&raft->history, raft->applied);
 
@@ -96,6 +100,21 @@ struct cfs_group_head cfs_raft_head(const struct cfs_raft *raft)
         head.base = (struct cfs_log_base){entry->index, entry->term, entry->time};
     head.members = mark->members;
     return head;
+}
+
+struct cfs_log_end cfs_raft_log_end(const struct cfs_raft *raft)
+{
+    struct cfs_log_end end = {cfs_log_last_index(&raft->log), cfs_log_last_term(&raft->log)};
+
+    return cfs_raft_is_returning(raft) ? raft->dropped : end;
+}
+
+bool cfs_raft_is_returning(const struct cfs_raft *raft)
+{
+    uint64_t term = cfs_log_last_term(&raft->log);
+
+    return raft->dropped.term > term ||
+           (raft->dropped.term == term && raft->dropped.index > cfs_log_last_index(&raft->log));
 }
 
 uint64_t cfs_raft_keep_lsn(const struct cfs_raft *raft)
@@ -111,6 +130,7 @@ void cfs_raft_installed(struct cfs_raft *raft, const struct cfs_group_head *head
     raft->commit = raft->applied = raft->durable_index = head->base.index;
     raft->mark_count = 0;
     raft->install = head->install;
+    raft->dropped = head->dropped;
     raft->replaced = false;
 }
 

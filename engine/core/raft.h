@@ -81,7 +81,9 @@ struct cfs_raft {
     bool replaced;    /* its log is about to be replaced: takes no part for the moment */
     uint64_t install; /* the last snapshot that was installed; 0: none */
     uint64_t elections, leaderships; /* begun and won since the start: for people */
-    bool gap; /* being restored: entries are missing before the newest record */
+    bool gap;                   /* being restored: entries are missing before the newest record */
+    struct cfs_log_end dropped; /* votes are compared by it until the log is longer again */
+    bool founded; /* by others, for all that is known here: who has no log begins no new one */
 
     /* Leader. */
     struct cfs_progress progress[CFS_NODE_MAX + 1]; /* by node id; one's own is unused */
@@ -118,6 +120,13 @@ cfs_time cfs_raft_deadline(const struct cfs_raft *raft);
 
 /* What a checkpoint of the applied state has to say beside it. */
 struct cfs_group_head cfs_raft_head(const struct cfs_raft *raft);
+
+/* By what votes are compared: the end of the log, or of the one that was dropped. */
+struct cfs_log_end cfs_raft_log_end(const struct cfs_raft *raft);
+
+/* A replica that was dropped and is needed again, before it has got everything anew: of what it
+ * once acknowledged something is not there, and its log may name members of long ago. */
+bool cfs_raft_is_returning(const struct cfs_raft *raft);
 
 /* The oldest record that is needed beside a checkpoint of the applied state. */
 uint64_t cfs_raft_keep_lsn(const struct cfs_raft *raft);

@@ -45,14 +45,15 @@ static bool is_won(const struct cfs_raft *raft, cfs_node_set granted, cfs_node_s
     return cfs_membership_is_quorum(&raft->members, sound) || is_unanimous(raft, granted);
 }
 
-static bool is_empty(const struct cfs_raft *raft)
+/* It has nothing, and as far as it knows nobody ever had. */
+static bool may_found(const struct cfs_raft *raft)
 {
-    return !cfs_log_last_index(&raft->log);
+    return !raft->founded && !cfs_raft_log_end(raft).index;
 }
 
 static void count_vote(struct cfs_raft *raft, cfs_node_id voter, enum cfs_amnesia amnesia)
 {
-    bool founds = raft->amnesia == CFS_BLANK && is_empty(raft);
+    bool founds = raft->amnesia == CFS_BLANK && may_found(raft);
 
     raft->doubted &= ~CFS_NODE_BIT(voter);
     if (amnesia != CFS_REMEMBERS && voter != raft->env->self)
@@ -72,10 +73,10 @@ static enum cfs_amnesia present_amnesia(const struct cfs_raft *raft)
  * have been forgotten. */
 static void found(struct cfs_raft *raft)
 {
-    if (raft->amnesia != CFS_BLANK || !is_empty(raft) || !is_unanimous(raft, raft->granted))
-        return;
-    raft->founding = true;
-    raft->recovered = true;
+    raft->founding =
+        raft->amnesia == CFS_BLANK && may_found(raft) && is_unanimous(raft, raft->granted);
+    if (raft->founding)
+        raft->recovered = true;
 }
 
 static void begin_round(struct cfs_raft *raft)
@@ -109,6 +110,8 @@ static bool may_stand(const struct cfs_raft *raft)
     const struct cfs_membership_history *history = &raft->history;
     cfs_node_set deciding = 0;
 
+    if (cfs_raft_is_returning(raft))
+        return false;
     for (size_t i = history->count; i-- > 0;) {
         deciding |= cfs_membership_deciding(&history->marks[i].members);
         if (history->marks[i].index <= raft->commit)
@@ -134,7 +137,7 @@ void cfs_raft_campaign(struct cfs_raft *raft)
         return;
     }
     raft->role = CFS_PRE_CANDIDATE;
-    raft->transfer = raft->founding = false;
+    raft->transfer = false;
     raft->leader = 0;
     raft->leader_serving = false;
     begin_round(raft);
@@ -163,12 +166,12 @@ void cfs_raft_check_election(struct cfs_raft *raft)
 /* The candidate's log is at least as complete as ours (3.6.1). */
 static bool log_up_to_date(const struct cfs_raft *raft, const struct cfs_msg_vote *vote)
 {
-    uint64_t term = cfs_log_last_term(&raft->log);
+    struct cfs_log_end end = cfs_raft_log_end(raft);
 
     if (CFS_PLANTED(BUG_STALE_LOG_VOTE))
         return true;
-    return vote->last_term > term ||
-           (vote->last_term == term && vote->last_index >= cfs_log_last_index(&raft->log));
+    return vote->last_term > end.term ||
+           (vote->last_term == end.term && vote->last_index >= end.index);
 }
 
 static bool leader_alive(const struct cfs_raft *raft)
@@ -225,14 +228,15 @@ void cfs_raft_handle_vote(struct cfs_raft *raft, const struct cfs_message *messa
         cfs_raft_become_follower(raft, message->term, 0);
     granted = message->term == raft->term &&
               (!raft->vote || raft->vote == message->from || CFS_PLANTED(BUG_VOTE_TWICE)) &&
-              raft->role != CFS_LEADER && log_up_to_date(raft, &message->vote);
+              raft->role != CFS_LEADER && log_up_to_date(raft, &message->vote) &&
+              !(message->vote.founding && raft->founded);
     if (granted && raft->vote != message->from) {
         raft->vote = message->from;
         cfs_raft_persist_state(raft);
     }
     if (granted)
         cfs_raft_reset_election(raft);
-    if (granted && message->vote.founding && is_empty(raft))
+    if (granted && message->vote.founding && may_found(raft))
         raft->recovered = raft->amnesia != CFS_REMEMBERS;
     reply_to_vote(raft, message, granted);
 }

@@ -155,6 +155,12 @@ void cfs_raft_flush(struct cfs_raft *raft)
     }
 }
 
+/* Everything that it has acknowledged it has. */
+static bool is_sound(const struct cfs_raft *raft)
+{
+    return (!raft->amnesia || raft->recovered) && !cfs_raft_is_returning(raft);
+}
+
 static void reply_to_append(struct cfs_raft *raft, const struct cfs_message *request, bool success,
                             uint64_t match, bool durable)
 {
@@ -166,7 +172,7 @@ static void reply_to_append(struct cfs_raft *raft, const struct cfs_message *req
         .append_reply = {.success = success,
                          .match = match,
                          .sent = request->term == raft->term ? request->append.sent : 0,
-                         .sound = !raft->amnesia || raft->recovered,
+                         .sound = is_sound(raft),
                          .full = raft->env->disk_full}};
 
     if (durable && !CFS_PLANTED(BUG_ACK_BEFORE_DURABLE))

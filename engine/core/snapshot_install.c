@@ -13,6 +13,7 @@
 
 #include "core/alloc.h"
 #include "core/group.h"
+#include "core/planted.h"
 
 enum step { RECEIVING, RECORDING, SWITCHING };
 
@@ -119,6 +120,8 @@ static void seal(struct cfs_group *group, struct cfs_part *part)
     head->term = group->raft.term;
     head->vote = group->raft.vote;
     head->install = group->install->name;
+    if (!head->dropped.index)
+        head->dropped = group->raft.dropped;
     cfs_group_head_encode(&part->head, head);
 }
 
@@ -198,18 +201,24 @@ void cfs_snapshot_receive(struct cfs_group *group, struct cfs_message *message)
     }
 }
 
-/* What it has voted and how far its log went it remembers: so it can neither take part in founding
- * the group again, nor be taken for one who has everything. */
-void cfs_group_retire(struct cfs_group *group)
+/* What it has voted and how far its log went it remembers: all of the log, for what is not applied
+ * yet may have been acknowledged and counted. So it votes for nobody who has less, takes no part in
+ * founding the group again, and if it comes back gets everything anew. */
+void cfs_group_retire(struct cfs_group *group, uint64_t term)
 {
     struct cfs_part part = {.group = group->id};
-    struct cfs_group_head head = cfs_raft_head(&group->raft);
+    struct cfs_group_head head = {.dropped = cfs_raft_log_end(&group->raft)};
 
     if (cfs_snapshot_switching(group))
         return;
-    head.members = (struct cfs_membership){0};
+    if (CFS_PLANTED(BUG_DROP_HALF))
+        head.base = cfs_raft_head(&group->raft).base;
+    if (CFS_PLANTED(BUG_DROP_ALL))
+        head.dropped = (struct cfs_log_end){0};
     begin(group, 0, 0, &head);
     cfs_trace(group->env, "is needed by group %u no more: drops what it has of it", group->id);
+    /* Leaders of the past say nothing to it any more, and it tells nobody of one. */
+    cfs_raft_become_follower(&group->raft, term, 0);
     cfs_machine_save(group->install->machine, &part.pieces);
     record(group, &part);
 }
@@ -230,8 +239,9 @@ static void take_over(struct cfs_group *group)
     struct cfs_install *install = group->install;
     struct cfs_machine *old = group->machine;
 
-    cfs_trace(group->env, "takes over the snapshot: goes on from index %lu",
-              install->head.base.index);
+    if (install->from)
+        cfs_trace(group->env, "takes over the snapshot: goes on from index %lu",
+                  install->head.base.index);
     group->machine = group->home.machine = install->machine;
     install->machine = old;
     cfs_raft_installed(&group->raft, &install->head);

@@ -114,6 +114,7 @@ static int strip_head(struct cfs_part *part, uint64_t *index)
         return -1;
     head.term = head.install = 0;
     head.vote = 0;
+    head.dropped = (struct cfs_log_end){0};
     part->head.len = 0;
     cfs_group_head_encode(&part->head, &head);
     *index = head.base.index;

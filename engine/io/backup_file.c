@@ -12,7 +12,6 @@
 #include <xxhash.h>
 
 #include "core/alloc.h"
-#include "core/node_table.h"
 
 /* For printf and scanf alike. */
 #define TITLE "coordfs backup format %" SCNu32 "\n"
@@ -50,8 +49,11 @@ void cfs_backup_put_origin(struct cfs_writer *writer, const struct cfs_backup_or
     cfs_put_string(writer, origin->made_by);
     cfs_put_u32(writer, origin->groups);
     cfs_put_u32(writer, origin->node_count);
-    for (uint32_t i = 0; i < origin->node_count; i++)
-        cfs_node_info_put(writer, &origin->nodes[i]);
+    for (uint32_t i = 0; i < origin->node_count; i++) {
+        cfs_put_u32(writer, origin->nodes[i].id);
+        cfs_put_string(writer, origin->nodes[i].host);
+        cfs_put_u32(writer, origin->nodes[i].port);
+    }
     seal(writer, start);
 }
 
@@ -76,6 +78,18 @@ static void put_end(struct cfs_writer *writer, uint64_t count, uint64_t sum)
     seal(writer, start);
 }
 
+static void get_node(struct cfs_reader *reader, struct cfs_node_info *node)
+{
+    uint32_t port;
+
+    node->id = cfs_get_u32(reader);
+    cfs_get_string(reader, node->host, sizeof node->host);
+    port = cfs_get_u32(reader);
+    if (node->id > CFS_NODE_MAX || port > UINT16_MAX)
+        reader->failed = true;
+    node->port = (uint16_t)port;
+}
+
 static void get_origin(struct cfs_reader *reader, struct cfs_backup_origin *origin)
 {
     *origin = (struct cfs_backup_origin){0};
@@ -89,7 +103,7 @@ static void get_origin(struct cfs_reader *reader, struct cfs_backup_origin *orig
     if (origin->groups > CFS_GROUPS_MAX || origin->node_count > CFS_NODE_MAX)
         reader->failed = true;
     for (uint32_t i = 0; i < origin->node_count && !reader->failed; i++)
-        cfs_node_info_get(reader, &origin->nodes[i]);
+        get_node(reader, &origin->nodes[i]);
 }
 
 static void get_chunk(struct cfs_reader *reader, struct cfs_backup_chunk *chunk)

@@ -4,7 +4,7 @@
  *     u32 bytes of the whole record | u32 kind | what the kind says | u64 checksum of all before it
  *
  *     ORIGIN   u64 cluster | u64 taken | u64 newest | u32 node | string made by | u32 groups
- *              | u32 nodes, each as a node is saved
+ *              | u32 nodes, each u32 id | string host | u32 port
  *     CHUNK    u32 group | u32 number | u8 last | head, for the last one | pieces
  *     END      u64 records before it | u64 sum of their checksums
  *
@@ -32,7 +32,7 @@ struct cfs_backup_origin {
     cfs_node_id node;     /* of whose data directory it was made; 0: of a running cluster */
     char made_by[32];     /* version of coordfs */
     uint32_t groups;      /* beside group 0 that the cluster has, in the file or not */
-    struct cfs_node_info nodes[CFS_NODE_MAX];
+    struct cfs_node_info nodes[CFS_NODE_MAX]; /* id and address */
     uint32_t node_count;
 };
 

@@ -13,7 +13,7 @@ struct cfs_checkpoints;
 
 struct cfs_checkpoints_events {
     void *arg;
-    void (*event)(void *arg, struct cfs_event *event); /* CHECKPOINTED, STAGED, FETCHED */
+    void (*event)(void *arg, struct cfs_event *event); /* CHECKPOINTED, STAGED, FETCHED, READ */
     void (*failed)(void *arg);                         /* the node must stop */
     /* These two may be NULL. The checkpoint that was ordered as number `order` is durable; `led` as
      * in struct cfs_checkpoint. */
@@ -37,7 +37,7 @@ void cfs_checkpoints_read(struct cfs_checkpoints *checkpoints, uint64_t number, 
                           size_t bytes);
 void cfs_checkpoints_end_read(struct cfs_checkpoints *checkpoints, uint64_t number);
 
-/* CFS_FX_CHECKPOINT, STAGE, FETCH and END_FETCH; takes what the effect owns. */
+/* CFS_FX_CHECKPOINT, STAGE, FETCH, END_FETCH and READ; takes what the effect owns. */
 void cfs_checkpoints_perform(struct cfs_checkpoints *checkpoints, struct cfs_effect *effect);
 
 #endif

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "core/alloc.h"
+#include "core/planted.h"
 #include "io/wire.h"
 #include "io/wire_beats.h"
 #include "io/wire_fields.h"
@@ -290,6 +291,8 @@ static int decode_message(struct decoder *d, const json_t *object, struct cfs_me
         get_fields(d, object, cfs_wire_fields(type), m) < 0)
         return -1; /* without a type yet: the lengths read so far own nothing */
     m->type = type;
+    if (CFS_PLANTED(BUG_WIRE_FORGETS) && type == CFS_MSG_APPEND_REPLY)
+        m->append_reply.full = false;
     return decode_rest(d, object, m);
 }
 

@@ -109,6 +109,7 @@ static const struct cfs_wire_field snapshot_reply[] = {
 static const struct cfs_wire_field located[] = {
     MESSAGE(U32, "leader", located.leader),
     MESSAGE(BOOL, "member", located.member),
+    MESSAGE(U64, "index", located.index),
     END,
 };
 

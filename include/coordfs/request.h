@@ -119,6 +119,8 @@ struct cfs_node_info {
     char host[CFS_HOST_MAX + 1]; /* an address or a name */
     uint16_t port;
     cfs_node_id replaces; /* the node whose place it takes once it has caught up; 0: none */
+    uint32_t weight; /* its share of the groups, beside others': 1 to CFS_WEIGHT_MAX; 0 in a change:
+                        as it was, 1 for a new node */
 };
 
 struct cfs_member_change {

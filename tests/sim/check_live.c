@@ -106,7 +106,7 @@ static const char *unsettled(const struct sim *sim)
     }
     if (!sim_members_complete(sim))
         return "a node is not in the cluster";
-    return serving ? NULL : "nobody serves";
+    return serving ? sim_groups_unsettled(sim) : "nobody serves";
 }
 
 static const char *disagreement(const struct sim *sim)
@@ -242,7 +242,9 @@ static const char *obstacle(struct sim *sim)
     case SIM_STAGE_PROBE:
         return probe(sim);
     case SIM_STAGE_AGREE:
-        return locks_left(sim) ? locks_left(sim) : disagreement(sim);
+        if (locks_left(sim))
+            return locks_left(sim);
+        return disagreement(sim) ? disagreement(sim) : sim_groups_disagreement(sim);
     case SIM_STAGE_DONE:
         break;
     }

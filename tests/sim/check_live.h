@@ -16,7 +16,7 @@ enum sim_stage {
     SIM_STAGE_WORK,   /* work without faults, for a while */
     SIM_STAGE_END,    /* processes give back what they have */
     SIM_STAGE_PROBE,  /* every node takes and removes every lock */
-    SIM_STAGE_AGREE,  /* until all replicas are equal */
+    SIM_STAGE_AGREE,  /* until all replicas are equal, and groups are led from where they should */
     SIM_STAGE_DONE,
 };
 

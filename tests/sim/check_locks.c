@@ -282,6 +282,17 @@ static bool held_twice(struct sim_lock_name *name, struct sim_hold *hold)
     return twice;
 }
 
+/* It may have been granted while its process had the name in another way, whose end was heard
+ * first: then it began with the content of that one. */
+static bool overlapped(const struct sim_lock_name *name, const struct sim_hold *hold,
+                       const struct sim_op *op)
+{
+    for (size_t i = 0; i < name->past.count; i++)
+        if (name->past.items[i].gone >= op->submitted && compatible(&name->past.items[i], hold))
+            return true;
+    return false;
+}
+
 static void note_token(struct sim_lock_name *name, struct sim_hold *hold)
 {
     if (hold->token > name->newest)
@@ -332,6 +343,7 @@ static void granted(struct sim *sim, const struct sim_op *op, const struct cfs_a
     if (acquire->kind == CFS_LEASED)
         hold->until = lease_end(op);
     note_token(name, hold);
+    hold->content_unclear |= overlapped(name, hold, op);
     /* Somebody may have removed it before its maker heard of it. */
     if (acquire->kind == CFS_LOCKFILE && name->removed >= op->submitted)
         doubt(hold);
@@ -460,12 +472,13 @@ static void removed(struct sim *sim, const struct sim_op *op, struct sim_hold *h
     }
 }
 
-/* In the end every lockfile is somebody's: what was answered with an error has been given back. */
+/* In the end every lockfile is somebody's: what was answered with an error has been given back. A
+ * removal of before may be answered when much has happened since. */
 static void check_ghost(struct sim *sim, const struct sim_op *op)
 {
     const struct sim_lock_name *name = &sim->locks.names[op->name];
 
-    if (sim->live.stage < SIM_STAGE_END || name->removes || name->acquires)
+    if (sim->live.stage < SIM_STAGE_END || !op->process->probes || name->removes || name->acquires)
         return;
     for (size_t i = 0; i < name->live.count; i++) {
         const struct sim_hold *hold = &name->live.items[i];

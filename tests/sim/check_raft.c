@@ -9,6 +9,26 @@
 #include "describe.h"
 #include "sim.h"
 
+/* One group of one node after its step. */
+struct look {
+    struct sim *sim;
+    const struct sim_node *node;
+    cfs_group_id group;
+    const struct cfs_core_view *view;
+    struct sim_raft_check *check;
+    struct sim_shadow *shadow;
+};
+
+static struct look look_at(struct sim *sim, const struct sim_node *node, cfs_group_id group)
+{
+    return (struct look){.sim = sim,
+                         .node = node,
+                         .group = group,
+                         .view = &node->views[group],
+                         .check = &sim->raft[group],
+                         .shadow = &sim->raft[group].shadows[node->id - 1]};
+}
+
 void sim_raft_close(struct sim_raft_check *check)
 {
     struct sim_known_entry *known, *next;
@@ -69,7 +89,7 @@ static uint64_t digest_of(const struct cfs_entry *entry)
     return digest;
 }
 
-static void check_entry(struct sim *sim, const struct sim_node *node, const struct cfs_entry *entry,
+static void check_entry(const struct look *look, const struct cfs_entry *entry,
                         uint64_t previous_term)
 {
     struct sim_known_entry *known, wanted;
@@ -78,203 +98,243 @@ static void check_entry(struct sim *sim, const struct sim_node *node, const stru
     memset(&wanted, 0, sizeof wanted);
     wanted.key.index = entry->index;
     wanted.key.term = entry->term;
-    HASH_FIND(hh, sim->raft.known, &wanted.key, sizeof wanted.key, known);
+    HASH_FIND(hh, look->check->known, &wanted.key, sizeof wanted.key, known);
     if (!known) {
         known = cfs_alloc_zeroed(1, sizeof *known);
         known->key = wanted.key;
         known->previous_term = previous_term;
         known->digest = digest;
-        HASH_ADD(hh, sim->raft.known, key, sizeof known->key, known);
+        HASH_ADD(hh, look->check->known, key, sizeof known->key, known);
+        sim_groups_proposed(look->sim, look->node, look->group, entry);
         return;
     }
     if (known->digest != digest || known->previous_term != previous_term)
-        sim_fail(sim, "log-matching",
+        sim_fail(look->sim, "log-matching",
                  "node %u has another entry %" PRIu64 " of term %" PRIu64
-                 " than was seen before, or another one before it",
-                 node->id, entry->index, entry->term);
+                 " of group %u than was seen before, or another one before it",
+                 look->node->id, entry->index, entry->term, look->group);
 }
 
 /* What a node has compacted was committed: it is taken to be what the cluster saw committed there,
  * and the digests of the states tell if it is not. */
-static uint64_t term_of(const struct sim *sim, const struct sim_node *node, uint64_t index)
+static uint64_t term_of(const struct look *look, uint64_t index)
 {
-    const struct cfs_entry *entry = cfs_core_entry(node->core, 0, index);
+    const struct cfs_entry *entry = cfs_core_entry(look->node->core, look->group, index);
 
-    if (!entry && index <= node->view.base_index && index < sim->raft.committed_count)
-        return sim->raft.committed[index].term;
+    if (!entry && index <= look->view->base_index && index < look->check->committed_count)
+        return look->check->committed[index].term;
     return entry ? entry->term : 0;
 }
 
 /* Brings the shadow up to date. A log changes at its end: what differs is a suffix. */
-static void check_log(struct sim *sim, struct sim_node *node, struct sim_shadow *shadow, bool led)
+static void check_log(const struct look *look, bool led)
 {
-    uint64_t last = node->view.last_index, same = last < shadow->count ? last : shadow->count;
+    struct sim_shadow *shadow = look->shadow;
+    uint64_t last = look->view->last_index, same = last < shadow->count ? last : shadow->count;
     uint64_t before = shadow->count;
 
-    while (same && term_of(sim, node, same) != shadow->terms[same - 1])
+    while (same && term_of(look, same) != shadow->terms[same - 1])
         same--;
     if (led && same < before)
-        sim_fail(sim, "leader-append-only",
-                 "node %u changed its log from index %" PRIu64 " on while it led term %" PRIu64,
-                 node->id, same + 1, node->view.term);
+        sim_fail(look->sim, "leader-append-only",
+                 "node %u changed its log of group %u from index %" PRIu64
+                 " on while it led term %" PRIu64,
+                 look->node->id, look->group, same + 1, look->view->term);
     shadow->count = same;
     for (uint64_t i = same + 1; i <= last; i++) {
-        const struct cfs_entry *entry = cfs_core_entry(node->core, 0, i);
-        if (!entry && i > node->view.base_index) {
-            sim_fail(sim, "log-matching", "node %u has no entry %" PRIu64 " below its end",
-                     node->id, i);
+        const struct cfs_entry *entry = cfs_core_entry(look->node->core, look->group, i);
+        if (!entry && i > look->view->base_index) {
+            sim_fail(look->sim, "log-matching",
+                     "node %u has no entry %" PRIu64 " below its end of group %u", look->node->id,
+                     i, look->group);
             return;
         }
         if (entry)
-            check_entry(sim, node, entry, i > 1 ? shadow->terms[i - 2] : 0);
+            check_entry(look, entry, i > 1 ? shadow->terms[i - 2] : 0);
         shadow->terms =
             cfs_array_room(shadow->terms, shadow->count, &shadow->capacity, sizeof *shadow->terms);
-        shadow->terms[shadow->count++] = term_of(sim, node, i);
+        shadow->terms[shadow->count++] = term_of(look, i);
     }
 }
 
 /* Leader completeness. */
 
-static void check_has_committed(struct sim *sim, const struct sim_node *node, uint64_t index)
+static void check_has_committed(const struct look *look, uint64_t index)
 {
-    const struct sim_committed *committed = &sim->raft.committed[index];
+    const struct sim_committed *committed = &look->check->committed[index];
 
-    if (committed->term && committed->committed < node->view.term &&
-        term_of(sim, node, index) != committed->term)
-        sim_fail(sim, "leader-completeness",
-                 "node %u leads term %" PRIu64 " without entry %" PRIu64 " of term %" PRIu64
-                 ", which was committed in term %" PRIu64,
-                 node->id, node->view.term, index, committed->term, committed->committed);
+    if (committed->term && committed->committed < look->view->term &&
+        term_of(look, index) != committed->term)
+        sim_fail(look->sim, "leader-completeness",
+                 "node %u leads group %u in term %" PRIu64 " without entry %" PRIu64
+                 " of term %" PRIu64 ", which was committed in term %" PRIu64,
+                 look->node->id, look->group, look->view->term, index, committed->term,
+                 committed->committed);
 }
 
-static void check_new_leader(struct sim *sim, const struct sim_node *node)
+static void check_new_leader(const struct look *look)
 {
-    struct sim_term *term = term_at(&sim->raft, node->view.term);
+    struct sim_term *term = term_at(look->check, look->view->term);
+    const struct sim_node *node = look->node;
 
     if (term->leader && (term->leader != node->id || term->life != node->life))
-        sim_fail(sim, "election-safety", "nodes %u and %u both lead term %" PRIu64, term->leader,
-                 node->id, node->view.term);
+        sim_fail(look->sim, "election-safety",
+                 "nodes %u and %u both lead group %u in term %" PRIu64, term->leader, node->id,
+                 look->group, look->view->term);
     term->leader = node->id;
     term->life = node->life;
-    for (uint64_t i = 1; i < sim->raft.committed_count; i++)
-        check_has_committed(sim, node, i);
+    for (uint64_t i = 1; i < look->check->committed_count; i++)
+        check_has_committed(look, i);
 }
 
-static void check_standing_leaders(struct sim *sim, uint64_t index)
+static void check_standing_leaders(const struct look *look, uint64_t index)
 {
-    for (uint32_t i = 0; i < sim->swarm.node_count; i++)
-        if (sim->nodes[i].state != SIM_DOWN && sim->raft.shadows[i].leads)
-            check_has_committed(sim, &sim->nodes[i], index);
+    for (uint32_t i = 0; i < look->sim->swarm.node_count; i++) {
+        struct look other = look_at(look->sim, &look->sim->nodes[i], look->group);
+        if (other.node->state != SIM_DOWN && other.shadow->leads)
+            check_has_committed(&other, index);
+    }
 }
 
 /* State machine safety: one entry for an index, and one state after it. */
 
-static void say_committed(struct sim *sim, const struct cfs_entry *entry)
+static void say_committed(const struct look *look, const struct cfs_entry *entry)
 {
     char words[500];
 
-    if (!sim->world.trace)
+    if (!look->sim->world.trace)
         return;
     sim_describe_entry(words, sizeof words, entry);
-    sim_say(sim, "entry %" PRIu64 " is committed: %s", entry->index, words);
+    sim_say(look->sim, "g%u entry %" PRIu64 " is committed: %s", look->group, entry->index, words);
 }
 
-static void check_committed(struct sim *sim, const struct sim_node *node, uint64_t index)
+static void check_committed(const struct look *look, uint64_t index)
 {
-    struct sim_committed *committed = committed_at(&sim->raft, index);
-    const struct cfs_entry *entry = cfs_core_entry(node->core, 0, index);
-    uint64_t term = term_of(sim, node, index);
+    struct sim_committed *committed = committed_at(look->check, index);
+    const struct cfs_entry *entry = cfs_core_entry(look->node->core, look->group, index);
+    uint64_t term = term_of(look, index);
 
     if (!term) {
-        sim_fail(sim, "state-machine-safety", "node %u committed entry %" PRIu64 ", which it lacks",
-                 node->id, index);
+        sim_fail(look->sim, "state-machine-safety",
+                 "node %u committed entry %" PRIu64 " of group %u, which it lacks", look->node->id,
+                 index, look->group);
     } else if (!committed->term) {
-        *committed = (struct sim_committed){.term = term, .committed = node->view.term};
-        say_committed(sim, entry);
-        sim_locks_committed(sim, node, entry);
-        check_standing_leaders(sim, index);
+        *committed = (struct sim_committed){.term = term, .committed = look->view->term};
+        say_committed(look, entry);
+        if (look->group)
+            sim_groups_committed(look->sim, look->group, entry);
+        else
+            sim_locks_committed(look->sim, look->node, entry);
+        check_standing_leaders(look, index);
     } else if (committed->term != term) {
-        sim_fail(sim, "state-machine-safety",
-                 "node %u committed entry %" PRIu64 " of term %" PRIu64
+        sim_fail(look->sim, "state-machine-safety",
+                 "node %u committed entry %" PRIu64 " of group %u of term %" PRIu64
                  ", where one of term %" PRIu64 " was committed before",
-                 node->id, index, term, committed->term);
+                 look->node->id, index, look->group, term, committed->term);
     }
 }
 
 /* Of older terms' entries a leader knows only through one of its own term on top (thesis 3.6.2). */
-static void check_commit_rule(struct sim *sim, const struct sim_node *node,
-                              const struct sim_shadow *shadow)
+static void check_commit_rule(const struct look *look)
 {
-    if (node->view.commit > shadow->commit &&
-        term_of(sim, node, node->view.commit) != node->view.term)
-        sim_fail(
-            sim, "commit-rule",
-            "node %u, leader of term %" PRIu64 ", commits up to entry %" PRIu64 " of term %" PRIu64,
-            node->id, node->view.term, node->view.commit, term_of(sim, node, node->view.commit));
+    const struct cfs_core_view *view = look->view;
+
+    if (view->commit > look->shadow->commit && term_of(look, view->commit) != view->term)
+        sim_fail(look->sim, "commit-rule",
+                 "node %u, leader of group %u in term %" PRIu64 ", commits up to entry %" PRIu64
+                 " of term %" PRIu64,
+                 look->node->id, look->group, view->term, view->commit,
+                 term_of(look, view->commit));
 }
 
-static void check_applied(struct sim *sim, const struct sim_node *node, struct sim_shadow *shadow)
+static void check_applied(const struct look *look)
 {
-    struct sim_state *state = state_at(&sim->raft, node->view.applied);
+    const struct cfs_core_view *view = look->view;
+    struct sim_state *state = state_at(look->check, view->applied);
     uint64_t digest;
 
-    if (node->view.applied > node->view.commit)
-        sim_fail(sim, "state-machine-safety",
-                 "node %u applied up to %" PRIu64 ", but knows only %" PRIu64 " to be committed",
-                 node->id, node->view.applied, node->view.commit);
-    if (node->view.applied == shadow->applied)
+    if (view->applied > view->commit)
+        sim_fail(look->sim, "state-machine-safety",
+                 "node %u applied group %u up to %" PRIu64 ", but knows only %" PRIu64
+                 " to be committed",
+                 look->node->id, look->group, view->applied, view->commit);
+    if (view->applied == look->shadow->applied)
         return;
-    digest = cfs_core_digest(node->core, 0);
+    digest = cfs_core_digest(look->node->core, look->group);
     if (state->node && state->digest != digest)
-        sim_fail(sim, "state-machine-safety",
-                 "nodes %u and %u have different states after entry %" PRIu64, state->node,
-                 node->id, node->view.applied);
-    *state = (struct sim_state){.digest = digest, .node = node->id};
+        sim_fail(look->sim, "state-machine-safety",
+                 "nodes %u and %u have different states of group %u after entry %" PRIu64,
+                 state->node, look->node->id, look->group, view->applied);
+    *state = (struct sim_state){.digest = digest, .node = look->node->id};
 }
 
-static void check_progress(struct sim *sim, const struct sim_node *node,
-                           const struct sim_shadow *shadow)
+/* The group has let this replica go: it has nothing any more. */
+static bool was_let_go(const struct look *look)
 {
-    const struct cfs_core_view *view = &node->view;
+    return look->group && !look->view->member_count && !look->view->last_index &&
+           look->shadow->count;
+}
 
+static void check_progress(const struct look *look)
+{
+    const struct cfs_core_view *view = look->view;
+    struct sim_shadow *shadow = look->shadow;
+
+    if (was_let_go(look))
+        shadow->count = shadow->commit = shadow->applied = 0;
     if (view->term < shadow->term || view->commit < shadow->commit ||
         view->applied < shadow->applied)
-        sim_fail(sim, "progress",
-                 "node %u went back: term %" PRIu64 " to %" PRIu64 ", commit %" PRIu64
+        sim_fail(look->sim, "progress",
+                 "node %u went back in group %u: term %" PRIu64 " to %" PRIu64 ", commit %" PRIu64
                  " to %" PRIu64 ", applied %" PRIu64 " to %" PRIu64,
-                 node->id, shadow->term, view->term, shadow->commit, view->commit, shadow->applied,
-                 view->applied);
+                 look->node->id, look->group, shadow->term, view->term, shadow->commit,
+                 view->commit, shadow->applied, view->applied);
+}
+
+static void check_group(const struct look *look)
+{
+    const struct cfs_core_view *view = look->view;
+    struct sim_shadow *shadow = look->shadow;
+    bool leads = strcmp(view->role, "leader") == 0;
+    bool led = leads && shadow->leads && shadow->term == view->term;
+
+    check_progress(look);
+    check_log(look, led);
+    if (leads && !led)
+        check_new_leader(look);
+    if (led)
+        check_commit_rule(look);
+    shadow->leads = leads;
+    for (uint64_t i = shadow->commit + 1; i <= view->commit; i++)
+        check_committed(look, i);
+    check_applied(look);
+    shadow->term = view->term;
+    shadow->commit = view->commit;
+    shadow->applied = view->applied;
 }
 
 void sim_raft_started(struct sim *sim, struct sim_node *node)
 {
-    struct sim_shadow *shadow = &sim->raft.shadows[node->id - 1];
-
-    shadow->count = 0;
-    shadow->leads = false;
-    shadow->term = shadow->commit = shadow->applied = 0;
+    for (cfs_group_id group = 0; group <= sim->swarm.groups; group++) {
+        struct sim_shadow *shadow = look_at(sim, node, group).shadow;
+        shadow->count = 0;
+        shadow->leads = false;
+        shadow->term = shadow->commit = shadow->applied = 0;
+    }
 }
 
 void sim_raft_check(struct sim *sim, struct sim_node *node)
 {
-    struct sim_shadow *shadow = &sim->raft.shadows[node->id - 1];
-    const struct cfs_core_view *view = &node->view;
-    bool leads = strcmp(view->role, "leader") == 0;
-    bool led = leads && shadow->leads && shadow->term == view->term;
+    /* Group 0 last: others are judged by what was known of it before the step. */
+    for (cfs_group_id group = sim->swarm.groups + 1; group-- > 0;) {
+        struct look look = look_at(sim, node, group);
+        check_group(&look);
+    }
+}
 
-    check_progress(sim, node, shadow);
-    check_log(sim, node, shadow, led);
-    if (leads && !led)
-        check_new_leader(sim, node);
-    if (led)
-        check_commit_rule(sim, node, shadow);
-    shadow->leads = leads;
-    for (uint64_t i = shadow->commit + 1; i <= view->commit; i++)
-        check_committed(sim, node, i);
-    check_applied(sim, node, shadow);
-    shadow->term = view->term;
-    shadow->commit = view->commit;
-    shadow->applied = view->applied;
+uint64_t sim_raft_root_before(const struct sim *sim, const struct sim_node *node)
+{
+    return sim->raft[0].shadows[node->id - 1].applied;
 }
 
 void sim_raft_sent(struct sim *sim, const struct cfs_message *message)
@@ -288,9 +348,10 @@ void sim_raft_sent(struct sim *sim, const struct cfs_message *message)
      * it is found by what follows from it. */
     if (message->vote_reply.amnesia == CFS_BLANK && message->term > 1)
         return;
-    vote = &term_at(&sim->raft, message->term)->votes[message->from];
+    vote = &term_at(&sim->raft[message->group], message->term)->votes[message->from];
     if (*vote && *vote != message->to)
-        sim_fail(sim, "one-vote-a-term", "node %u votes for %u and for %u in term %" PRIu64,
-                 message->from, *vote, message->to, message->term);
+        sim_fail(sim, "one-vote-a-term",
+                 "node %u votes for %u and for %u in term %" PRIu64 " of group %u", message->from,
+                 *vote, message->to, message->term, message->group);
     *vote = message->to;
 }

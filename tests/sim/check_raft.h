@@ -1,7 +1,8 @@
 /* Raft's five properties (Ongaro and Ousterhout 2014, figure 3), judged after every step of every
- * node: election safety, leader append-only, log matching, leader completeness, state machine
- * safety. Beside them: a node votes once a term, a leader commits through entries of its own term
- * only, and no node's term, commit and applied indices go back. */
+ * node, for each group: election safety, leader append-only, log matching, leader completeness,
+ * state machine safety. Beside them: a node votes once a term, a leader commits through entries of
+ * its own term only, and no node's term, commit and applied indices go back, but for a replica that
+ * its group has let go, which has nothing any more. */
 #ifndef SIM_CHECK_RAFT_H
 #define SIM_CHECK_RAFT_H
 
@@ -47,6 +48,7 @@ struct sim_term {
     cfs_node_id votes[CFS_MEMBERS_MAX + 1]; /* by voter, as its replies said */
 };
 
+/* Of one group. */
 struct sim_raft_check {
     struct sim_known_entry *known;
     struct sim_committed *committed; /* from index 1 on */
@@ -63,8 +65,11 @@ void sim_raft_close(struct sim_raft_check *check);
 /* A node came (back) to life. */
 void sim_raft_started(struct sim *sim, struct sim_node *node);
 
-/* Looks at a node after a step. */
+/* Looks at a node after a step, at all of its groups. */
 void sim_raft_check(struct sim *sim, struct sim_node *node);
+
+/* What a node had applied of group 0 before its last step. */
+uint64_t sim_raft_root_before(const struct sim *sim, const struct sim_node *node);
 
 /* Sees a message before it goes out. */
 void sim_raft_sent(struct sim *sim, const struct cfs_message *message);

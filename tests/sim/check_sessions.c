@@ -1,6 +1,7 @@
 /* What happens to a node's locks when it stops, dies, or its session ends: as the node itself says,
  * and as the committed commands say, which must not come first. */
 #include <inttypes.h>
+#include <string.h>
 
 #include "core/command.h"
 #include "core/env.h" /* CFS_CLOCK_GUARD */
@@ -235,18 +236,33 @@ static void session_expired(struct sim *sim, cfs_session_id session)
             session_ended(sim, id);
 }
 
+static void tell_groups(struct sim *sim, const cfs_session_id *before, uint64_t index)
+{
+    for (cfs_node_id id = 1; id <= sim->swarm.node_count; id++) {
+        if (sim->locks.sessions[id] == before[id])
+            continue;
+        if (before[id])
+            sim_groups_session_ended(sim, before[id], index);
+        if (sim->locks.sessions[id])
+            sim_groups_session_opened(sim, sim->locks.sessions[id], index);
+    }
+}
+
 void sim_locks_committed(struct sim *sim, const struct sim_node *witness,
                          const struct cfs_entry *entry)
 {
     struct cfs_command command;
+    cfs_session_id before[sizeof sim->locks.sessions / sizeof *sim->locks.sessions];
 
     if (entry->kind != CFS_ENTRY_COMMAND ||
         cfs_command_decode(&command, entry->data, entry->len) != 0)
         return;
+    memcpy(before, sim->locks.sessions, sizeof before);
     if (command.kind == CFS_CMD_OPEN_SESSION && took_effect(witness, command.node, entry->index))
         session_opened(sim, &command, entry->index);
     else if (command.kind == CFS_CMD_EXPIRE_SESSION)
         session_expired(sim, command.target);
     else if (command.kind == CFS_CMD_CLOSE_SESSION)
         session_expired(sim, command.session);
+    tell_groups(sim, before, entry->index);
 }

@@ -67,13 +67,21 @@ void sim_disk_crash(struct sim_disk *disk, size_t kept)
 void sim_disk_replace(struct sim_disk *disk)
 {
     sim_disk_close(disk);
-    disk->amnesia = CFS_BLANK;
+    sim_disk_forget(disk, CFS_BLANK);
+}
+
+void sim_disk_forget(struct sim_disk *disk, enum cfs_amnesia amnesia)
+{
+    for (cfs_group_id group = 0; group < SIM_GROUPS; group++)
+        disk->amnesia[group] = amnesia;
 }
 
 bool sim_disk_restore(struct sim_disk *disk, struct cfs_core *core)
 {
     disk->trimmed = 0;
     disk->durable = disk->count;
+    for (cfs_group_id group = 0; group < SIM_GROUPS; group++)
+        cfs_core_set_amnesia(core, group, disk->amnesia[group]);
     if (!sim_store_restore(&disk->store, core))
         return false;
     for (size_t i = 0; i < disk->count; i++)

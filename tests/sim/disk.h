@@ -13,7 +13,7 @@ struct sim_disk {
     size_t durable;
     uint64_t trimmed; /* in this life: records[0] has lsn trimmed + 1 */
     struct sim_store store;
-    enum cfs_amnesia amnesia; /* of the next start */
+    enum cfs_amnesia amnesia[SIM_GROUPS]; /* of the next start, by group */
 };
 
 void sim_disk_close(struct sim_disk *disk);
@@ -35,6 +35,9 @@ void sim_disk_crash(struct sim_disk *disk, size_t kept);
 
 /* A new disk: nothing is on it. */
 void sim_disk_replace(struct sim_disk *disk);
+
+/* What the next start will be told that the disk lost of every group. */
+void sim_disk_forget(struct sim_disk *disk, enum cfs_amnesia amnesia);
 
 /* Hands a new core what survived. False when the core will not have it. */
 bool sim_disk_restore(struct sim_disk *disk, struct cfs_core *core);

@@ -32,15 +32,62 @@ static cfs_node_set wanted(const struct sim_node *node)
     return all;
 }
 
-static cfs_node_set members(const struct sim_node *node)
+static cfs_node_set members_of(const struct sim_node *node, cfs_group_id group)
 {
     struct cfs_member_view views[CFS_NODE_MAX];
-    uint32_t count = cfs_core_members(node->core, 0, views);
+    uint32_t count = cfs_core_members(node->core, group, views);
     cfs_node_set all = 0;
 
     for (uint32_t i = 0; i < count; i++)
         all |= CFS_NODE_BIT(views[i].node);
     return all;
+}
+
+static cfs_node_set members(const struct sim_node *node)
+{
+    return members_of(node, 0);
+}
+
+/* Whom any node takes for a replica of the group. */
+static cfs_node_set replicas(const struct sim *sim, cfs_group_id group)
+{
+    cfs_node_set all = 0;
+
+    for (uint32_t i = 0; i < sim->swarm.node_count; i++)
+        if (sim->nodes[i].core)
+            all |= members_of(&sim->nodes[i], group);
+    return all;
+}
+
+static cfs_node_set replicas_of_groups(const struct sim *sim)
+{
+    cfs_node_set all = 0;
+
+    for (cfs_group_id group = 1; group <= sim->swarm.groups; group++)
+        all |= replicas(sim, group);
+    return all;
+}
+
+bool sim_members_forgetful(const struct sim *sim, const struct sim_node *except)
+{
+    for (cfs_group_id group = 0; group <= sim->swarm.groups; group++) {
+        cfs_node_set counted = group ? replicas(sim, group) : ~(cfs_node_set)0;
+        for (uint32_t i = 0; i < sim->swarm.node_count; i++) {
+            const struct sim_node *node = &sim->nodes[i];
+            if (node != except && !node->outside && counted & CFS_NODE_BIT(node->id) &&
+                node->disk.amnesia[group])
+                return true;
+        }
+    }
+    return false;
+}
+
+bool sim_members_unseen(const struct sim *sim)
+{
+    for (uint32_t i = 0; i < sim->swarm.node_count; i++)
+        if (!sim->nodes[i].core && !sim->nodes[i].outside && sim->swarm.groups)
+            return true;
+    return false;
 }
 
 static void ask(struct sim *sim, struct sim_node *via, bool removes, cfs_node_id id,
@@ -65,12 +112,7 @@ static void ask(struct sim *sim, struct sim_node *via, bool removes, cfs_node_id
  * the past may still count on it for has to be sound elsewhere. */
 static bool prepare(struct sim *sim, struct sim_node *node)
 {
-    for (uint32_t i = 0; i < sim->swarm.node_count; i++) {
-        const struct sim_node *other = &sim->nodes[i];
-        if (other != node && !other->outside && other->disk.amnesia)
-            return false;
-    }
-    if (node->state == SIM_PAUSED)
+    if (node->state == SIM_PAUSED || sim_members_forgetful(sim, node))
         return false;
     sim_node_crash(sim, node);
     sim_disk_replace(&node->disk);
@@ -106,16 +148,20 @@ static cfs_node_set counted_on(const struct sim *sim, const struct sim_node *bes
     return all;
 }
 
-/* Nodes outside that may come in now. */
+/* Nodes outside that may come in now. One that has never run is no risk to any group. */
 static cfs_node_set outsiders(const struct sim *sim, const struct sim_node *best)
 {
     cfs_node_set taken = wanted(best) | members(best) | counted_on(sim, best), out = 0;
+    cfs_node_set in_groups = replicas_of_groups(sim);
 
     if (best->view.changing)
         return 0;
-    for (cfs_node_id id = 1; id <= sim->swarm.node_count; id++)
-        if (!(taken & CFS_NODE_BIT(id)))
+    for (cfs_node_id id = 1; id <= sim->swarm.node_count; id++) {
+        bool fresh = !sim->nodes[id - 1].life;
+        bool needed = in_groups & CFS_NODE_BIT(id) || sim_members_unseen(sim);
+        if (!(taken & CFS_NODE_BIT(id)) && (fresh || !needed))
             out |= CFS_NODE_BIT(id);
+    }
     return out;
 }
 
@@ -157,7 +203,8 @@ static void bring_back(struct sim *sim, const struct sim_node *best, struct sim_
 {
     if (!node->outside || !(wanted(best) & CFS_NODE_BIT(node->id)))
         return;
-    if (!decides(best, node->id)) {
+    if (!decides(best, node->id) && !(replicas_of_groups(sim) & CFS_NODE_BIT(node->id)) &&
+        !sim_members_unseen(sim)) {
         prepare(sim, node);
         return;
     }

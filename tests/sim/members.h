@@ -20,6 +20,12 @@ void sim_members_gather(struct sim *sim);
 /* The node was told that it is none of the cluster any more. */
 void sim_members_removed(struct sim *sim, struct sim_node *node);
 
+/* Whether a node but `except` may have forgotten something that its groups count on it for. */
+bool sim_members_forgetful(const struct sim *sim, const struct sim_node *except);
+
+/* Whether some node does not run, so that it cannot be seen whom its groups count on. */
+bool sim_members_unseen(const struct sim *sim);
+
 /* Whether the cluster has named its nodes, and all of them are in it. */
 bool sim_members_complete(const struct sim *sim);
 

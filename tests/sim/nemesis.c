@@ -8,14 +8,17 @@ static struct sim_node *any_node(struct sim *sim)
     return &sim->nodes[sim_random_below(&sim->random_fault, sim->swarm.node_count)];
 }
 
+/* Of some group. */
 static struct sim_node *leader(struct sim *sim)
 {
+    uint64_t group = sim_random_below(&sim->random_fault, sim->swarm.groups + 1);
     struct sim_node *found = NULL;
 
     for (uint32_t i = 0; i < sim->swarm.node_count; i++) {
         struct sim_node *node = &sim->nodes[i];
-        bool leads = node->state == SIM_UP && node->view.leader == node->id;
-        if (leads && (!found || node->view.term > found->view.term))
+        const struct cfs_core_view *view = &node->views[group];
+        bool leads = node->state == SIM_UP && view->leader == node->id;
+        if (leads && (!found || view->term > found->views[group].term))
             found = node;
     }
     return found ? found : any_node(sim);
@@ -139,9 +142,8 @@ static bool may_lose(const struct sim *sim, const struct sim_node *node)
 
     if (node->state != SIM_UP)
         return false;
-    for (uint32_t i = 0; i < sim->swarm.node_count; i++)
-        if (sim->nodes[i].disk.amnesia && !sim->nodes[i].outside)
-            return false;
+    if (sim_members_forgetful(sim, NULL) || sim_members_unseen(sim))
+        return false;
     for (uint32_t i = cfs_core_members(node->core, 0, members); i-- > 0;)
         voters += members[i].role[0] == 'v';
     return voters >= 3 && !sim->swarm.fault_weights[SIM_FAULT_CHANGE_MEMBERS];

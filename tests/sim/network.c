@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <utlist.h>
 
+#include "codec.h"
 #include "core/alloc.h"
 #include "sim.h"
 
@@ -85,13 +86,20 @@ static void report(struct sim *sim, cfs_node_id from, cfs_node_id to, bool refus
                sender, value);
 }
 
+static void deliver(struct sim *sim, struct sim_node *node, struct cfs_message *message)
+{
+    struct cfs_event event = {.type = CFS_EV_MESSAGE, .message = message};
+
+    sim_guests_heard(sim, node, message);
+    sim_node_event(sim, node, node->life, &event);
+}
+
 static void arrive(struct sim *sim, void *arg, uint64_t life)
 {
     struct sim_packet *packet = arg;
     cfs_node_id from = packet->message.from, to = packet->message.to;
     struct sim_link *link = &sim->network.links[from][to];
     struct sim_node *node = &sim->nodes[to - 1];
-    struct cfs_event event = {.type = CFS_EV_MESSAGE, .message = &packet->message};
 
     if (node->state == SIM_PAUSED) {
         /* It waits in the socket's buffer. */
@@ -105,7 +113,7 @@ static void arrive(struct sim *sim, void *arg, uint64_t life)
     else if (is_cut(sim, link))
         report(sim, from, to, link->cut == SIM_CUT_REFUSES);
     else
-        sim_node_event(sim, node, node->life, &event);
+        deliver(sim, node, &packet->message);
     cfs_message_clear(&packet->message);
     free(packet);
 }
@@ -134,6 +142,8 @@ void sim_network_send(struct sim *sim, struct cfs_message *message)
     bool twice = !sim_quiet(sim) && sim_random_chance(random, sim->swarm.duplicate_permille);
 
     sim->network.sent++;
+    if (sim->swarm.codec)
+        sim_codec_pass(sim, message);
     if (is_cut(sim, link)) {
         report(sim, message->from, message->to, link->cut == SIM_CUT_REFUSES);
         cfs_message_clear(message);

@@ -22,7 +22,8 @@ void sim_node_init(struct sim *sim, struct sim_node *node, cfs_node_id id)
     struct sim_random *random = &sim->random_node;
     uint64_t drift = sim_random_below(random, 2 * sim->swarm.drift_ppm_max + 1);
 
-    *node = (struct sim_node){.id = id, .tick_at = CFS_NEVER, .disk = {.amnesia = CFS_BLANK}};
+    *node = (struct sim_node){.id = id, .tick_at = CFS_NEVER};
+    sim_disk_replace(&node->disk);
     node->clock =
         (struct sim_clock){.node_base = CFS_SECONDS(sim_random_between(random, 1, 100000)),
                            .drift_ppm = (int64_t)drift - (int64_t)sim->swarm.drift_ppm_max};
@@ -229,8 +230,10 @@ static void perform(struct sim *sim, struct sim_node *node, struct cfs_effect *e
         send_effect(sim, node, &effect->message);
         break;
     case CFS_FX_ANSWER:
-        if (effect->id < SIM_ADMIN_ID)
+        if (effect->id < SIM_GUEST_ID)
             sim_kernel_answered(&node->kernel, effect->id, &effect->answer);
+        else if (effect->id < SIM_ADMIN_ID)
+            sim_guests_answered(sim, node, effect->id, effect->answer.error);
         break;
     case CFS_FX_DRAIN:
         sim_kernel_drain(&node->kernel, effect->id);
@@ -245,6 +248,7 @@ static void perform(struct sim *sim, struct sim_node *node, struct cfs_effect *e
     case CFS_FX_STAGE:
     case CFS_FX_FETCH:
     case CFS_FX_END_FETCH:
+    case CFS_FX_READ:
         sim_jobs_add(sim, node, effect);
         break;
     case CFS_FX_NODES:
@@ -253,7 +257,7 @@ static void perform(struct sim *sim, struct sim_node *node, struct cfs_effect *e
         sim_members_removed(sim, node);
         break;
     case CFS_FX_CAUGHT_UP:
-        node->disk.amnesia = CFS_REMEMBERS;
+        node->disk.amnesia[effect->id] = CFS_REMEMBERS;
         break;
     }
 }
@@ -281,7 +285,9 @@ void sim_node_event(struct sim *sim, struct sim_node *node, uint64_t life, struc
     node->last_seen = event->now;
     notice(node, event);
     cfs_core_step(node->core, event, &node->effects);
-    cfs_core_view(node->core, 0, &node->view);
+    for (cfs_group_id group = 0; group <= sim->swarm.groups; group++)
+        cfs_core_view(node->core, group, &node->views[group]);
+    node->view = node->views[0];
     sim_mix(sim, node->effects.count);
     sim_raft_check(sim, node);
     sim_live_stepped(sim, node);
@@ -314,8 +320,8 @@ static struct cfs_core_config core_config(struct sim *sim, struct sim_node *node
                                      .election = swarm->election,
                                      .session = swarm->sessions[node->id - 1],
                                      .timeout = swarm->timeout,
+                                     .groups = swarm->groups,
                                      .seed = sim_random_next(&sim->random_node),
-                                     .amnesia = node->disk.amnesia,
                                      .checkpoint_bytes = swarm->checkpoint_bytes,
                                      .snapshot_bytes = swarm->snapshot_bytes,
                                      .trace = sim->world.trace ? core_trace : NULL,

@@ -8,6 +8,7 @@
 #include "jobs.h"
 #include "kernel.h"
 #include "random.h"
+#include "swarm.h"
 
 struct sim;
 
@@ -25,7 +26,8 @@ struct sim_node {
     uint64_t life; /* grows with every start and stop: what was meant for an earlier one is void */
     struct cfs_core *core;
     struct cfs_effects effects;
-    struct cfs_core_view view; /* after the last step */
+    struct cfs_core_view view;                      /* of group 0 after the last step */
+    struct cfs_core_view views[SIM_GROUPS_MAX + 1]; /* and of all groups */
     struct sim_clock clock;
     cfs_wall_time wall_base; /* what CLOCK_REALTIME shows at true time 0 */
     cfs_time last_seen;      /* node time of the last event */

@@ -24,8 +24,8 @@ static void describe(struct sim *sim)
 {
     const struct sim_swarm *s = &sim->swarm;
 
-    sim_say(sim, "seed %" PRIu64 ": %u nodes, %u processes each, %u names%s", sim->seed,
-            s->node_count, s->process_count, s->name_count, s->calm ? ", calm" : "");
+    sim_say(sim, "seed %" PRIu64 ": %u nodes, %u groups, %u processes each, %u names%s", sim->seed,
+            s->node_count, s->groups, s->process_count, s->name_count, s->calm ? ", calm" : "");
     sim_say(sim,
             "heartbeat %" PRIu64 " lease %" PRIu64 " election %" PRIu64 " session %" PRIu64
             " timeout %" PRIu64 " ms",
@@ -42,6 +42,7 @@ static void begin(struct sim *sim, uint64_t seed, bool trace, bool bare)
     sim->random_node = sim_random_stream(seed, 2);
     sim->random_client = sim_random_stream(seed, 3);
     sim->random_fault = sim_random_stream(seed, 4);
+    sim->random_guest = sim_random_stream(seed, 5);
     describe(sim);
     for (uint32_t i = 0; i < sim->swarm.node_count; i++) {
         sim_node_init(sim, &sim->nodes[i], i + 1);
@@ -52,6 +53,7 @@ static void begin(struct sim *sim, uint64_t seed, bool trace, bool bare)
                0);
     }
     sim_clients_start(sim);
+    sim_guests_start(sim);
     sim_nemesis_start(sim);
     sim_live_start(sim);
 }
@@ -86,7 +88,9 @@ static void end(struct sim *sim)
     for (uint32_t i = 0; i < sim->swarm.node_count; i++)
         sim_node_close(&sim->nodes[i]);
     sim_network_close(&sim->network);
-    sim_raft_close(&sim->raft);
+    for (cfs_group_id group = 0; group <= SIM_GROUPS_MAX; group++)
+        sim_raft_close(&sim->raft[group]);
+    sim_groups_close(&sim->groups);
     sim_locks_close(&sim->locks);
     sim_world_close(&sim->world);
 }

@@ -113,6 +113,8 @@ static void collected(struct scene_node *node, uint64_t id)
 static void perform_store(struct scene_node *node, struct cfs_effect *effect)
 {
     struct cfs_event event = {.id = effect->id};
+    struct cfs_read_pieces read = {.id = effect->id, .group = effect->read.group};
+    struct cfs_writer pieces = {0};
     struct cfs_fetched fetched;
 
     if (effect->type == CFS_FX_CHECKPOINT) {
@@ -125,11 +127,17 @@ static void perform_store(struct scene_node *node, struct cfs_effect *effect)
     } else if (effect->type == CFS_FX_FETCH) {
         sim_store_fetch(&node->disk.store, effect->id, &effect->fetch, &fetched);
         event = (struct cfs_event){.type = CFS_EV_FETCHED, .fetched = &fetched};
+    } else if (effect->type == CFS_FX_READ) {
+        sim_store_read(&node->disk.store, &effect->read, &pieces);
+        read.data = pieces.data;
+        read.len = pieces.len;
+        event = (struct cfs_event){.type = CFS_EV_READ, .read = &read};
     } else {
         sim_store_end_fetch(&node->disk.store, effect->id);
         return;
     }
     scene_step(node, &event);
+    free(pieces.data);
 }
 
 static void perform(struct scene_node *node, struct cfs_effect *effect)
@@ -165,7 +173,7 @@ static void perform(struct scene_node *node, struct cfs_effect *effect)
         scene_say(node->scene, "%u is told: removed from the cluster", node->id);
         break;
     case CFS_FX_CAUGHT_UP:
-        node->disk.amnesia = CFS_REMEMBERS;
+        node->disk.amnesia[effect->id] = CFS_REMEMBERS;
         break;
     default:
         perform_store(node, effect);
@@ -233,7 +241,6 @@ void scene_start(struct scene_node *node)
         return;
     config.node = node->id;
     config.seed = node->id * 1000 + node->starts++;
-    config.amnesia = node->disk.amnesia;
     if (node->joins)
         config.member_count = 0;
     config.trace = core_trace;
@@ -261,7 +268,7 @@ void scene_cluster(struct scene *scene, uint32_t members, uint32_t spare)
     scene->config.addresses = spare ? scene->addresses : NULL;
     for (uint32_t i = 0; i < scene->node_count; i++) {
         scene->nodes[i] = (struct scene_node){.scene = scene, .id = i + 1, .joins = i >= members};
-        scene->nodes[i].disk.amnesia = spare ? CFS_BLANK : CFS_REMEMBERS;
+        sim_disk_forget(&scene->nodes[i].disk, spare ? CFS_BLANK : CFS_REMEMBERS);
         scene->addresses[i] = (struct cfs_node_info){.id = i + 1};
     }
     for (uint32_t i = 0; i < members; i++)

@@ -2,9 +2,11 @@
 #ifndef SIM_SIM_H
 #define SIM_SIM_H
 
+#include "check_groups.h"
 #include "check_live.h"
 #include "check_locks.h"
 #include "check_raft.h"
+#include "guests.h"
 #include "members.h"
 #include "process.h"
 #include "nemesis.h"
@@ -18,7 +20,7 @@ struct sim {
     uint64_t seed;
     struct sim_swarm swarm;
     struct sim_world world;
-    struct sim_random random_node, random_client, random_fault;
+    struct sim_random random_node, random_client, random_fault, random_guest;
     struct sim_network network;
     struct sim_node nodes[CFS_MEMBERS_MAX];
     struct cfs_node_info addresses[CFS_MEMBERS_MAX];
@@ -26,9 +28,11 @@ struct sim {
     uint64_t processes_born, contents_written, keys_used;
     bool winding_down;
     uint64_t operations; /* requests submitted */
-    uint64_t checkpoints, installs, admin_requests;
+    uint64_t checkpoints, installs, reads, admin_requests;
     cfs_time removal_asked; /* the last one */
-    struct sim_raft_check raft;
+    struct sim_raft_check raft[SIM_GROUPS_MAX + 1]; /* by group */
+    struct sim_guests guests;
+    struct sim_groups_check groups;
     struct sim_lock_check locks;
     struct sim_live_check live;
 };

@@ -208,6 +208,25 @@ static void narrow_to_openings(struct sim_swarm *swarm, struct sim_random *rando
     swarm->action_weights[SIM_CREATE] = 30;
 }
 
+/* Groups that move again and again, while some of their nodes do not hear of it. */
+static void narrow_to_moves(struct sim_swarm *swarm, struct sim_random *random)
+{
+    make_calm(swarm);
+    swarm->calm = false;
+    swarm->groups = (uint32_t)sim_random_between(random, 2, SIM_GROUPS_MAX);
+    swarm->node_count = (uint32_t)sim_random_between(random, 4, 5);
+    swarm->member_count = (uint32_t)sim_random_between(random, 2, swarm->node_count);
+    swarm->process_count = 1;
+    swarm->guest_think_max = CFS_MS(sim_random_between(random, 20, 60));
+    swarm->fault_weights[SIM_FAULT_CHANGE_MEMBERS] = 10;
+    swarm->fault_weights[SIM_FAULT_ISOLATE] = 4;
+    swarm->fault_weights[SIM_FAULT_LINKS] = 2;
+    swarm->fault_weights[SIM_FAULT_BLIP] = 2;
+    swarm->fault_every = CFS_MS(sim_random_between(random, 100, 400));
+    swarm->fault_longest = CFS_MS(sim_random_between(random, 500, 3000));
+    swarm->quiet_at = CFS_MS(sim_random_between(random, 4000, 9000));
+}
+
 /* Some mixtures are for one kind of trouble that is rare among the others. */
 static void narrow(struct sim_swarm *swarm, struct sim_random *random, uint32_t theme)
 {
@@ -225,12 +244,14 @@ static void narrow(struct sim_swarm *swarm, struct sim_random *random, uint32_t 
         narrow_to_halts(swarm, random);
     else if (theme == 7)
         narrow_to_openings(swarm, random);
+    else if (theme == 8)
+        narrow_to_moves(swarm, random);
 }
 
 void sim_swarm_draw(struct sim_swarm *swarm, uint64_t seed, bool bare)
 {
     static const uint32_t sizes[] = {1, 2, 3, 3, 3, 3, 5, 5};
-    struct sim_random random = sim_random_stream(seed, 0);
+    struct sim_random random = sim_random_stream(seed, 0), more = sim_random_stream(seed, 6);
 
     *swarm = (struct sim_swarm){.node_count =
                                     sizes[sim_random_below(&random, sizeof sizes / sizeof *sizes)],
@@ -247,6 +268,9 @@ void sim_swarm_draw(struct sim_swarm *swarm, uint64_t seed, bool bare)
     if (sim_random_chance(&random, 800))
         swarm->checkpoint_bytes = sim_random_between(&random, 500, 6000);
     swarm->snapshot_bytes = (uint32_t)sim_random_between(&random, 20, 1000);
+    swarm->groups = (uint32_t)sim_random_below(&more, SIM_GROUPS_MAX + 1);
+    swarm->guest_think_max = CFS_MS(sim_random_between(&more, 20, 300));
+    swarm->codec = sim_random_chance(&more, 200);
     narrow(swarm, &random, bare ? 0 : (uint32_t)sim_random_below(&random, 14));
     if (!swarm->member_count)
         swarm->member_count = swarm->node_count;

@@ -8,6 +8,8 @@
 #include "coordfs/types.h"
 #include "nemesis.h"
 
+#define SIM_GROUPS_MAX 4u /* beside group 0 */
+
 enum sim_action {
     SIM_TRY_FLOCK,
     SIM_WAIT_FLOCK,
@@ -32,6 +34,7 @@ struct sim_swarm {
     uint32_t node_count, process_count; /* processes: on each node */
     uint32_t member_count;              /* nodes that are in the cluster from the beginning */
     uint32_t name_count;
+    uint32_t groups; /* beside group 0 */
     cfs_time heartbeat, lease, election, timeout;
     cfs_time sessions[CFS_MEMBERS_MAX]; /* each node has its own setting */
     cfs_time session;                   /* the longest of them */
@@ -44,6 +47,7 @@ struct sim_swarm {
     uint32_t loss_permille, duplicate_permille;
     uint32_t refuse_permille; /* a crashed or rejecting peer is reported as CFS_EV_REFUSED */
     uint32_t report_permille; /* a lost message is reported as CFS_EV_UNREACHABLE */
+    bool codec;               /* messages go through the codec of the wire */
 
     /* Disk. */
     cfs_time sync_min, sync_max;
@@ -59,7 +63,7 @@ struct sim_swarm {
 
     /* Faults. */
     bool healthy; /* one node at a time stands still, and nothing else goes wrong */
-    bool calm; /* none at all, nothing is lost, no disk stalls: the strictest checks apply */
+    bool calm;    /* none at all, nothing is lost, no disk stalls: the strictest checks apply */
     uint32_t fault_weights[SIM_FAULT_COUNT];
     cfs_time fault_every; /* mean time between faults */
     cfs_time fault_longest;
@@ -76,6 +80,7 @@ struct sim_swarm {
     uint32_t cancel_permille; /* of blocking acquires */
     cfs_time patience_max;    /* of one that is given up */
     cfs_time ttl_min, ttl_max;
+    cfs_time guest_think_max;
 };
 
 /* The mixture of `seed`. `bare`: without faults. */

@@ -256,9 +256,16 @@ struct cfs_message raft_entries(cfs_node_id from, uint64_t term, uint64_t prev_i
 
 void client_bench_open(struct client_bench *cb)
 {
+    client_bench_open_groups(cb, 0);
+}
+
+void client_bench_open_groups(struct client_bench *cb, uint32_t groups)
+{
     *cb = (struct client_bench){0};
     bench_open(&cb->bench, 3);
     bench_pass(&cb->bench, 0);
+    cb->bench.config.groups = groups;
+    cfs_placement_found(&cb->bench.placement, groups, cb->bench.config.members, 3);
     cfs_client_init(&cb->client, &cb->bench.env, &cb->bench.config, &cb->bench.placement);
     cfs_client_start(&cb->client);
 }

@@ -105,6 +105,8 @@ struct client_bench {
 
 /* Knows no leader yet. */
 void client_bench_open(struct client_bench *cb);
+/* The same with so many groups, all on nodes 1 to 3. */
+void client_bench_open_groups(struct client_bench *cb, uint32_t groups);
 /* The leader serves, and the session BENCH_SESSION is open; effects are cleared. */
 void client_bench_open_session(struct client_bench *cb);
 void client_bench_close(struct client_bench *cb);

@@ -161,6 +161,11 @@ void group_bench_leave_behind(struct group_bench *gb)
     group_bench_lead(gb);
     group_bench_open_session(gb);
     group_bench_hold(gb, "lock", 10);
+    group_bench_fall_behind(gb);
+}
+
+void group_bench_fall_behind(struct group_bench *gb)
+{
     group_bench_checkpoint(gb);
     cfs_group_unreachable(&gb->group, 2);
     group_bench_receive(

@@ -45,6 +45,8 @@ uint64_t group_bench_checkpoint(struct group_bench *gb);
 
 /* Node 2 is so far behind that it needs a snapshot: lockfiles, a checkpoint, no entries. */
 void group_bench_leave_behind(struct group_bench *gb);
+/* The same of a leader that has lockfiles already. */
+void group_bench_fall_behind(struct group_bench *gb);
 
 /* The newest FETCH is answered from the store. */
 void group_bench_fetch(struct group_bench *gb);

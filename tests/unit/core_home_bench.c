@@ -69,16 +69,26 @@ void home_bench_open_session(struct home_bench *hb, cfs_node_id node, cfs_time t
     assert_non_null(cfs_sessions_find(&hb->machine.sessions, hb->sessions[node]));
 }
 
-void home_bench_open(struct home_bench *hb)
+void home_bench_init(struct home_bench *hb)
 {
     *hb = (struct home_bench){0};
     raft_bench_open(&hb->rb, 3);
     cfs_machine_init(&hb->machine, answered, hb);
     cfs_home_init(&hb->home, &hb->rb.bench.env, &hb->rb.raft, &hb->machine, &hb->rb.bench.config);
+}
+
+void home_bench_serve(struct home_bench *hb)
+{
     raft_bench_lead(&hb->rb);
     bench_pass(&hb->rb.bench, CFS_MS(210));
     home_bench_commit(hb);
     assert_true(hb->home.serving);
+}
+
+void home_bench_open(struct home_bench *hb)
+{
+    home_bench_init(hb);
+    home_bench_serve(hb);
     home_bench_open_session(hb, 2, hb->rb.bench.config.session);
     home_bench_open_session(hb, 3, hb->rb.bench.config.session);
     cfs_home_tick(&hb->home);

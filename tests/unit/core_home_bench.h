@@ -17,6 +17,9 @@ struct home_bench {
 
 /* Serves, with a fresh lease and a session of nodes 2 and 3 each; effects are cleared. */
 void home_bench_open(struct home_bench *hb);
+/* The same before it begins to serve, and how it does. */
+void home_bench_init(struct home_bench *hb);
+void home_bench_serve(struct home_bench *hb);
 void home_bench_close(struct home_bench *hb);
 
 /* `node` opens a session in place of the one it has. */

@@ -22,6 +22,19 @@ void world_open(struct world *w, uint32_t count)
     }
 }
 
+void world_open_groups(struct world *w, uint32_t count, uint32_t members, uint32_t groups)
+{
+    world_open(w, count);
+    for (cfs_node_id id = 1; id <= count; id++) {
+        struct cfs_core_config *config = &w->nodes[id].config;
+        w->addresses[id - 1] = (struct cfs_node_info){.id = id, .host = "node", .port = 7000};
+        config->groups = groups;
+        config->member_count = id <= members ? members : 0;
+        config->addresses = w->addresses;
+        sim_disk_replace(&w->nodes[id].disk);
+    }
+}
+
 /* Stable: what happens at one time happens in the order it was arranged in. */
 static void arrange(struct world *w, struct world_event event)
 {
@@ -81,6 +94,8 @@ static void begin_job(struct world *w, cfs_node_id id, struct cfs_effect *effect
         effect->checkpoint = (struct cfs_checkpoint){0};
     else if (effect->type == CFS_FX_STAGE)
         effect->stage = (struct cfs_stage){0};
+    else if (effect->type == CFS_FX_READ)
+        effect->read.keys = (struct cfs_writer){0};
     arrange(w, (struct world_event){
                    .at = w->now + STORE_TAKES, .node = id, .life = w->nodes[id].life, .job = job});
 }
@@ -91,6 +106,8 @@ static void free_job(struct cfs_effect *job)
         cfs_checkpoint_clear(&job->checkpoint);
     else if (job && job->type == CFS_FX_STAGE)
         cfs_part_clear(&job->stage.part);
+    else if (job && job->type == CFS_FX_READ)
+        free(job->read.keys.data);
     free(job);
 }
 
@@ -167,15 +184,18 @@ static void perform(struct world *w, cfs_node_id id, struct cfs_effect *effect)
                                           .stuck_count = node->stuck_count});
         break;
     case CFS_FX_NODES:
+        break;
     case CFS_FX_REMOVED:
+        node->removed++;
         break;
     case CFS_FX_CAUGHT_UP:
-        node->disk.amnesia = CFS_REMEMBERS;
+        node->disk.amnesia[effect->id] = CFS_REMEMBERS;
         break;
     case CFS_FX_CHECKPOINT:
     case CFS_FX_STAGE:
     case CFS_FX_FETCH:
     case CFS_FX_END_FETCH:
+    case CFS_FX_READ:
         begin_job(w, id, effect);
         break;
     }
@@ -202,7 +222,6 @@ void world_start(struct world *w, cfs_node_id id)
     assert_null(node->core);
     node->life++;
     node->config.seed = 1000 * id + node->life;
-    node->config.amnesia = node->disk.amnesia;
     node->core = cfs_core_new(&node->config);
     assert_true(sim_disk_restore(&node->disk, node->core));
     node->round_count = 0;
@@ -292,6 +311,8 @@ static void do_job(struct world *w, struct world_node *node, const struct cfs_ef
 static void report_job(struct world *w, cfs_node_id id, const struct cfs_effect *job)
 {
     struct cfs_event event = {.id = job->id};
+    struct cfs_read_pieces read = {.id = job->id, .group = job->read.group};
+    struct cfs_writer pieces = {0};
     struct cfs_fetched fetched;
 
     switch (job->type) {
@@ -305,10 +326,18 @@ static void report_job(struct world *w, cfs_node_id id, const struct cfs_effect 
         sim_store_fetch(&w->nodes[id].disk.store, job->id, &job->fetch, &fetched);
         event = (struct cfs_event){.type = CFS_EV_FETCHED, .fetched = &fetched};
         break;
+    case CFS_FX_READ:
+        sim_store_read(&w->nodes[id].disk.store, &job->read, &pieces);
+        read.data = pieces.data;
+        read.len = pieces.len;
+        event = (struct cfs_event){.type = CFS_EV_READ, .read = &read};
+        w->nodes[id].reads++;
+        break;
     default:
         return;
     }
     world_step(w, id, event);
+    free(pieces.data);
 }
 
 static void deliver_job(struct world *w, struct world_event *event)
@@ -516,23 +545,106 @@ enum cfs_error world_ask(struct world *w, cfs_node_id id, struct cfs_request req
     return world_wait(w, id, world_request(w, id, request));
 }
 
+static enum cfs_error change_member(struct world *w, cfs_node_id via, bool removes,
+                                    cfs_node_id node, cfs_node_id replaces)
+{
+    struct cfs_request request = {.op = CFS_OP_MEMBER,
+                                  .member = {.remove = removes, .info = w->addresses[node - 1]}};
+
+    request.member.info.replaces = replaces;
+    return world_ask(w, via, request);
+}
+
+enum cfs_error world_add(struct world *w, cfs_node_id via, cfs_node_id node, cfs_node_id replaces)
+{
+    return change_member(w, via, false, node, replaces);
+}
+
+enum cfs_error world_remove(struct world *w, cfs_node_id via, cfs_node_id node)
+{
+    return change_member(w, via, true, node, 0);
+}
+
 struct cfs_core_view world_view(const struct world *w, cfs_node_id id)
+{
+    return world_group_view(w, id, 0);
+}
+
+struct cfs_core_view world_group_view(const struct world *w, cfs_node_id id, cfs_group_id group)
 {
     struct cfs_core_view view;
 
-    cfs_core_view(w->nodes[id].core, 0, &view);
+    cfs_core_view(w->nodes[id].core, group, &view);
     return view;
 }
 
 cfs_node_id world_leader(const struct world *w)
 {
+    return world_group_leader(w, 0);
+}
+
+cfs_node_id world_group_leader(const struct world *w, cfs_group_id group)
+{
     cfs_node_id leader = 0;
 
     for (cfs_node_id id = 1; id <= w->count; id++)
-        if (w->nodes[id].core && !w->nodes[id].paused && world_view(w, id).serving &&
+        if (w->nodes[id].core && !w->nodes[id].paused && world_group_view(w, id, group).serving &&
             !cut_off(w, id))
             leader = id;
     return leader;
+}
+
+cfs_node_set world_replicas(const struct world *w, cfs_node_id id, cfs_group_id group)
+{
+    struct cfs_member_view members[CFS_NODE_MAX];
+    cfs_node_set all = 0;
+
+    for (uint32_t i = cfs_core_members(w->nodes[id].core, group, members); i-- > 0;)
+        all |= CFS_NODE_BIT(members[i].node);
+    return all;
+}
+
+cfs_node_set world_placement(const struct world *w, cfs_node_id id, cfs_group_id group,
+                             cfs_node_id out[CFS_REPLICAS])
+{
+    cfs_node_id nodes[CFS_REPLICAS];
+    cfs_node_set all = 0;
+
+    for (uint32_t i = cfs_core_placement(w->nodes[id].core, group, nodes); i-- > 0;) {
+        all |= CFS_NODE_BIT(nodes[i]);
+        if (out)
+            out[i] = nodes[i];
+    }
+    return all;
+}
+
+static bool group_is_settled(const struct world *w, cfs_group_id group)
+{
+    cfs_node_id leader = world_group_leader(w, group), first[CFS_REPLICAS];
+    cfs_node_set wanted = leader ? world_placement(w, leader, group, first) : 0;
+
+    if (!leader || leader != first[0] || world_group_view(w, leader, group).changing)
+        return false;
+    for (cfs_node_id id = 1; id <= w->count; id++) {
+        bool counts = w->nodes[id].core && !w->nodes[id].paused;
+        cfs_node_set replicas = counts ? world_replicas(w, id, group) : 0;
+        if (counts && replicas != (wanted & CFS_NODE_BIT(id) ? wanted : 0))
+            return false;
+    }
+    return true;
+}
+
+void world_settle_groups(struct world *w)
+{
+    uint32_t groups = w->nodes[1].config.groups, settled = 0;
+
+    for (int i = 0; i < 3000 && settled < groups; i++) {
+        world_run(w, CFS_MS(20));
+        settled = 0;
+        for (cfs_group_id group = 1; group <= groups; group++)
+            settled += group_is_settled(w, group);
+    }
+    assert_int_equal(settled, groups);
 }
 
 cfs_node_id world_follower(const struct world *w, cfs_node_id leader)

@@ -46,9 +46,10 @@ struct world_node {
     bool paused;           /* gets no event */
     bool disk_stalls;
     bool files_busy;                        /* leaves DRAIN and COLLECT unanswered */
+    uint32_t removed;                       /* how often it was told that it was */
     struct sim_disk disk;                   /* what survives it */
     enum world_store store;                 /* how its checkpoint store works */
-    uint32_t checkpoints, stages, installs; /* done so far */
+    uint32_t checkpoints, stages, installs, reads; /* done so far */
     struct world_answer *answers;
     size_t answer_count, answer_capacity;
     struct world_session session;
@@ -76,6 +77,7 @@ struct world {
     uint32_t count;
     uint64_t last_id;
     struct world_node nodes[WORLD_NODES];
+    struct cfs_node_info addresses[WORLD_NODES];
     bool cut[WORLD_NODES][WORLD_NODES]; /* from, to */
     bool twice;                         /* every message arrives twice */
     uint64_t slack;                     /* records that a log keeps though they could go */
@@ -89,6 +91,10 @@ struct world {
 /* Nodes 1 to `count`, not started yet. */
 void world_open(struct world *w, uint32_t count);
 void world_close(struct world *w);
+
+/* The same with groups and new disks, in a cluster that may change: its first members are nodes 1
+ * to `members`; the others join it, once they are started. */
+void world_open_groups(struct world *w, uint32_t count, uint32_t members, uint32_t groups);
 
 /* Starts a node with what its disk holds; all of them. */
 void world_start(struct world *w, cfs_node_id node);
@@ -127,6 +133,10 @@ void world_cancel(struct world *w, cfs_node_id node, uint64_t id);
 void world_step(struct world *w, cfs_node_id node, struct cfs_event event);
 void world_drained(struct world *w, cfs_node_id node);
 
+/* Through the node `via` another one comes, in place of `replaces` if that is not 0; or it goes. */
+enum cfs_error world_add(struct world *w, cfs_node_id via, cfs_node_id node, cfs_node_id replaces);
+enum cfs_error world_remove(struct world *w, cfs_node_id via, cfs_node_id node);
+
 /* NULL while there is none; more than one is an error. */
 const struct world_answer *world_answer(const struct world *w, cfs_node_id node, uint64_t id);
 /* Runs until it is there, a minute at most, and returns its error. */
@@ -136,6 +146,16 @@ enum cfs_error world_ask(struct world *w, cfs_node_id node, struct cfs_request r
 
 struct cfs_core_view world_view(const struct world *w, cfs_node_id node);
 cfs_node_id world_leader(const struct world *w); /* that serves; 0: none */
+struct cfs_core_view world_group_view(const struct world *w, cfs_node_id node, cfs_group_id group);
+cfs_node_id world_group_leader(const struct world *w, cfs_group_id group);
+/* The replicas of `group` as `node` knows them; 0: none. */
+cfs_node_set world_replicas(const struct world *w, cfs_node_id node, cfs_group_id group);
+/* Where it should be, as `node` knows; the best one first in `out`, if not NULL. */
+cfs_node_set world_placement(const struct world *w, cfs_node_id node, cfs_group_id group,
+                             cfs_node_id out[CFS_REPLICAS]);
+/* Runs until every group is served by the node that should lead it, and is where it should be and
+ * nowhere else. */
+void world_settle_groups(struct world *w);
 /* A node that is not `leader`. */
 cfs_node_id world_follower(const struct world *w, cfs_node_id leader);
 /* Whether `name` is held, as applied on `node`. */

@@ -62,7 +62,7 @@ static const struct cfs_backup_origin origin = {
     .made_by = "1.2.3",
     .groups = 2,
     .nodes = {{.id = 1, .host = "one.example", .port = 8001},
-              {.id = 63, .host = "::1", .port = 65535, .replaces = 1}},
+              {.id = 63, .host = "::1", .port = 65535}},
     .node_count = 2};
 
 static void begin(struct world *w)

@@ -31,7 +31,8 @@ static const struct cfs_group_head a_head = {.base = {101, 102, 103},
                                              .term = 104,
                                              .vote = 5,
                                              .members = {.voters = 2, .outgoing = 4, .learners = 8},
-                                             .install = UINT64_MAX};
+                                             .install = UINT64_MAX,
+                                             .dropped = {105, 106}};
 
 static void a_head_comes_back_as_it_was(void **state)
 {
@@ -45,6 +46,7 @@ static void a_head_comes_back_as_it_was(void **state)
     assert_true(head.base.index == 101 && head.base.term == 102 && head.base.time == 103);
     assert_true(head.term == 104 && head.vote == 5 && head.install == UINT64_MAX);
     assert_true(cfs_membership_equal(&head.members, &a_head.members));
+    assert_true(head.dropped.index == 105 && head.dropped.term == 106);
     free(writer.data);
 }
 
@@ -63,7 +65,7 @@ static void what_is_no_head_is_refused(void **state)
     }
     cfs_put_u8(&writer, 0);
     assert_int_equal(cfs_group_head_decode(&head, writer.data, writer.len), -1);
-    writer.data[0] = 2; /* another version */
+    writer.data[0] = 1; /* another version */
     assert_int_equal(cfs_group_head_decode(&head, writer.data, writer.len - 1), -1);
     free(writer.data);
 }

@@ -133,6 +133,24 @@ static void the_first_members_are_written_down_once(void **state)
     assert_members(FIRST, 0, 0);
 }
 
+static void they_are_written_down_when_all_groups_have_been_heard_of(void **state)
+{
+    struct home_bench other;
+
+    (void)state;
+    home_bench_open(&other);
+    other.rb.bench.config.addresses = addresses;
+    other.home.awaits_groups = true;
+    for (int i = 0; i < 5; i++)
+        home_bench_tick_in_contact(&other, CFS_MS(300));
+    assert_int_equal(cfs_node_table_all(&other.machine.nodes), 0);
+    other.home.awaits_groups = false;
+    home_bench_tick_in_contact(&other, CFS_MS(300));
+    home_bench_commit(&other);
+    assert_int_equal(cfs_node_table_all(&other.machine.nodes), FIRST);
+    home_bench_close(&other);
+}
+
 static void a_cluster_without_addresses_stays_as_it_is(void **state)
 {
     struct home_bench other;
@@ -532,6 +550,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
 #define T(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
         T(the_first_members_are_written_down_once),
+        T(they_are_written_down_when_all_groups_have_been_heard_of),
         T(a_cluster_without_addresses_stays_as_it_is),
         T(a_new_node_learns_then_both_decide_then_it_votes),
         T(the_next_step_waits_for_the_last_one),

@@ -593,6 +593,56 @@ static void a_restored_cluster_has_the_nodes_it_is_told(void **state)
     assert_int_equal(nodes_of(r), 1 << 4); /* a group that has no part in it */
 }
 
+/* Sessions of group 0, as another group hears of them. */
+static void adopt(struct replica *r, cfs_node_id node, cfs_session_id session, cfs_session_id began)
+{
+    apply(r, &(struct cfs_command){.kind = CFS_CMD_ADOPT_SESSION,
+                                   .node = 1,
+                                   .owner = node,
+                                   .target = session,
+                                   .target_session = began});
+}
+
+static void an_adopted_session_is_one_like_others(void **state)
+{
+    struct replica *r = *state;
+
+    adopt(r, 2, 700, 700);
+    ask(r, 700, 2, 1, bench_lockfile("x"));
+    assert_int_equal(error_of(r, 700, 1), CFS_OK);
+    assert_true(is_held(r, "x"));
+    adopt(r, 2, 700, 700); /* by the next leader, once more */
+    assert_true(is_held(r, "x"));
+    apply(r, &(struct cfs_command){.kind = CFS_CMD_EXPIRE_SESSION, .node = 1, .target = 700});
+    assert_false(is_held(r, "x"));
+}
+
+static void one_that_goes_on_from_another_takes_along_what_that_one_held(void **state)
+{
+    struct replica *r = *state;
+
+    adopt(r, 2, 700, 700);
+    ask(r, 700, 2, 1, bench_lockfile("x"));
+    adopt(r, 2, 800, 700);
+    assert_null(cfs_sessions_find(&r->machine.sessions, 700));
+    assert_int_equal(cfs_sessions_find(&r->machine.sessions, 800)->began, 700);
+    assert_true(is_held(r, "x"));
+    adopt(r, 2, 950, 900); /* one that does not */
+    assert_null(cfs_sessions_find(&r->machine.sessions, 800));
+    assert_false(is_held(r, "x"));
+}
+
+static void an_adoption_that_was_overtaken_changes_nothing(void **state)
+{
+    struct replica *r = *state;
+
+    adopt(r, 2, 800, 700);
+    ask(r, 800, 2, 1, bench_lockfile("x"));
+    adopt(r, 2, 700, 700);
+    assert_null(cfs_sessions_find(&r->machine.sessions, 700));
+    assert_true(is_held(r, "x"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -632,6 +682,9 @@ int main(void)
         T(in_a_restored_cluster_nobody_holds_anything),
         T(in_a_restored_cluster_tokens_go_on_from_the_clock),
         T(a_restored_cluster_has_the_nodes_it_is_told),
+        T(an_adopted_session_is_one_like_others),
+        T(one_that_goes_on_from_another_takes_along_what_that_one_held),
+        T(an_adoption_that_was_overtaken_changes_nothing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

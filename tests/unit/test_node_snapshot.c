@@ -448,7 +448,7 @@ static void a_node_with_a_new_disk_catches_up_and_counts_again(void **state)
     world_settle(&w);
     assert_replicas_agree();
     assert_int_equal(world_view(&w, follower).amnesia, CFS_REMEMBERS);
-    assert_int_equal(w.nodes[follower].disk.amnesia,
+    assert_int_equal(w.nodes[follower].disk.amnesia[0],
                      CFS_REMEMBERS); /* it was told to remember that */
     world_crash(&w, other);
     assert_int_equal(world_ask(&w, leader, bench_lockfile("new")), CFS_OK);

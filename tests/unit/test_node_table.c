@@ -78,6 +78,20 @@ static void a_table_is_filled_once(void **state)
     assert_int_equal(table.nodes[3].port, 7003);
 }
 
+static void others_take_the_place_of_all_and_weights_stay(void **state)
+{
+    const struct cfs_node_info others[] = {info(3, "three", 0), info(9, "nine", 0)};
+    uint64_t version = table.version;
+
+    (void)state;
+    table.nodes[3].weight = 7;
+    cfs_node_table_replace(&table, others, 2);
+    assert_nodes(CFS_NODE_BIT(3) | CFS_NODE_BIT(9));
+    assert_string_equal(table.nodes[3].host, "three");
+    assert_true(table.nodes[3].weight == 7 && table.nodes[9].weight == 1);
+    assert_true(table.version > version);
+}
+
 static void an_empty_table_is_not_changed(void **state)
 {
     (void)state;
@@ -171,6 +185,7 @@ static void what_is_known_of_a_node_comes_out_as_it_went_in(void **state)
     (void)state;
     memset(node.host, 'h', CFS_HOST_MAX);
     node.port = UINT16_MAX;
+    node.weight = CFS_WEIGHT_MAX;
     cfs_node_info_put(&writer, &node);
     for (size_t len = 0; len <= writer.len; len++) {
         uint8_t *exact = cfs_alloc_copy(writer.data, len);
@@ -179,7 +194,8 @@ static void what_is_known_of_a_node_comes_out_as_it_went_in(void **state)
         assert_int_equal(reader.failed, len < writer.len);
         free(exact);
     }
-    assert_true(got.id == node.id && got.port == node.port && got.replaces == node.replaces);
+    assert_true(got.id == node.id && got.port == node.port && got.replaces == node.replaces &&
+                got.weight == node.weight);
     assert_string_equal(got.host, node.host);
     free(writer.data);
 }
@@ -201,8 +217,8 @@ static void what_cannot_be_a_node_is_refused(void **state)
 
     (void)state;
     cfs_node_info_put(&writer, &node);
-    replaces = writer.len - 1;
-    port = writer.len - 5;
+    replaces = writer.len - 2;
+    port = writer.len - 6;
     assert_false(is_refused(writer.data, writer.len));
     writer.data[0] = 0;
     assert_true(is_refused(writer.data, writer.len));
@@ -336,6 +352,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
 #define T(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
         T(a_table_is_filled_once),
+        T(others_take_the_place_of_all_and_weights_stay),
         T(an_empty_table_is_not_changed),
         T(nodes_come_move_and_go),
         T(who_is_not_there_cannot_go_and_the_last_one_stays),

@@ -189,6 +189,40 @@ static void a_blank_candidate_wins_by_a_majority_that_remembers(void **state)
     assert_false(rb.raft.unanimous); /* without its own */
 }
 
+/* Leadership comes back to it, at the leader's request. */
+static void who_founded_it_once_stands_later_like_any_other(void **state)
+{
+    (void)state;
+    blank_members_found_a_cluster_once_all_are_there(state);
+    raft_bench_durable(&rb);
+    raft_bench_heartbeat(&rb, 2, 2);
+    bench_clear(&rb.bench);
+    raft_bench_receive(&rb,
+                       (struct cfs_message){.type = CFS_MSG_TIMEOUT_NOW, .from = 2, .term = 2});
+    raft_bench_durable(&rb);
+    assert_non_null(bench_sent(&rb.bench, CFS_MSG_VOTE, 3));
+    assert_false(bench_sent(&rb.bench, CFS_MSG_VOTE, 3)->vote.founding);
+}
+
+/* Of a group that others have by now, though none of its first members has. */
+static void what_is_known_to_be_founded_is_not_founded_again(void **state)
+{
+    (void)state;
+    rb.raft.amnesia = CFS_BLANK;
+    rb.raft.founded = true;
+    raft_bench_time_out(&rb);
+    raft_bench_receive(&rb, blank_vote(2, 1, true));
+    raft_bench_receive(&rb, blank_vote(3, 1, true));
+    assert_int_equal(rb.raft.role, CFS_PRE_CANDIDATE);
+    raft_bench_receive(&rb, founding_vote(2, 1)); /* by one who does not know it */
+    raft_bench_durable(&rb);
+    assert_false(reply_to(2)->granted);
+    assert_false(cfs_raft_caught_up(&rb.raft));
+    raft_bench_receive(&rb, raft_vote_request(3, 1, false, 5, 1)); /* who has something may lead */
+    raft_bench_durable(&rb);
+    assert_true(reply_to(3)->granted);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -201,6 +235,8 @@ int main(void)
         T(a_blank_vote_does_not_count_where_there_is_something),
         T(a_blank_vote_does_not_count_for_who_remembers_that_there_was_nothing),
         T(a_blank_candidate_wins_by_a_majority_that_remembers),
+        T(who_founded_it_once_stands_later_like_any_other),
+        T(what_is_known_to_be_founded_is_not_founded_again),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -249,7 +249,7 @@ static void test_refuses_a_head_of_another_version(void **state)
     head = read_head(n);
     head.bytes[0] ^= 0x40;
     change_checkpoint(n, (const char *)head.bytes, head.len, &pieces);
-    refuse(n, "group 0 has a group's head of version 65; this coordfs knows version 1");
+    refuse(n, "group 0 has a group's head of version 66; this coordfs knows version 2");
     assert_said(n->w, "Nothing was changed");
     head.bytes[0] ^= 0x40;
     change_checkpoint(n, (const char *)head.bytes, head.len, &pieces);
@@ -294,8 +294,8 @@ static void test_refuses_a_piece_of_another_version(void **state)
 
 static void test_refuses_a_piece_of_an_unknown_kind(void **state)
 {
-    refuse_piece(*state, cfs_piece_key_number(200, 1), 1,
-                 "group 0 has a piece of an unknown kind, number 200");
+    refuse_piece(*state, cfs_piece_key_number(100, 1), 1,
+                 "group 0 has a piece of an unknown kind, number 100");
 }
 
 static void test_refuses_a_piece_that_makes_no_sense(void **state)
@@ -325,7 +325,7 @@ static void test_refuses_a_checkpoint_of_a_group_that_is_not_here(void **state)
     live(n);
     end(n);
     open_store(n->w);
-    assert_int_equal(checkpoint(n->w, 7, "\001ead", "a=1"), 0);
+    assert_int_equal(checkpoint(n->w, 7, "\002ead", "a=1"), 0);
     close_store(n->w);
     refuse(n, "the checkpoint is none that this coordfs understands");
 }

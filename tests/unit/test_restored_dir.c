@@ -375,7 +375,7 @@ static void what_another_version_has_written_is_named(void **state)
     chunk.pieces_len = 0;
     write_file(l->file, chunk);
     refuse_restore(l->file, NULL,
-                   "of group 3, a group's head of version 7; this coordfs knows version 1");
+                   "of group 3, a group's head of version 7; this coordfs knows version 2");
     bytes.data[0] = CFS_GROUP_HEAD_VERSION;
     write_file(l->file, chunk);
     refuse_restore(l->file, NULL, "nothing of group 0 is there");

@@ -61,7 +61,7 @@ static void fill_other(struct cfs_message *m)
             (struct cfs_msg_snapshot_reply){.transfer = 30, .next = 31, .done = true};
         break;
     case CFS_MSG_LOCATED:
-        m->located = (struct cfs_msg_located){.leader = 32, .member = true};
+        m->located = (struct cfs_msg_located){.leader = 32, .member = true, .index = BIG};
         break;
     case CFS_MSG_TIMEOUT_NOW:
     case CFS_MSG_LOCATE:
