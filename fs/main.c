@@ -226,6 +226,10 @@ static int run(struct cfs_options *options)
         return cfs_member_run(&options->member, &options->config);
     case CFS_COMMAND_QUEUE:
         return cfs_queue_run(&options->queue, &options->config);
+    case CFS_COMMAND_BACKUP:
+        return cfs_backup_run(&options->backup, &options->config);
+    case CFS_COMMAND_RESTORE:
+        return cfs_restore_run(&options->restore, &options->config);
     case CFS_COMMAND_MOUNT:
         return run_mount(options);
     }

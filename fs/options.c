@@ -31,8 +31,14 @@ const char cfs_options_usage[] =
     "       coordfs queue purge NAME                   drop all messages but those in flight\n"
     "       coordfs queue kick NAME [COUNT]            dead messages are to be tried again, the\n"
     "                                                  oldest COUNT or all; prints how many\n"
-    "         -o config=FILE | --url URL --secret-file FILE   which cluster, for member and "
-    "queue\n"
+    "       coordfs backup FILE                        what the cluster holds, into FILE\n"
+    "         -o config=FILE | --url URL --secret-file FILE   which cluster, for all of these\n"
+    "       coordfs backup --data DIR FILE             what the data directory of a stopped node "
+    "holds\n"
+    "       coordfs backup --check FILE                whether FILE is whole, and what is in it\n"
+    "       coordfs restore FILE... -o config=FILE     the data directory of those settings, as "
+    "the\n"
+    "                                                  beginning of a new cluster\n"
     "       coordfs --help | --version\n"
     "\n"
     "  -f  stay in the foreground; otherwise the command returns once DIR is mounted\n"
@@ -266,6 +272,10 @@ int cfs_options_parse(struct cfs_options *options, int argc, char **argv, char *
         return cfs_options_parse_member(options, argc, argv, why, size);
     if (argc > 1 && strcmp(argv[1], "queue") == 0)
         return cfs_options_parse_queue(options, argc, argv, why, size);
+    if (argc > 1 && strcmp(argv[1], "backup") == 0)
+        return cfs_options_parse_backup(options, argc, argv, why, size);
+    if (argc > 1 && strcmp(argv[1], "restore") == 0)
+        return cfs_options_parse_restore(options, argc, argv, why, size);
     return parse_mount(options, argc, argv, why, size);
 }
 

@@ -2,6 +2,7 @@
 #ifndef CFS_FS_OPTIONS_H
 #define CFS_FS_OPTIONS_H
 
+#include "coordfs/backup.h"
 #include "coordfs/config.h"
 #include "coordfs/member.h"
 #include "coordfs/queue_command.h"
@@ -11,6 +12,8 @@ enum cfs_command {
     CFS_COMMAND_UMOUNT,
     CFS_COMMAND_MEMBER,
     CFS_COMMAND_QUEUE,
+    CFS_COMMAND_BACKUP,
+    CFS_COMMAND_RESTORE,
     CFS_COMMAND_HELP,
     CFS_COMMAND_VERSION
 };
@@ -19,10 +22,13 @@ struct cfs_options {
     enum cfs_command command;
     char *directory;          /* as given; MOUNT and UMOUNT */
     bool lazy;                /* UMOUNT */
-    struct cfs_config config; /* MOUNT: complete and checked; MEMBER, QUEUE: at least the secret */
+    struct cfs_config config; /* MOUNT, RESTORE: complete and checked; else at least the secret,
+                                 where there is a cluster to ask */
     struct cfs_member_command member; /* MEMBER; its words are those of the command line */
-    struct cfs_queue_command queue;   /* QUEUE; likewise */
-    char *mount_options;              /* MOUNT: what is not ours, for mount(8); "" if none */
+    struct cfs_queue_command queue;   /* QUEUE; likewise, as those below */
+    struct cfs_backup_command backup;
+    struct cfs_restore_command restore;
+    char *mount_options; /* MOUNT: what is not ours, for mount(8); "" if none */
 };
 
 /* Reads the command line: the file that config= names first, then the other options in their order.

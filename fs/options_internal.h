@@ -1,5 +1,5 @@
-/* What options.c, the command lines with words of their own (options_member.c, options_queue.c) and
- * what these have in common (options_line.c) share. */
+/* What options.c, the command lines with words of their own (options_member.c, options_queue.c,
+ * options_backup.c) and what these have in common (options_line.c) share. */
 #ifndef CFS_FS_OPTIONS_INTERNAL_H
 #define CFS_FS_OPTIONS_INTERNAL_H
 
@@ -18,6 +18,10 @@ int cfs_options_parse_member(struct cfs_options *options, int argc, char **argv,
                              size_t size);
 int cfs_options_parse_queue(struct cfs_options *options, int argc, char **argv, char *why,
                             size_t size);
+int cfs_options_parse_backup(struct cfs_options *options, int argc, char **argv, char *why,
+                             size_t size);
+int cfs_options_parse_restore(struct cfs_options *options, int argc, char **argv, char *why,
+                              size_t size);
 
 /* ---- a command about a running cluster: words, and options between them ---- */
 
@@ -33,11 +37,12 @@ struct cfs_line {
     int (*check)(struct cfs_options *options, const struct cfs_line *line, char *why, size_t size);
     const char *unknown; /* what to say of a word too many: "... what to do with " */
     const void *verb;    /* the command's */
-    const char *words[CFS_LINE_WORDS];
-    int count;
+    const char *words[CFS_RESTORE_FILES_MAX];
+    int count, most; /* words; 0: CFS_LINE_WORDS at most */
     bool only_words; /* behind "--" */
     char *lists;     /* what -o says */
     const char *url;
+    bool no_cluster; /* it is about none: no settings are asked for */
 };
 
 /* The argument of the option that was just taken. 0 or -1. */

@@ -59,7 +59,7 @@ static int take_option(struct cfs_options *options, struct cfs_line *line, const
 static int take_word(struct cfs_options *options, struct cfs_line *line, char *why, size_t size)
 {
     const char *word = line->argv[line->at++];
-    int result = CFS_LINE_UNKNOWN;
+    int result = CFS_LINE_UNKNOWN, most = line->most ? line->most : CFS_LINE_WORDS;
 
     if (word[0] == '-' && !line->only_words && strcmp(word, "--") == 0) {
         line->only_words = true;
@@ -67,7 +67,7 @@ static int take_word(struct cfs_options *options, struct cfs_line *line, char *w
     }
     if (word[0] == '-' && !line->only_words)
         result = take_option(options, line, word, why, size);
-    else if (line->count < CFS_LINE_WORDS) {
+    else if (line->count < most) {
         line->words[line->count++] = word;
         return 0;
     }
@@ -79,6 +79,8 @@ static int take_word(struct cfs_options *options, struct cfs_line *line, char *w
 /* With a settings file all comes from there; else a url and the secret are enough. */
 static int finish(struct cfs_options *options, const struct cfs_line *line, char *why, size_t size)
 {
+    if (line->no_cluster)
+        return 0;
     if (cfs_options_apply(options, line->lists, why, size) != 0)
         return -1;
     if (line->url && options->config.secret_file[0])

@@ -1,7 +1,7 @@
 /* Messages on their way from a group that this node leads to another one (queue_move.c): reads the
  * message, delivers it there, says here how that ended. Each step is a call like any other, resent
  * until it is answered. What is lost with the session begins anew: the other group knows what it
- * has. */
+ * has. So does a move that would end while moves are held. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -119,7 +119,8 @@ void cfs_client_move_answered(struct cfs_client *client, struct cfs_call *call,
     call->moving = NULL;
     if (moving->step == READING && !error && answer->message_count)
         deliver(client, moving, &answer->messages[0]);
-    else if (moving->step == DELIVERING && error != CFS_ERR_LOST && error != CFS_ERR_INTERRUPTED)
+    else if (moving->step == DELIVERING && error != CFS_ERR_LOST && error != CFS_ERR_INTERRUPTED &&
+             client->env->now >= client->env->moves_held)
         end(client, moving, error);
     else
         drop(client, moving);

@@ -11,6 +11,8 @@
 
 #include "core/node_table.h"
 
+#define RENEW_STEP UINT64_C(1000000000000)
+
 bool cfs_get_bool(struct cfs_reader *reader)
 {
     uint8_t value = cfs_get_u8(reader);
@@ -232,9 +234,9 @@ static void put_nodes(struct cfs_writer *writer, const struct cfs_command *comma
         cfs_node_info_put(writer, &command->nodes[i]);
 }
 
-static void get_nodes(struct cfs_reader *reader, struct cfs_command *command)
+static void get_nodes(struct cfs_reader *reader, struct cfs_command *command, unsigned least)
 {
-    command->node_count = cfs_get_enum(reader, 1, CFS_MEMBERS_MAX);
+    command->node_count = cfs_get_enum(reader, least, CFS_MEMBERS_MAX);
     for (uint32_t i = 0; i < command->node_count && !reader->failed; i++)
         cfs_node_info_get(reader, &command->nodes[i]);
 }
@@ -275,6 +277,10 @@ void cfs_command_encode(struct cfs_writer *writer, const struct cfs_command *com
         cfs_put_u64(writer, command->target_session);
         cfs_put_u64(writer, command->target);
         break;
+    case CFS_CMD_RENEW:
+        cfs_put_u64(writer, command->target);
+        put_nodes(writer, command);
+        break;
     case CFS_CMD_FILL_NODES:
         put_nodes(writer, command);
         break;
@@ -302,7 +308,7 @@ int cfs_command_decode(struct cfs_command *command, const uint8_t *data, size_t 
 
     *command = (struct cfs_command){0};
     cfs_get_enum(&reader, CFS_COMMAND_VERSION, CFS_COMMAND_VERSION);
-    command->kind = cfs_get_enum(&reader, CFS_CMD_REQUEST, CFS_CMD_ADOPT_SESSION);
+    command->kind = cfs_get_enum(&reader, CFS_CMD_REQUEST, CFS_CMD_RENEW);
     command->node = cfs_get_u32(&reader);
     if (command->node == 0 || command->node > CFS_NODE_MAX)
         reader.failed = true;
@@ -337,8 +343,12 @@ int cfs_command_decode(struct cfs_command *command, const uint8_t *data, size_t 
         command->target_session = cfs_get_u64(&reader);
         command->target = cfs_get_u64(&reader);
         break;
+    case CFS_CMD_RENEW:
+        command->target = cfs_get_u64(&reader);
+        get_nodes(&reader, command, 0);
+        break;
     case CFS_CMD_FILL_NODES:
-        get_nodes(&reader, command);
+        get_nodes(&reader, command, 1);
         break;
     case CFS_CMD_CLOSE_SESSION:
     case CFS_CMD_EXPIRE_LEASED:
@@ -366,6 +376,11 @@ bool cfs_command_is_try(const struct cfs_command *command)
         return false;
     return (request->op == CFS_OP_ACQUIRE && !request->acquire.renew) ||
            request->op == CFS_OP_PRODUCE || request->op == CFS_OP_CONSUME;
+}
+
+uint64_t cfs_renewed(uint64_t last, uint64_t clock)
+{
+    return clock > last ? clock : last + RENEW_STEP;
 }
 
 bool cfs_command_valid(const uint8_t *data, size_t len)

@@ -18,7 +18,16 @@ enum cfs_command_kind {
     CFS_CMD_DROP_NODE,      /* the leader: node `target` has been replaced */
     CFS_CMD_ADOPT_SESSION,  /* the leader of a group other than 0: `target` is, in group 0, the
                                session of node `owner`, which goes on from `target_session` */
+    CFS_CMD_RENEW,          /* the first of a restored cluster, in each group: no session of before
+                               is left, nobody holds anything, numbers that are given out go on
+                               as cfs_renewed says, `nodes` (group 0) are the cluster */
 };
+
+/* Where the numbers that must not be given out twice go on after a RENEW that says `clock`:
+ * microseconds since the epoch. No cluster gives out so many, so that is beyond all that any
+ * cluster has given out before, from whatever backup it came. Unless the clock was wrong: then they
+ * go on a good way behind the `last` one of the backup. */
+uint64_t cfs_renewed(uint64_t last, uint64_t clock);
 
 struct cfs_command {
     enum cfs_command_kind kind;
@@ -31,8 +40,9 @@ struct cfs_command {
     uint32_t ack_count;
     struct cfs_request request; /* REQUEST */
     uint64_t target;            /* CANCEL, REFUSE: the sequence meant; EXPIRE_SESSION: the session;
-                                   OPEN_SESSION:            the session it replaces, 0: none */
-    struct cfs_node_info nodes[CFS_MEMBERS_MAX]; /* FILL_NODES */
+                                   OPEN_SESSION: the session it replaces, 0: none;
+                                   RENEW: the clock */
+    struct cfs_node_info nodes[CFS_MEMBERS_MAX]; /* FILL_NODES, RENEW */
     uint32_t node_count;
     cfs_session_id target_session; /* REFUSE; ADOPT_SESSION: the session's `began` */
     cfs_node_id owner;             /* ADOPT_SESSION */

@@ -58,6 +58,8 @@ struct cfs_checkpoint {
     struct cfs_part *parts; /* owned */
     uint32_t part_count;
     uint64_t keep_lsn; /* records before this one are not needed once it is durable */
+    uint64_t led;      /* groups (bit n for group n) that this node led, under its lease: of these
+                          everything is in it that was answered before */
 };
 
 /* Pieces of a snapshot as they come in. The last ones bring the head, and with it the whole takes

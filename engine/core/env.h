@@ -24,6 +24,7 @@ struct cfs_env {
     size_t inbox_at, inbox_count, inbox_capacity; /* inbox_at: the next to be taken */
     cfs_group_id moving; /* of the groups this node leads, the one whose replicas move; 0: none */
     bool disk_full;      /* this node's: what is left is for what frees room */
+    cfs_time moves_held; /* until then no move to another group comes to its end here */
     uint64_t last_id;    /* of checkpoints, stages, transfers */
     uint64_t random;
     cfs_trace_fn trace;

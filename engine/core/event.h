@@ -15,6 +15,10 @@ enum cfs_event_type {
     CFS_EV_CANCEL,       /* that client gives up waiting for `id` */
     CFS_EV_DRAINED,      /* the files did what CFS_FX_DRAIN asked for */
     CFS_EV_STUCK,        /* the files' reply to CFS_FX_COLLECT */
+    CFS_EV_SAVE,         /* a backup begins: a checkpoint is to be ordered, in this step or as soon
+                            as none is under way, whatever has happened since the last one */
+    CFS_EV_HOLD_MOVES,   /* and none of the messages that move to other groups is to leave this one
+                            before `until`: what a backup has of there may be older */
     CFS_EV_CHECKPOINTED, /* the checkpoint `id` is durable */
     CFS_EV_STAGED,       /* what CFS_FX_STAGE `id` brought is durable */
     CFS_EV_FETCHED,      /* what CFS_FX_FETCH asked for; the core takes what it owns */
@@ -52,6 +56,7 @@ struct cfs_event {
     union {
         struct cfs_message *message;
         uint64_t lsn;
+        cfs_time until;
         cfs_node_id peer;
         bool full;
         struct cfs_fetched *fetched;

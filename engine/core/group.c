@@ -102,6 +102,12 @@ static void apply(struct cfs_group *group)
     }
 }
 
+void cfs_group_take_all(struct cfs_group *group)
+{
+    group->raft.commit = cfs_log_last_index(&group->raft.log);
+    apply(group);
+}
+
 static void follow_leadership(struct cfs_group *group)
 {
     struct cfs_raft *raft = &group->raft;

@@ -53,6 +53,9 @@ void cfs_group_receive(struct cfs_group *group, struct cfs_message *message);
 /* Applies what is committed, follows changes of leadership, answers what can be answered. */
 void cfs_group_settle(struct cfs_group *group);
 
+/* All that is in the log counts as committed, and is applied. */
+void cfs_group_take_all(struct cfs_group *group);
+
 void cfs_group_tick(struct cfs_group *group);
 void cfs_group_persisted(struct cfs_group *group);
 void cfs_group_flush(struct cfs_group *group);

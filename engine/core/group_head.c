@@ -3,11 +3,9 @@
 
 #include "core/command_internal.h"
 
-#define VERSION 2u
-
 void cfs_group_head_encode(struct cfs_writer *writer, const struct cfs_group_head *head)
 {
-    cfs_put_u8(writer, VERSION);
+    cfs_put_u8(writer, CFS_GROUP_HEAD_VERSION);
     cfs_put_u64(writer, head->base.index);
     cfs_put_u64(writer, head->base.term);
     cfs_put_u64(writer, head->base.time);
@@ -24,7 +22,7 @@ int cfs_group_head_decode(struct cfs_group_head *head, const uint8_t *data, size
     struct cfs_reader reader = {.data = data, .len = len};
 
     *head = (struct cfs_group_head){0};
-    cfs_get_enum(&reader, VERSION, VERSION);
+    cfs_get_enum(&reader, CFS_GROUP_HEAD_VERSION, CFS_GROUP_HEAD_VERSION);
     head->base.index = cfs_get_u64(&reader);
     head->base.term = cfs_get_u64(&reader);
     head->base.time = cfs_get_u64(&reader);

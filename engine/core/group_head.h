@@ -7,6 +7,8 @@
 #include "core/log.h"
 #include "core/membership.h"
 
+#define CFS_GROUP_HEAD_VERSION 2u /* its first byte */
+
 /* How far a log goes that is not there any more. Zero: it never was. */
 struct cfs_log_end {
     uint64_t index, term;

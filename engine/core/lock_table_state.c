@@ -10,8 +10,6 @@
 #include "core/lock_table_internal.h"
 #include "core/planted.h"
 
-#define VERSION 1u
-
 void cfs_lock_changed(struct cfs_lock_table *table, struct cfs_lock *lock)
 {
     if (lock->changed)
@@ -50,7 +48,7 @@ void cfs_claim_gone(struct cfs_lock_table *table, struct cfs_claim *claim)
 
 static void put_lock(struct cfs_writer *value, const struct cfs_lock *lock)
 {
-    cfs_put_u8(value, VERSION);
+    cfs_put_u8(value, CFS_LOCK_VERSION);
     cfs_put_u8(value, (uint8_t)lock->form);
     cfs_put_u32(value, lock->uid);
     cfs_put_u32(value, lock->gid);
@@ -61,7 +59,7 @@ static void put_lock(struct cfs_writer *value, const struct cfs_lock *lock)
 
 static void put_claim(struct cfs_writer *value, const struct cfs_claim *claim)
 {
-    cfs_put_u8(value, VERSION);
+    cfs_put_u8(value, CFS_LOCK_VERSION);
     cfs_put_string(value, claim->lock->name);
     cfs_put_u8(value, (uint8_t)claim->state);
     cfs_put_u64(value, claim->asker.session);
@@ -188,7 +186,7 @@ int cfs_lock_table_load(struct cfs_lock_table *table, const struct cfs_piece *pi
     char name[CFS_NAME_MAX + 1];
     uint64_t serial;
 
-    cfs_get_enum(&value, VERSION, VERSION);
+    cfs_get_enum(&value, CFS_LOCK_VERSION, CFS_LOCK_VERSION);
     if (!piece->put || value.failed)
         return -1;
     if (piece->key[0] == CFS_PIECE_LOCK) {

@@ -247,6 +247,23 @@ static void apply_adopt(struct cfs_machine *machine, const struct cfs_command *c
     new->began = command->target_session;
 }
 
+/* First the sessions, whose waiters might be granted what others gave back; then HTTP locks, which
+ * end with their time: all time is over. */
+static void apply_renew(struct cfs_machine *machine, const struct cfs_command *command)
+{
+    struct cfs_moment end = machine->moment;
+
+    end.time = CFS_NEVER - 1; /* never is when nothing ends */
+    while (machine->sessions.by_id)
+        end_session(machine, machine->sessions.by_id);
+    cfs_lock_table_expire(machine->locks, end);
+    cfs_lock_table_set_token(machine->locks,
+                             cfs_renewed(cfs_lock_table_token(machine->locks), command->target));
+    cfs_queues_renew(machine->queues, command->target);
+    if (command->node_count)
+        cfs_node_table_replace(&machine->nodes, command->nodes, command->node_count);
+}
+
 /* A command within a session: refused without one, done once, in whatever order it arrives. */
 static void apply_in_session(struct cfs_machine *machine, const struct cfs_command *command)
 {
@@ -297,6 +314,9 @@ static void apply_command(struct cfs_machine *machine, const struct cfs_command 
     case CFS_CMD_EXPIRE_LEASED:
         cfs_lock_table_expire(machine->locks, machine->moment);
         cfs_queues_expire(machine->queues, machine->moment);
+        break;
+    case CFS_CMD_RENEW:
+        apply_renew(machine, command);
         break;
     case CFS_CMD_FILL_NODES:
         cfs_node_table_fill(&machine->nodes, command->nodes, command->node_count);

@@ -4,14 +4,12 @@
 #include "core/command_internal.h"
 #include "core/machine.h"
 
-#define VERSION 1u
-
 static void save_counters(const struct cfs_machine *machine, struct cfs_writer *pieces)
 {
     struct cfs_piece_key key = {.bytes = {CFS_PIECE_MACHINE}, .len = 1};
     struct cfs_writer value = {0};
 
-    cfs_put_u8(&value, VERSION);
+    cfs_put_u8(&value, CFS_MACHINE_VERSION);
     cfs_put_u64(&value, cfs_lock_table_token(machine->locks));
     cfs_piece_put(pieces, &key, &value);
     free(value.data);
@@ -36,7 +34,7 @@ static int load_counters(struct cfs_machine *machine, const struct cfs_piece *pi
     struct cfs_reader value = {.data = piece->value, .len = piece->value_len};
     cfs_token token;
 
-    cfs_get_enum(&value, VERSION, VERSION);
+    cfs_get_enum(&value, CFS_MACHINE_VERSION, CFS_MACHINE_VERSION);
     token = cfs_get_u64(&value);
     if (!piece->put || piece->key_len != 1 || !cfs_reader_whole(&value))
         return -1;

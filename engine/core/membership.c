@@ -9,8 +9,6 @@
 #include "core/command_internal.h"
 #include "core/planted.h"
 
-#define VERSION 1u
-
 cfs_node_id cfs_node_set_next(cfs_node_set set, cfs_node_id node)
 {
     cfs_node_set later = node < CFS_NODE_MAX ? set >> (node + 1) : 0;
@@ -99,7 +97,7 @@ void cfs_membership_get(struct cfs_reader *reader, struct cfs_membership *member
 
 void cfs_membership_encode(struct cfs_writer *writer, const struct cfs_membership *members)
 {
-    cfs_put_u8(writer, VERSION);
+    cfs_put_u8(writer, CFS_MEMBERSHIP_VERSION);
     cfs_membership_put(writer, members);
 }
 
@@ -107,7 +105,7 @@ int cfs_membership_decode(struct cfs_membership *members, const uint8_t *data, s
 {
     struct cfs_reader reader = {.data = data, .len = len};
 
-    cfs_get_enum(&reader, VERSION, VERSION);
+    cfs_get_enum(&reader, CFS_MEMBERSHIP_VERSION, CFS_MEMBERSHIP_VERSION);
     cfs_membership_get(&reader, members);
     return cfs_reader_whole(&reader) && members->voters ? 0 : -1;
 }

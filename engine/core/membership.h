@@ -42,6 +42,8 @@ void cfs_membership_put(struct cfs_writer *writer, const struct cfs_membership *
 /* The reader fails for what cannot be. */
 void cfs_membership_get(struct cfs_reader *reader, struct cfs_membership *members);
 
+#define CFS_MEMBERSHIP_VERSION 1u /* the first byte of what is below */
+
 /* The data of an entry that says who the members are from there on; 0 or -1. */
 void cfs_membership_encode(struct cfs_writer *writer, const struct cfs_membership *members);
 int cfs_membership_decode(struct cfs_membership *members, const uint8_t *data, size_t len);

@@ -112,7 +112,7 @@ int cfs_core_restore(struct cfs_core *core, const struct cfs_record *record)
     struct cfs_group *group = find_group(core, record->group);
 
     core->env.durable = ++core->env.lsn;
-    if (!group)
+    if (!group || (record->type == CFS_RECORD_ENTRY && !cfs_raft_understands(record->entry)))
         return -1;
     cfs_raft_restore(&group->raft, record, core->env.lsn);
     return 0;
@@ -200,37 +200,6 @@ static void settle(struct cfs_core *core)
             more = true;
         }
     }
-}
-
-/* One checkpoint at a time, of all groups together: they share the log that it shortens. A group
- * that is being replaced on the disk can say nothing of itself, and without it no record may go. */
-static void order_checkpoint(struct cfs_core *core)
-{
-    struct cfs_effect *effect;
-    uint64_t unsaved = 0;
-
-    EACH_GROUP (core, group) {
-        if (cfs_snapshot_switching(group))
-            return;
-        unsaved += group->unsaved_bytes;
-    }
-    if (core->checkpoint_id || !core->config.checkpoint_bytes ||
-        unsaved < core->config.checkpoint_bytes)
-        return;
-    effect = cfs_effects_add(core->env.effects, CFS_FX_CHECKPOINT);
-    effect->id = core->checkpoint_id = ++core->env.last_id;
-    effect->checkpoint.keep_lsn = UINT64_MAX;
-    EACH_GROUP (core, group)
-        cfs_group_save(group, &effect->checkpoint);
-}
-
-static void checkpointed(struct cfs_core *core, uint64_t id)
-{
-    if (id != core->checkpoint_id)
-        return;
-    core->checkpoint_id = 0;
-    EACH_GROUP (core, group)
-        cfs_group_saved(group);
 }
 
 static void staged(struct cfs_core *core, uint64_t id)
@@ -349,7 +318,13 @@ static void dispatch(struct cfs_core *core, const struct cfs_event *event)
         cfs_core_collected(core, event);
         break;
     case CFS_EV_CHECKPOINTED:
-        checkpointed(core, event->id);
+        cfs_core_checkpointed(core, event->id);
+        break;
+    case CFS_EV_SAVE:
+        core->save_wanted = true;
+        break;
+    case CFS_EV_HOLD_MOVES:
+        core->env.moves_held = event->until;
         break;
     case CFS_EV_STAGED:
         staged(core, event->id);
@@ -402,7 +377,7 @@ void cfs_core_step(struct cfs_core *core, const struct cfs_event *event,
     cfs_core_note_founding(core);
     dispatch(core, event);
     settle(core);
-    order_checkpoint(core);
+    cfs_core_order_checkpoint(core);
     tell_caught_up(core);
     tell_nodes(core);
     follow_removal(core);

@@ -66,6 +66,12 @@ int cfs_core_restore(struct cfs_core *core, const struct cfs_record *record);
 /* At last: 0, or -1 when records or pieces are missing, and the node must not start. */
 int cfs_core_restored(const struct cfs_core *core);
 
+/* Instead of the first step, for what is left of a cluster: all that is in the logs counts as
+ * committed, whether it was or not, and `out`, zeroed, receives what a checkpoint would then say of
+ * each group. A group of which the node has nothing is not in it. The core is of no other use
+ * afterwards. */
+void cfs_core_salvage(struct cfs_core *core, struct cfs_checkpoint *out);
+
 /* Lets one event happen; appends what is to be done to `effects`. */
 void cfs_core_step(struct cfs_core *core, const struct cfs_event *event,
                    struct cfs_effects *effects);

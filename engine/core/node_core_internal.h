@@ -19,6 +19,7 @@ struct cfs_core {
     size_t round_count, round_capacity;
     uint64_t round_id;
     uint64_t checkpoint_id;             /* of the checkpoint under way; 0: none */
+    bool save_wanted;                   /* one is wanted, however little has changed */
     const struct cfs_machine *nodes_of; /* whose nodes were told last, in which version */
     uint64_t nodes_version;
     cfs_time look_due; /* at what other nodes may have to say of the groups; CFS_NEVER: no groups */
@@ -32,6 +33,10 @@ void cfs_core_begin_round(struct cfs_core *core, enum cfs_effect_type type,
                           const struct cfs_message *request);
 void cfs_core_drained(struct cfs_core *core, uint64_t id);
 void cfs_core_collected(struct cfs_core *core, const struct cfs_event *event);
+
+/* node_core_save.c: checkpoints of all groups together. */
+void cfs_core_order_checkpoint(struct cfs_core *core);
+void cfs_core_checkpointed(struct cfs_core *core, uint64_t id);
 
 /* node_core_locate.c: who leads a group, for those that have no replica of it. */
 void cfs_core_answer_locate(struct cfs_core *core, const struct cfs_message *message);

@@ -13,6 +13,8 @@ static void drive(struct cfs_core *core, const struct cfs_group *group)
 
 void cfs_core_drive_moves(struct cfs_core *core)
 {
+    if (core->env.now < core->env.moves_held)
+        return;
     for (uint32_t i = 0; i < core->group_count; i++) {
         const struct cfs_group *group = &core->groups[i];
         if (group->home.serving && cfs_queues_move_count(group->machine->queues))

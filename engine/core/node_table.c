@@ -6,8 +6,6 @@
 
 #include "core/command_internal.h"
 
-#define VERSION 2u
-
 cfs_node_set cfs_node_table_all(const struct cfs_node_table *table)
 {
     cfs_node_set all = 0;
@@ -34,6 +32,18 @@ void cfs_node_table_fill(struct cfs_node_table *table, const struct cfs_node_inf
         table->nodes[nodes[i].id].weight = 1;
     }
     changed(table);
+}
+
+void cfs_node_table_replace(struct cfs_node_table *table, const struct cfs_node_info *nodes,
+                            uint32_t count)
+{
+    struct cfs_node_table old = *table;
+
+    memset(table->nodes, 0, sizeof table->nodes);
+    cfs_node_table_fill(table, nodes, count);
+    for (uint32_t i = 0; i < count; i++)
+        if (old.nodes[nodes[i].id].weight)
+            table->nodes[nodes[i].id].weight = old.nodes[nodes[i].id].weight;
 }
 
 cfs_node_id cfs_node_table_heir(const struct cfs_node_table *table, cfs_node_id node)
@@ -129,7 +139,7 @@ void cfs_node_table_save(struct cfs_node_table *table, struct cfs_writer *pieces
     CFS_EACH_NODE (node, all) {
         struct cfs_piece_key key = cfs_piece_key_number(CFS_PIECE_NODE, node);
         struct cfs_writer value = {0};
-        cfs_put_u8(&value, VERSION);
+        cfs_put_u8(&value, CFS_NODE_VERSION);
         cfs_node_info_put(&value, &table->nodes[node]);
         cfs_piece_put(pieces, &key, &value);
         free(value.data);
@@ -145,7 +155,7 @@ int cfs_node_table_load(struct cfs_node_table *table, const struct cfs_piece *pi
     uint64_t node = cfs_piece_number(&key);
     struct cfs_node_info info = {0};
 
-    cfs_get_enum(&value, VERSION, VERSION);
+    cfs_get_enum(&value, CFS_NODE_VERSION, CFS_NODE_VERSION);
     cfs_node_info_get(&value, &info);
     if (!piece->put || key.failed || !cfs_reader_whole(&value) || info.id != node ||
         table->nodes[node].id)

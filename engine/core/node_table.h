@@ -21,6 +21,10 @@ cfs_node_set cfs_node_table_all(const struct cfs_node_table *table);
 void cfs_node_table_fill(struct cfs_node_table *table, const struct cfs_node_info *nodes,
                          uint32_t count);
 
+/* Others take the place of all that are there; who has the same id has the same weight. */
+void cfs_node_table_replace(struct cfs_node_table *table, const struct cfs_node_info *nodes,
+                            uint32_t count);
+
 /* EXISTS: a node of that id is at another address, and has not moved. BUSY: the table is empty, or
  * another node is being replaced by this one. NOT_MEMBER: there is no such node to remove or
  * replace, or it is the last one. */

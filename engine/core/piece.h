@@ -25,6 +25,15 @@ enum cfs_piece_tag {
     CFS_PIECE_BODY = 0x80, /* of a message, by id: nothing but its bytes */
 };
 
+/* In which the values of each kind are written here, and alone understood: their first byte. */
+enum cfs_piece_version {
+    CFS_MACHINE_VERSION = 1,
+    CFS_SESSION_VERSION = 2,
+    CFS_LOCK_VERSION = 1, /* of locks and claims */
+    CFS_NODE_VERSION = 2,
+    CFS_QUEUE_VERSION = 1, /* of all that is said of queues; a body is its bytes alone */
+};
+
 struct cfs_piece_key {
     uint8_t bytes[CFS_PIECE_KEY_MAX];
     uint32_t len;

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/command.h"
 #include "core/queue_internal.h"
 
 int cfs_queue_compare_names(const void *name, const struct cfs_tree_node *node)
@@ -282,4 +283,9 @@ enum cfs_error cfs_queues_configure(struct cfs_queues *queues, struct cfs_moment
         queue->config.framing = set->config.framing;
     cfs_queue_settle(queues, queue, moment);
     return CFS_OK;
+}
+
+void cfs_queues_renew(struct cfs_queues *queues, uint64_t clock)
+{
+    queues->last = cfs_renewed(queues->last, clock);
 }

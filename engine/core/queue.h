@@ -173,6 +173,9 @@ void cfs_queues_save(struct cfs_queues *queues, struct cfs_writer *pieces);
 /* What the last save said is durable: the bodies in it are forgotten here. */
 void cfs_queues_saved(struct cfs_queues *queues);
 
+/* A restored cluster begins: its numbers go on as cfs_renewed says (command.h). */
+void cfs_queues_renew(struct cfs_queues *queues, uint64_t clock);
+
 /* One piece of saved queues into new ones, in the order of their keys. 0, or -1 when it is no piece
  * of queues. Then, once all are there: whether they make a whole. */
 int cfs_queues_load(struct cfs_queues *queues, const struct cfs_piece *piece);

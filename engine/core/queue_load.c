@@ -7,7 +7,7 @@
 #include "core/command_internal.h"
 #include "core/queue_internal.h"
 
-#define VERSION 1u
+#define VERSION CFS_QUEUE_VERSION
 
 static int load_counter(struct cfs_queues *queues, struct cfs_reader *value)
 {

@@ -8,7 +8,7 @@
 #include "core/command_internal.h"
 #include "core/queue_internal.h"
 
-#define VERSION 1u
+#define VERSION CFS_QUEUE_VERSION
 
 static void delete_number(struct cfs_queues *queues, enum cfs_piece_tag tag, uint64_t number)
 {

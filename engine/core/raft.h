@@ -150,6 +150,9 @@ void cfs_raft_snapshot_done(struct cfs_raft *raft, cfs_node_id peer, uint64_t in
 /* Whether everything that the node may have forgotten is there again; said once. */
 bool cfs_raft_caught_up(struct cfs_raft *raft);
 
+/* Whether the entry can be applied: one that no replica understands would end each of them. */
+bool cfs_raft_understands(const struct cfs_entry *entry);
+
 /* Leader: appends to its log, to be replicated at the next flush. Returns the index. */
 uint64_t cfs_raft_propose(struct cfs_raft *raft, enum cfs_entry_kind kind, const void *data,
                           uint32_t len);

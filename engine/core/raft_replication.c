@@ -236,8 +236,7 @@ static bool follows_our_log(const struct cfs_raft *raft, const struct cfs_msg_ap
            CFS_PLANTED(BUG_SKIP_LOG_CHECK);
 }
 
-/* What can be applied: an entry that no replica understands would end each of them. */
-static bool is_understood(const struct cfs_entry *entry)
+bool cfs_raft_understands(const struct cfs_entry *entry)
 {
     struct cfs_membership members;
 
@@ -257,7 +256,7 @@ static bool well_formed(const struct cfs_message *message)
     for (uint32_t i = 0; i < append->entry_count; i++) {
         const struct cfs_entry *entry = append->entries[i];
         if (entry->index != append->prev_index + 1 + i || !entry->term || entry->term < term ||
-            entry->term > message->term || !is_understood(entry))
+            entry->term > message->term || !cfs_raft_understands(entry))
             return false;
         term = entry->term;
     }

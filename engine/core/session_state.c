@@ -7,8 +7,6 @@
 #include "core/planted.h"
 #include "core/session.h"
 
-#define VERSION 2u
-
 static void put_answers(struct cfs_writer *value, const struct cfs_remembered *table)
 {
     cfs_put_u32(value, HASH_COUNT(table));
@@ -31,7 +29,7 @@ void cfs_sessions_save(struct cfs_sessions *sessions, struct cfs_writer *pieces)
     for (struct cfs_session *s = sessions->by_id; s; s = s->hh.next) {
         struct cfs_piece_key key = cfs_piece_key_number(CFS_PIECE_SESSION, s->id);
         struct cfs_writer value = {0};
-        cfs_put_u8(&value, VERSION);
+        cfs_put_u8(&value, CFS_SESSION_VERSION);
         cfs_put_u32(&value, s->node);
         cfs_put_u64(&value, s->nonce);
         cfs_put_u64(&value, s->began);
@@ -79,7 +77,7 @@ int cfs_sessions_load(struct cfs_sessions *sessions, const struct cfs_piece *pie
     uint64_t nonce, began;
     cfs_time term;
 
-    cfs_get_enum(&value, VERSION, VERSION);
+    cfs_get_enum(&value, CFS_SESSION_VERSION, CFS_SESSION_VERSION);
     node = cfs_get_u32(&value);
     nonce = cfs_get_u64(&value);
     began = cfs_get_u64(&value);

@@ -14,11 +14,14 @@
 #include "io/clock.h"
 
 #define RETRY_AFTER CFS_SECONDS(1)
+/* In the number of a copy that is not the core's. */
+#define OWN (UINT64_C(1) << 63)
 
 /* A checkpoint or a stage that is not durable yet. */
 struct change {
     struct cfs_effect effect;
     struct cfs_wal_begin wal; /* CHECKPOINT: the log's beginning once it is durable */
+    uint64_t order;           /* CHECKPOINT: its number */
     struct change *prev, *next;
 };
 
@@ -28,6 +31,7 @@ struct cfs_checkpoints {
     struct cfs_wal *wal;
     struct cfs_checkpoints_events events;
     struct change *changes; /* the first one is with the store, or waits for room */
+    uint64_t ordered;       /* checkpoints */
     struct cfs_timer retry;
     bool complained; /* that there is no room */
     bool watching;
@@ -83,6 +87,7 @@ static void add_change(struct cfs_checkpoints *c, struct cfs_effect *effect)
     if (effect->type == CFS_FX_STAGE) {
         effect->stage = (struct cfs_stage){0};
     } else {
+        change->order = ++c->ordered;
         change->wal = cfs_wal_begin_for(c->wal, effect->checkpoint.keep_lsn);
         effect->checkpoint = (struct cfs_checkpoint){0};
     }
@@ -152,6 +157,8 @@ static void change_done(struct cfs_checkpoints *c, const struct cfs_store_done *
     DL_DELETE(c->changes, change);
     if (!stage)
         cfs_wal_trim(c->wal, change->wal);
+    if (!stage && c->events.saved)
+        c->events.saved(c->events.arg, change->order, change->effect.checkpoint.led);
     change_free(change);
     if (c->changes)
         hand_over(c);
@@ -167,6 +174,36 @@ static void read_done(struct cfs_checkpoints *c, struct cfs_store_done *done)
     fetched.part.pieces = (struct cfs_writer){done->pieces, done->pieces_len, done->pieces_len};
     c->events.event(c->events.arg, &event);
     cfs_part_clear(&fetched.part);
+}
+
+uint64_t cfs_checkpoints_ordered(const struct cfs_checkpoints *c)
+{
+    return c->ordered;
+}
+
+void cfs_checkpoints_read(struct cfs_checkpoints *c, uint64_t number, cfs_group_id group,
+                          size_t bytes)
+{
+    cfs_store_submit(c->store, &(struct cfs_store_job){.kind = CFS_STORE_READ,
+                                                       .id = OWN | number,
+                                                       .transfer = OWN | number,
+                                                       .group = group,
+                                                       .bytes = bytes});
+}
+
+void cfs_checkpoints_end_read(struct cfs_checkpoints *c, uint64_t number)
+{
+    cfs_store_submit(c->store, &(struct cfs_store_job){.kind = CFS_STORE_END_READ,
+                                                       .id = OWN | number,
+                                                       .transfer = OWN | number});
+}
+
+static void own_read_done(struct cfs_checkpoints *c, struct cfs_store_done *done)
+{
+    if (c->events.read)
+        c->events.read(c->events.arg, done->id & ~OWN, done);
+    free(done->head);
+    free(done->pieces);
 }
 
 /* What cannot be read here others have. */
@@ -193,7 +230,9 @@ static void on_store(void *arg, uint32_t events)
 
     (void)events;
     while (cfs_store_take(c->store, &done)) {
-        if (done.kind == CFS_STORE_READ)
+        if (done.kind == CFS_STORE_READ && done.id & OWN)
+            own_read_done(c, &done);
+        else if (done.kind == CFS_STORE_READ)
             read_done(c, &done);
         else if (done.kind == CFS_STORE_GET)
             get_done(c, &done);

@@ -22,6 +22,7 @@
 #include "coordfs/log.h"
 #include "core/alloc.h"
 #include "core/node_core.h"
+#include "io/backups.h"
 #include "io/checkpoints.h"
 #include "io/clock.h"
 #include "io/cluster.h"
@@ -66,6 +67,7 @@ struct cfs_engine {
     struct cfs_wal *wal;
     struct cfs_store *store;
     struct cfs_checkpoints *checkpoints;
+    struct cfs_backups *backups;
     struct cfs_http_server *server;
     struct cfs_transport *transport;
     struct cfs_http_api *api;
@@ -360,6 +362,30 @@ static void on_stored(void *arg, struct cfs_event *event)
     step(arg, event);
 }
 
+static void on_saved(void *arg, uint64_t order, uint64_t led)
+{
+    struct cfs_engine *engine = arg;
+
+    cfs_backups_saved(engine->backups, order, led);
+}
+
+static void on_read(void *arg, uint64_t number, const struct cfs_store_done *done)
+{
+    struct cfs_engine *engine = arg;
+
+    cfs_backups_fetched(engine->backups, number, done);
+}
+
+static void on_save(void *arg)
+{
+    step_type(arg, CFS_EV_SAVE, 0);
+}
+
+static void on_hold_moves(void *arg, cfs_time until)
+{
+    step(arg, &(struct cfs_event){.type = CFS_EV_HOLD_MOVES, .until = until});
+}
+
 static void on_store_failed(void *arg)
 {
     struct cfs_engine *engine = arg;
@@ -463,8 +489,13 @@ static int open_parts(struct cfs_engine *engine)
     struct cfs_transport_events events = {
         .arg = engine, .message = on_message, .refused = on_refused, .unreachable = on_unreachable};
 
-    struct cfs_checkpoints_events stored = {
-        .arg = engine, .event = on_stored, .failed = on_store_failed};
+    struct cfs_backups_events backups = {
+        .arg = engine, .save = on_save, .hold_moves = on_hold_moves};
+    struct cfs_checkpoints_events stored = {.arg = engine,
+                                            .event = on_stored,
+                                            .failed = on_store_failed,
+                                            .saved = on_saved,
+                                            .read = on_read};
 
     engine->loop = cfs_loop_new();
     if (!engine->loop)
@@ -485,6 +516,8 @@ static int open_parts(struct cfs_engine *engine)
     engine->api = cfs_http_api_new(engine, engine->loop, config);
     if (!engine->checkpoints || !engine->transport || !engine->api || open_store(engine) != 0)
         return -1;
+    engine->backups = cfs_backups_new(engine->loop, engine->checkpoints, config->node, &backups);
+    cfs_http_api_set_backups(engine->api, engine->backups);
     cfs_cluster_begin(&engine->cluster, engine->transport);
     return cfs_loop_watch(engine->loop, cfs_wal_fd(engine->wal), EPOLLIN, on_durable, engine);
 }
@@ -675,6 +708,7 @@ void cfs_engine_close(struct cfs_engine *engine)
 
     if (!engine)
         return;
+    cfs_backups_free(engine->backups);
     if (engine->api)
         cfs_http_api_free(engine->api);
     cfs_queue_store_close(&engine->queues);

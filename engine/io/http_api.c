@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/alloc.h"
+#include "io/backups.h"
 #include "io/metrics.h"
 
 /* `argument` is what follows a path that ends with a slash. */
@@ -60,6 +61,31 @@ static void get_metrics(struct cfs_http_api *api, struct cfs_http_request *reque
     free(text);
 }
 
+static void begin_backup(struct cfs_http_api *api, struct cfs_http_request *request,
+                         const char *argument)
+{
+    (void)argument;
+    cfs_backups_begin(api->backups, request);
+}
+
+static void step_backup(struct cfs_http_api *api, struct cfs_http_request *request,
+                        const char *argument)
+{
+    cfs_backups_step(api->backups, request, argument);
+}
+
+static void read_backup(struct cfs_http_api *api, struct cfs_http_request *request,
+                        const char *argument)
+{
+    cfs_backups_read(api->backups, request, argument);
+}
+
+static void end_backup(struct cfs_http_api *api, struct cfs_http_request *request,
+                       const char *argument)
+{
+    cfs_backups_end(api->backups, request, argument);
+}
+
 /* Who may ask without the secret. */
 enum access {
     ANYBODY,
@@ -94,6 +120,10 @@ static const struct route {
     {CFS_ROUTE_MEMBERS, "GET", "/members", CLIENTS, get_members},
     {CFS_ROUTE_MEMBERS, "POST", "/members", NOBODY, cfs_http_members_add},
     {CFS_ROUTE_MEMBERS, "DELETE", "/members/", NOBODY, cfs_http_members_remove},
+    {CFS_ROUTE_BACKUP, "POST", "/backup", NOBODY, begin_backup},
+    {CFS_ROUTE_BACKUP, "POST", "/backup/", NOBODY, step_backup},
+    {CFS_ROUTE_BACKUP, "GET", "/backup/", NOBODY, read_backup},
+    {CFS_ROUTE_BACKUP, "DELETE", "/backup/", NOBODY, end_backup},
 };
 
 #define ROUTE_COUNT (sizeof routes / sizeof *routes)
@@ -137,10 +167,11 @@ static bool is_allowed(const struct cfs_http_api *api, const struct cfs_http_req
            (route->open == CLIENTS && api->config->http_open);
 }
 
-/* HEAD is a GET without a body, and a message must not be taken to be thrown away. */
+/* HEAD is a GET without a body, and what is handed out once must not be taken to be thrown away. */
 static bool also_heads(const struct route *route)
 {
-    return strcmp(route->method, "GET") == 0 && route->fn != cfs_http_queue_consume;
+    return strcmp(route->method, "GET") == 0 && route->fn != cfs_http_queue_consume &&
+           route->fn != read_backup;
 }
 
 static bool method_matches(const struct route *route, const char *method)
@@ -235,6 +266,11 @@ struct cfs_http_api *cfs_http_api_new(struct cfs_engine *engine, struct cfs_loop
 
     *api = (struct cfs_http_api){.engine = engine, .loop = loop, .config = config};
     return api;
+}
+
+void cfs_http_api_set_backups(struct cfs_http_api *api, struct cfs_backups *backups)
+{
+    api->backups = backups;
 }
 
 void cfs_http_api_counts(const struct cfs_http_api *api, uint64_t counts[CFS_ROUTE_CLASSES])

@@ -11,6 +11,10 @@ struct cfs_http_api;
 /* `engine` answers; requests other than /raft/ come here. */
 struct cfs_http_api *cfs_http_api_new(struct cfs_engine *engine, struct cfs_loop *loop,
                                       const struct cfs_config *config);
+/* Whose the routes of backups are; before the first request. */
+struct cfs_backups;
+void cfs_http_api_set_backups(struct cfs_http_api *api, struct cfs_backups *backups);
+
 void cfs_http_api_handle(struct cfs_http_api *api, struct cfs_http_request *request);
 
 /* What requests are counted by. */
@@ -21,6 +25,7 @@ enum cfs_route_class {
     CFS_ROUTE_LOCK,
     CFS_ROUTE_QUEUE,
     CFS_ROUTE_MEMBERS,
+    CFS_ROUTE_BACKUP,
     CFS_ROUTE_RAFT,         /* the other nodes'; never comes here */
     CFS_ROUTE_UNAUTHORIZED, /* without the secret */
     CFS_ROUTE_UNKNOWN,      /* no such path, or no such method there */

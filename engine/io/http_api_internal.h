@@ -11,6 +11,7 @@ struct cfs_http_api {
     struct cfs_engine *engine;
     struct cfs_loop *loop;
     const struct cfs_config *config;
+    struct cfs_backups *backups;
     struct cfs_http_call *calls; /* list of what the engine has not answered (http_api_call.h) */
     struct cfs_member_call *member_calls;
     uint64_t counts[CFS_ROUTE_CLASSES];

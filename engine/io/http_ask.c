@@ -2,6 +2,7 @@
 #include "io/http_ask.h"
 
 #include <curl/curl.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,32 +60,63 @@ static void set_options(CURL *easy, struct cfs_http_reply *reply, char error[CUR
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, reply);
 }
 
-void cfs_http_ask(struct cfs_http_reply *reply, const char *method, const char *url,
-                  const char *secret, const char *accept, unsigned timeout_ms)
+void cfs_http_ask_on(struct cfs_http_link *link, struct cfs_http_reply *reply, const char *method,
+                     const char *url, const char *secret, const char *accept, unsigned timeout_ms)
 {
     char error[CURL_ERROR_SIZE] = "";
-    struct curl_slist *headers;
-    CURL *easy;
+    struct curl_slist *headers = make_headers(secret, accept);
     CURLcode code;
     long status = 0;
 
     *reply = (struct cfs_http_reply){0};
-    if (curl_global_init(CURL_GLOBAL_NOTHING) != CURLE_OK || !(easy = curl_easy_init()))
+    if (!link->easy &&
+        (curl_global_init(CURL_GLOBAL_NOTHING) != CURLE_OK || !(link->easy = curl_easy_init())))
         abort();
-    headers = make_headers(secret, accept);
-    set_options(easy, reply, error, timeout_ms);
-    curl_easy_setopt(easy, CURLOPT_URL, url);
-    curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method);
-    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
-    code = curl_easy_perform(easy);
+    set_options(link->easy, reply, error, timeout_ms);
+    curl_easy_setopt(link->easy, CURLOPT_URL, url);
+    curl_easy_setopt(link->easy, CURLOPT_CUSTOMREQUEST, method);
+    curl_easy_setopt(link->easy, CURLOPT_HTTPHEADER, headers);
+    code = curl_easy_perform(link->easy);
     if (code == CURLE_OK)
-        curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+        curl_easy_getinfo(link->easy, CURLINFO_RESPONSE_CODE, &status);
     else
         snprintf(reply->why, sizeof reply->why, "%s", error[0] ? error : curl_easy_strerror(code));
     reply->status = (int)status;
+    curl_easy_reset(link->easy); /* which keeps the connection, and nothing of ours */
     curl_slist_free_all(headers);
-    curl_easy_cleanup(easy);
+}
+
+void cfs_http_link_close(struct cfs_http_link *link)
+{
+    if (!link->easy)
+        return;
+    curl_easy_cleanup(link->easy);
     curl_global_cleanup();
+    link->easy = NULL;
+}
+
+void cfs_http_ask(struct cfs_http_reply *reply, const char *method, const char *url,
+                  const char *secret, const char *accept, unsigned timeout_ms)
+{
+    struct cfs_http_link link = {0};
+
+    cfs_http_ask_on(&link, reply, method, url, secret, accept, timeout_ms);
+    cfs_http_link_close(&link);
+}
+
+void cfs_http_reply_explain(const struct cfs_http_reply *reply, const char *url, char *why,
+                            size_t size)
+{
+    json_t *body = reply->body ? json_loads(reply->body, 0, NULL) : NULL;
+    const char *sentence = json_string_value(json_object_get(body, "error"));
+
+    if (!reply->status)
+        snprintf(why, size, "%s: %s", url, reply->why);
+    else if (sentence)
+        snprintf(why, size, "%s: %s", url, sentence);
+    else
+        snprintf(why, size, "%s answers status %d: is it a coordfs node?", url, reply->status);
+    json_decref(body);
 }
 
 void cfs_http_reply_clear(struct cfs_http_reply *reply)

@@ -19,4 +19,16 @@ void cfs_http_ask(struct cfs_http_reply *reply, const char *method, const char *
                   const char *secret, const char *accept, unsigned timeout_ms);
 void cfs_http_reply_clear(struct cfs_http_reply *reply);
 
+/* The same over a connection that is kept for the next one. Zeroed memory is a link; close it. */
+struct cfs_http_link {
+    void *easy;
+};
+void cfs_http_ask_on(struct cfs_http_link *link, struct cfs_http_reply *reply, const char *method,
+                     const char *url, const char *secret, const char *accept, unsigned timeout_ms);
+void cfs_http_link_close(struct cfs_http_link *link);
+
+/* What went wrong, in a sentence: what the error says of itself, or else its status. */
+void cfs_http_reply_explain(const struct cfs_http_reply *reply, const char *url, char *why,
+                            size_t size);
+
 #endif

@@ -26,7 +26,7 @@ const struct cfs_members_node *cfs_members_find(const struct cfs_members_view *v
     return NULL;
 }
 
-static void make_url(char url[CFS_URL_BYTES], const char *host, uint16_t port)
+void cfs_members_make_url(char url[CFS_URL_BYTES], const char *host, uint16_t port)
 {
     snprintf(url, CFS_URL_BYTES, strchr(host, ':') ? "http://[%s]:%u" : "http://%s:%u", host,
              (unsigned)port);
@@ -52,7 +52,7 @@ int cfs_members_url(char url[CFS_URL_BYTES], const char *text)
 
     if (read_url(text, host, &port) != 0)
         return -1;
-    make_url(url, host, port);
+    cfs_members_make_url(url, host, port);
     return 0;
 }
 
@@ -70,8 +70,8 @@ int cfs_members_client_open(struct cfs_members_client *client, const char *url,
     for (uint32_t i = 0; i < config->member_count; i++) {
         bool own = config->members[i].id == config->node;
 
-        make_url(client->urls[own ? 0 : client->url_count++], config->members[i].host,
-                 config->members[i].port);
+        cfs_members_make_url(client->urls[own ? 0 : client->url_count++], config->members[i].host,
+                             config->members[i].port);
     }
     if (config->join[0])
         cfs_members_url(client->urls[client->url_count++], config->join);
@@ -131,23 +131,6 @@ static int read_view(struct cfs_members_view *view, const json_t *root)
 
 /* ---- asking ---- */
 
-/* What an error says of itself, or else its status. */
-static void explain(struct cfs_members_client *client, const char *url,
-                    const struct cfs_http_reply *reply)
-{
-    json_t *body = reply->body ? json_loads(reply->body, 0, NULL) : NULL;
-    const char *sentence = json_string_value(json_object_get(body, "error"));
-
-    if (!reply->status)
-        snprintf(client->why, sizeof client->why, "%s: %s", url, reply->why);
-    else if (sentence)
-        snprintf(client->why, sizeof client->why, "%s: %s", url, sentence);
-    else
-        snprintf(client->why, sizeof client->why, "%s answers status %d: is it a coordfs node?",
-                 url, reply->status);
-    json_decref(body);
-}
-
 static enum cfs_members_result result_of(int status)
 {
     if (status >= 200 && status < 300)
@@ -168,7 +151,7 @@ static enum cfs_members_result ask_one(struct cfs_members_client *client, const 
     result = result_of(reply.status);
     root = result == CFS_MEMBERS_OK && reply.body ? json_loads(reply.body, 0, NULL) : NULL;
     if (result != CFS_MEMBERS_OK) {
-        explain(client, url, &reply);
+        cfs_http_reply_explain(&reply, url, client->why, sizeof client->why);
     } else if (!root || read_view(view, root) != 0) {
         snprintf(client->why, sizeof client->why, "%s answers no list of nodes", url);
         result = CFS_MEMBERS_NEVER;
@@ -195,7 +178,7 @@ static void remember(struct cfs_members_client *client, const struct cfs_members
         char url[CFS_URL_BYTES];
         const struct cfs_node_info *info = &view->nodes[i].info;
 
-        make_url(url, info->host, info->port);
+        cfs_members_make_url(url, info->host, info->port);
         if (info->host[0])
             add_url(client, url);
     }
@@ -212,7 +195,7 @@ static void follow_leader(struct cfs_members_client *client, struct cfs_members_
 
         if (!leader || !leader->info.host[0])
             return;
-        make_url(url, leader->info.host, leader->info.port);
+        cfs_members_make_url(url, leader->info.host, leader->info.port);
         if (ask_one(client, url, &next) != CFS_MEMBERS_OK || next.cluster != view->cluster)
             return;
         *view = next;
@@ -275,7 +258,7 @@ enum cfs_members_result cfs_members_request(struct cfs_members_client *client, c
         cfs_http_ask(reply, method, whole, client->secret, accept, timeout_ms);
         result = result_of(reply->status);
         if (result != CFS_MEMBERS_OK)
-            explain(client, client->urls[i], reply);
+            cfs_http_reply_explain(reply, client->urls[i], client->why, sizeof client->why);
     }
     return result;
 }

@@ -48,6 +48,9 @@ enum cfs_members_result {
 /* "HOST:PORT", "http://HOST:PORT" or that with a slash behind it. 0 or -1. */
 int cfs_members_url(char url[CFS_URL_BYTES], const char *text);
 
+/* The same of a node's address. */
+void cfs_members_make_url(char url[CFS_URL_BYTES], const char *host, uint16_t port);
+
 /* Whom to ask: `url`, or if that is NULL the members that the settings name, the node of the
  * settings first. Into zeroed memory; the secret stays that of `config`. 0, or -1 and `why`. */
 int cfs_members_client_open(struct cfs_members_client *client, const char *url,

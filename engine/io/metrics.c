@@ -201,10 +201,15 @@ static void put_unsent(FILE *out, const struct cfs_status *status)
 static void put_requests(FILE *out, const struct cfs_status *status)
 {
     static const char *const routes[CFS_ROUTE_CLASSES] = {
-        [CFS_ROUTE_HEALTH] = "health",   [CFS_ROUTE_STATUS] = "status",
-        [CFS_ROUTE_METRICS] = "metrics", [CFS_ROUTE_LOCK] = "lock",
-        [CFS_ROUTE_QUEUE] = "queue",     [CFS_ROUTE_MEMBERS] = "members",
-        [CFS_ROUTE_RAFT] = "raft",       [CFS_ROUTE_UNAUTHORIZED] = "unauthorized",
+        [CFS_ROUTE_HEALTH] = "health",
+        [CFS_ROUTE_STATUS] = "status",
+        [CFS_ROUTE_METRICS] = "metrics",
+        [CFS_ROUTE_LOCK] = "lock",
+        [CFS_ROUTE_QUEUE] = "queue",
+        [CFS_ROUTE_MEMBERS] = "members",
+        [CFS_ROUTE_BACKUP] = "backup",
+        [CFS_ROUTE_RAFT] = "raft",
+        [CFS_ROUTE_UNAUTHORIZED] = "unauthorized",
         [CFS_ROUTE_UNKNOWN] = "unknown",
     };
 

@@ -1,5 +1,5 @@
 /* The checkpoint first, then the records behind it. Store and log vouch for their bytes; what the
- * core cannot make sense of is of another version, or not all there. */
+ * core cannot make sense of is of another version, which is named, or not all there. */
 #include "io/restore.h"
 
 #include <fcntl.h>
@@ -7,36 +7,58 @@
 #include <unistd.h>
 
 #include "coordfs/log.h"
+#include "core/format.h"
+#include "io/restored_dir.h"
 
 struct restore {
     struct cfs_core *core;
-    bool misfit; /* the core would not have something */
+    bool misfit;      /* the core would not have something */
+    char strange[96]; /* what it is, if it is of another version: a sentence */
 };
+
+/* The first thing counts: the rest follows from it. */
+static void note_misfit(struct restore *restore, cfs_group_id group, bool strange,
+                        const struct cfs_format *format)
+{
+    if (!restore->misfit && strange && format->known)
+        snprintf(restore->strange, sizeof restore->strange,
+                 "group %u has %s of version %u; this coordfs knows version %u", group,
+                 format->what, format->found, format->known);
+    else if (!restore->misfit && strange)
+        snprintf(restore->strange, sizeof restore->strange, "group %u has %s, number %u", group,
+                 format->what, format->found);
+    restore->misfit = true;
+}
 
 static void on_head(void *arg, cfs_group_id group, const uint8_t *head, uint32_t len)
 {
     struct restore *restore = arg;
+    struct cfs_format format;
 
     if (cfs_core_restore_head(restore->core, group, head, len) != 0)
-        restore->misfit = true;
+        note_misfit(restore, group, cfs_format_of_head(head, len, &format), &format);
 }
 
 static void on_piece(void *arg, cfs_group_id group, const uint8_t *key, uint32_t key_len,
                      const uint8_t *value, uint32_t value_len)
 {
     struct restore *restore = arg;
+    struct cfs_format format;
 
     if (!restore->misfit &&
         cfs_core_restore_piece(restore->core, group, key, key_len, value, value_len) != 0)
-        restore->misfit = true;
+        note_misfit(restore, group, cfs_format_of_piece(key, key_len, value, value_len, &format),
+                    &format);
 }
 
 static void on_record(void *arg, const struct cfs_record *record)
 {
     struct restore *restore = arg;
+    struct cfs_format format;
 
     if (cfs_core_restore(restore->core, record) != 0)
-        restore->misfit = true;
+        note_misfit(restore, record->group,
+                    record->entry && cfs_format_of_entry(record->entry, &format), &format);
 }
 
 static int refuse(const struct cfs_config *config, const char *what)
@@ -47,6 +69,12 @@ static int refuse(const struct cfs_config *config, const char *what)
         "other members run under one leader, move the directory away and start again",
         config->data, what);
     return -1;
+}
+
+static int refuse_misfit(const struct restore *restore, const struct cfs_config *config,
+                         const char *what)
+{
+    return refuse(config, restore->strange[0] ? restore->strange : what);
 }
 
 static bool is_there(const struct cfs_config *config, const char *name)
@@ -61,6 +89,13 @@ static bool is_there(const struct cfs_config *config, const char *name)
  * that this node knew of the entries in it, and the log does not tell that it is gone. */
 static int check_store(const struct cfs_config *config)
 {
+    if (is_there(config, CFS_RESTORING)) {
+        cfs_log(CFS_LOG_ERROR,
+                "%s holds a state whose restoring did not come to its end: empty the directory and "
+                "restore it again",
+                config->data);
+        return -1;
+    }
     if (is_there(config, "store") || !is_there(config, "identity"))
         return 0;
     cfs_log(CFS_LOG_ERROR,
@@ -80,12 +115,14 @@ int cfs_restore(struct cfs_core *core, const struct cfs_config *config,
         cfs_store_load(*store, on_head, on_piece, &restore) != 0)
         return -1;
     if (restore.misfit)
-        return refuse(config, "the checkpoint is none that this coordfs understands");
+        return refuse_misfit(&restore, config,
+                             "the checkpoint is none that this coordfs understands");
     if (cfs_wal_open(wal, config->data, config->node, cfs_store_wal_begin(*store), origin,
                      on_record, &restore) != 0)
         return -1;
     if (restore.misfit || cfs_core_restored(core) != 0)
-        return refuse(config, "checkpoint and log do not fit together: something is missing");
+        return refuse_misfit(&restore, config,
+                             "checkpoint and log do not fit together: something is missing");
     for (cfs_group_id group = 0; group <= CFS_GROUPS; group++)
         cfs_core_set_amnesia(core, group, cfs_wal_amnesia(*wal, group));
     if (cfs_wal_amnesia(*wal, 0) == CFS_TORN)

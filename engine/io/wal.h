@@ -21,6 +21,8 @@ struct cfs_wal_begin {
 
 /* What the cluster was when the log was made. The log keeps it and does not look at it. */
 struct cfs_wal_origin {
+    cfs_node_id owner; /* as read: whose log it is */
+    bool restored;     /* of a new log: nothing was before it but what is in the checkpoint store */
     uint64_t cluster;
     char members[2048]; /* one line of at most CFS_WAL_MEMBERS_MAX bytes */
 };
@@ -30,7 +32,8 @@ struct cfs_wal_origin {
 typedef void (*cfs_wal_record_fn)(void *arg, const struct cfs_record *record);
 
 /* What the log in `dir` says about itself, before it is opened: 1; 0 where there is none yet; -1
- * after a log line: it is another node's, of an unknown format, or damaged. */
+ * after a log line: it is another node's than `node` (0: no matter), of an unknown format, or
+ * damaged. */
 int cfs_wal_peek(const char *dir, cfs_node_id node, struct cfs_wal_origin *origin);
 
 /* Opens or creates the log in directory `dir` (made with mode 0700 when missing) for node `node`,

@@ -98,7 +98,7 @@ static int make_log(struct cfs_wal_dir *dir, cfs_node_id node, uint64_t last,
     }
     if (last == 0)
         close(fd);
-    fd = cfs_wal_amnesia_worsen(dir, CFS_BLANK);
+    fd = origin->restored ? 0 : cfs_wal_amnesia_worsen(dir, CFS_BLANK);
     if (fd < 0) {
         errno = -fd;
         return refuse(dir, "amnesia");

@@ -102,13 +102,14 @@ static int check(struct cfs_wal_dir *dir, char *text, cfs_node_id node,
            &at);
     if (at == 0 || dir->mark == 0 || !take_members(text + at, found.members))
         return refuse_damaged(dir);
-    if (owner != node) {
+    if (node && owner != node) {
         cfs_log(CFS_LOG_ERROR,
                 "%s holds the log of node %u, and this is node %u: every node needs a directory of "
                 "its own",
                 dir->path, owner, node);
         return -1;
     }
+    found.owner = owner;
     *origin = found;
     return 0;
 }

@@ -3,10 +3,13 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+static atomic_int last_order;
 
 #define BEARER "Authorization: Bearer a secret of the cluster\r\n"
 
@@ -23,12 +26,19 @@ void canned_open(struct canned *c)
     snprintf(c->url, sizeof c->url, "http://127.0.0.1:%u", c->port);
 }
 
+void canned_will_send(struct canned *c, const char *request, int status, const void *body,
+                      size_t len)
+{
+    assert_true(c->count < CANNED_MAX && len <= sizeof c->answers[c->count].body);
+    snprintf(c->answers[c->count].request, sizeof c->answers[c->count].request, "%s", request);
+    memcpy(c->answers[c->count].body, body, len);
+    c->answers[c->count].len = len;
+    c->answers[c->count++].status = status;
+}
+
 void canned_will_say(struct canned *c, const char *request, int status, const char *body)
 {
-    assert_true(c->count < CANNED_MAX);
-    snprintf(c->answers[c->count].request, sizeof c->answers[c->count].request, "%s", request);
-    snprintf(c->answers[c->count].body, sizeof c->answers[c->count].body, "%s", body);
-    c->answers[c->count++].status = status;
+    canned_will_send(c, request, status, body, strlen(body));
 }
 
 static void answer(struct canned *c, int fd, const char *request)
@@ -38,8 +48,9 @@ static void answer(struct canned *c, int fd, const char *request)
             strncmp(request, c->answers[i].request, strlen(c->answers[i].request)) != 0)
             continue;
         c->answers[i].used = true;
-        dprintf(fd, "HTTP/1.1 %d Canned\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n%s",
-                c->answers[i].status, strlen(c->answers[i].body), c->answers[i].body);
+        dprintf(fd, "HTTP/1.1 %d Canned\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n",
+                c->answers[i].status, c->answers[i].len);
+        assert_int_equal(write(fd, c->answers[i].body, c->answers[i].len), c->answers[i].len);
         return;
     }
     dprintf(fd, "HTTP/1.1 500 Nothing\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
@@ -57,9 +68,11 @@ static void serve_one(struct canned *c, int fd)
         request[len] = 0;
     }
     c->authorized = c->authorized && strstr(request, BEARER);
-    if (c->asked_count < CANNED_MAX)
+    if (c->asked_count < CANNED_MAX) {
+        c->order[c->asked_count] = atomic_fetch_add(&last_order, 1);
         snprintf(c->asked[c->asked_count++], sizeof c->asked[0], "%.*s",
                  (int)strcspn(request, "\r"), request);
+    }
     answer(c, fd, request);
 }
 

@@ -14,7 +14,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 
-enum { CANNED_MAX = 16 };
+enum { CANNED_MAX = 24 };
 
 struct canned {
     int listener;
@@ -25,10 +25,12 @@ struct canned {
         char request[128]; /* "GET /members" */
         int status;
         char body[4096];
+        size_t len;
         bool used;
     } answers[CANNED_MAX];
     int count;
     char asked[CANNED_MAX][512]; /* all that came: the first line of each */
+    int order[CANNED_MAX];       /* of these among those of all servers */
     int asked_count;
     bool authorized; /* all of them so far */
 };
@@ -36,6 +38,9 @@ struct canned {
 /* The address is known from then on, and who connects waits until canned_serve. */
 void canned_open(struct canned *c);
 void canned_will_say(struct canned *c, const char *request, int status, const char *body);
+/* Any bytes. */
+void canned_will_send(struct canned *c, const char *request, int status, const void *body,
+                      size_t len);
 void canned_serve(struct canned *c);
 
 /* Ends the thread: afterwards `asked` may be read. */

@@ -14,6 +14,7 @@ struct node {
     struct world *w;
     struct cfs_config config;
     uint64_t checkpoint_bytes;
+    uint32_t groups; /* beside group 0 */
     struct cfs_core *core;
     struct cfs_wal *wal;
     struct cfs_wal_origin origin;
@@ -116,6 +117,7 @@ static inline int restore(struct node *n)
     struct cfs_core_config config = {.node = 1,
                                      .member_count = 1,
                                      .members = {1},
+                                     .groups = n->groups,
                                      .heartbeat = CFS_MS(60),
                                      .lease = CFS_MS(200),
                                      .election = CFS_MS(250),

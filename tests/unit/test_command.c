@@ -87,6 +87,12 @@ static size_t member_samples(struct cfs_command *out)
     command.nodes[command.node_count++] = node_info(1, "one.example");
     command.nodes[command.node_count++] = node_info(7, "10.0.0.7");
     out[count++] = command;
+    command.kind = CFS_CMD_RENEW;
+    command.target = 1795727484134861;
+    out[count++] = command;
+    command.node_count = 0;
+    memset(command.nodes, 0, sizeof command.nodes);
+    out[count++] = command;
     command = head(CFS_CMD_DROP_NODE);
     command.target = 12;
     out[count++] = command;
@@ -447,6 +453,23 @@ static void test_the_cluster_has_one_to_five_first_nodes(void **state)
     free(writer.data);
 }
 
+static void test_numbers_go_on_beyond_all_that_were_given_out(void **state)
+{
+    uint64_t clock = 1795727484134861, last = 0;
+
+    (void)state;
+    for (int restores = 0; restores < 3; restores++, clock += 1000000) {
+        uint64_t next = cfs_renewed(last, clock);
+        assert_int_equal(next, clock);
+        last = next + 900000; /* what the cluster gives out in a second */
+    }
+    /* The same backup again: the clock has gone on. */
+    assert_true(cfs_renewed(7, clock + 1) > cfs_renewed(7, clock));
+    /* The clock was set back: well behind what is known. */
+    assert_true(cfs_renewed(clock, 5) > clock + 100000000000);
+    assert_true(cfs_renewed(clock, clock) > clock);
+}
+
 static void test_a_member_is_a_node(void **state)
 {
     struct cfs_command command = head(CFS_CMD_REQUEST);
@@ -516,6 +539,7 @@ int main(void)
         cmocka_unit_test(test_names_and_enumerators_are_checked),
         cmocka_unit_test(test_the_term_of_a_session_has_bounds),
         cmocka_unit_test(test_the_cluster_has_one_to_five_first_nodes),
+        cmocka_unit_test(test_numbers_go_on_beyond_all_that_were_given_out),
         cmocka_unit_test(test_a_member_is_a_node),
         cmocka_unit_test(test_reads_are_no_commands),
         cmocka_unit_test(test_contents_have_a_limit),

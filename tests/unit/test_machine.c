@@ -303,15 +303,21 @@ static void what_waited_in_an_expired_session_is_not_granted(void **state)
     assert_false(is_held(r, "x"));
 }
 
+static struct cfs_request leased(const char *name, uint32_t ttl_ms)
+{
+    struct cfs_request lease = bench_flock(name, 0, CFS_EXCLUSIVE, true);
+
+    lease.acquire.kind = CFS_LEASED;
+    lease.acquire.ttl_ms = ttl_ms;
+    return lease;
+}
+
 static void a_leased_lock_ends_at_the_time_of_the_entry_that_says_so(void **state)
 {
     struct replica *r = *state;
     cfs_session_id s = open_session(r, 1, 100, true);
-    struct cfs_request lease = bench_flock("x", 0, CFS_EXCLUSIVE, false);
 
-    lease.acquire.kind = CFS_LEASED;
-    lease.acquire.ttl_ms = 1000;
-    ask(r, s, 1, 1, lease);
+    ask(r, s, 1, 1, leased("x", 1000));
     r->time += CFS_MS(999);
     apply(r, &(struct cfs_command){.kind = CFS_CMD_EXPIRE_LEASED, .node = 1});
     assert_true(is_held(r, "x"));
@@ -529,6 +535,64 @@ static void a_session_that_ends_is_neither_resumed_nor_replaced(void **state)
     assert_false(is_held(r, "x"));
 }
 
+static void renew(struct replica *r, uint64_t clock)
+{
+    apply(r, &(struct cfs_command){.kind = CFS_CMD_RENEW,
+                                   .node = 4,
+                                   .target = clock,
+                                   .nodes = {{.id = 4, .host = "new", .port = 1}},
+                                   .node_count = 1});
+}
+
+static void in_a_restored_cluster_nobody_holds_anything(void **state)
+{
+    struct replica *r = *state;
+    cfs_session_id first = open_session(r, 1, 100, true), second = open_session(r, 2, 100, true);
+
+    ask(r, first, 1, 1, bench_lockfile("file"));
+    ask(r, first, 1, 2, bench_flock("flock", 7, CFS_EXCLUSIVE, true));
+    ask(r, second, 2, 1, bench_flock("flock", 8, CFS_EXCLUSIVE, true)); /* waits */
+    ask(r, first, 1, 3, leased("http", 3600000));
+    ask(r, second, 2, 2, leased("http", 3600000)); /* waits */
+    renew(r, 1000);
+    assert_int_equal(cfs_lock_table_held_count(r->machine.locks), 0);
+    assert_int_equal(cfs_lock_table_waiter_count(r->machine.locks), 0);
+    assert_null(r->machine.sessions.by_id);
+    ask(r, first, 1, 4, bench_lockfile("file"));
+    assert_int_equal(error_of(r, first, 4), CFS_ERR_LOST);
+}
+
+static void in_a_restored_cluster_tokens_go_on_from_the_clock(void **state)
+{
+    struct replica *r = *state;
+    cfs_session_id s = open_session(r, 1, 100, true);
+    cfs_token before;
+
+    ask(r, s, 1, 1, bench_lockfile("file"));
+    before = heard(r, s, 1)->answer.token;
+    renew(r, 1795727484134861);
+    s = open_session(r, 4, 100, true);
+    ask(r, s, 4, 1, bench_lockfile("file"));
+    assert_int_equal(heard(r, s, 1)->answer.token, 1795727484134862);
+    renew(r, 1000); /* its clock is wrong */
+    s = open_session(r, 4, 101, true);
+    ask(r, s, 4, 1, bench_lockfile("file"));
+    assert_true(heard(r, s, 1)->answer.token > 1795727484134862);
+    assert_true(before < 1000);
+}
+
+static void a_restored_cluster_has_the_nodes_it_is_told(void **state)
+{
+    struct replica *r = *state;
+
+    fill_nodes(r);
+    renew(r, 1000);
+    assert_int_equal(nodes_of(r), 1 << 4);
+    assert_string_equal(r->machine.nodes.nodes[4].host, "new");
+    apply(r, &(struct cfs_command){.kind = CFS_CMD_RENEW, .node = 4, .target = 2000});
+    assert_int_equal(nodes_of(r), 1 << 4); /* a group that has no part in it */
+}
+
 /* Sessions of group 0, as another group hears of them. */
 static void adopt(struct replica *r, cfs_node_id node, cfs_session_id session, cfs_session_id began)
 {
@@ -615,6 +679,9 @@ int main(void)
         T(the_session_of_a_node_that_was_removed_goes_on_to_its_end),
         T(a_node_that_was_removed_opens_no_session),
         T(a_session_that_ends_is_neither_resumed_nor_replaced),
+        T(in_a_restored_cluster_nobody_holds_anything),
+        T(in_a_restored_cluster_tokens_go_on_from_the_clock),
+        T(a_restored_cluster_has_the_nodes_it_is_told),
         T(an_adopted_session_is_one_like_others),
         T(one_that_goes_on_from_another_takes_along_what_that_one_held),
         T(an_adoption_that_was_overtaken_changes_nothing),

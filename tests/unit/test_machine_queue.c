@@ -233,6 +233,27 @@ static void what_is_remembered_survives_a_restart(void **state)
     free(pieces.data);
 }
 
+static void in_a_restored_cluster_claims_go_back_and_numbers_go_on(void **state)
+{
+    struct replica *r = *state;
+    cfs_claim_id claim;
+
+    ask(r, first, 1, 2, produce_to("q", "a", true));
+    ask(r, first, 1, 3, produce_to("q", "b", true));
+    ask(r, second, 2, 1, consume_from("q", false));
+    claim = claim_of(r, second, 1);
+    apply(r, &(struct cfs_command){
+                 .kind = CFS_CMD_RENEW, .node = 3, .target = UINT64_C(1795727484134861)});
+    assert_int_equal(info(r).ready, 2);
+    assert_int_equal(info(r).inflight, 0);
+    first = open_session(r, 3, 31, false);
+    ask(r, first, 3, 1, consume_from("q", false));
+    assert_memory_equal(heard(r, first, 1)->answer.messages[0].body, "a", 1); /* the head again */
+    assert_true(claim_of(r, first, 1) > UINT64_C(1795727484134861));
+    ask(r, first, 3, 2, settle_claim(CFS_OP_ACK, "q", &claim)); /* of before */
+    assert_int_equal(error_of(r, first, 2), CFS_ERR_NOT_CLAIMED);
+}
+
 #define IN_QUEUE(test) cmocka_unit_test_setup_teardown(test, set_up_queue, tear_down)
 
 int main(void)
@@ -249,6 +270,7 @@ int main(void)
         IN_QUEUE(claims_end_with_their_session),
         IN_QUEUE(claims_pass_on_to_the_session_that_resumes),
         IN_QUEUE(what_is_remembered_survives_a_restart),
+        IN_QUEUE(in_a_restored_cluster_claims_go_back_and_numbers_go_on),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

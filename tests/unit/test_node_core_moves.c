@@ -137,6 +137,60 @@ static void a_new_leader_goes_on_where_the_old_one_stopped(void **state)
     assert_is_there_once(asker, "m");
 }
 
+static void hold_moves(cfs_time duration)
+{
+    for (cfs_node_id node = 1; node <= 3; node++)
+        world_step(&w, node,
+                   (struct cfs_event){.type = CFS_EV_HOLD_MOVES, .until = w.now + duration});
+}
+
+/* Which is how many messages, in whatever place, the queue has as its leader knows it. */
+static uint64_t count_in(const char *name)
+{
+    struct cfs_queue_info info;
+
+    assert_true(cfs_queues_stat(cfs_core_queues(w.nodes[leader_of(name, 1)].core, group_of(name)),
+                                name, &info));
+    return info.ready + info.inflight + info.dead;
+}
+
+static void while_moves_are_held_none_begins(void **state)
+{
+    cfs_claim_id claim = claim_one(1, "m");
+    uint64_t id;
+
+    (void)state;
+    hold_moves(CFS_SECONDS(2));
+    id = world_request(&w, 1, move_of(claim, there));
+    world_run(&w, CFS_SECONDS(1));
+    assert_null(world_answer(&w, 1, id));
+    assert_int_equal(count_in(there), 0);
+    world_run(&w, CFS_MS(1500));
+    assert_int_equal(world_wait(&w, 1, id), CFS_OK);
+    assert_is_there_once(1, "m");
+}
+
+/* It is there, and does not leave: a copy of there may have been made before it came. */
+static void while_moves_are_held_none_ends(void **state)
+{
+    cfs_claim_id claim = claim_one(1, "m");
+    uint64_t id;
+
+    (void)state;
+    world_hold(&w, is_forward);
+    id = world_request(&w, 1, move_of(claim, there));
+    world_run(&w, CFS_MS(100));
+    hold_moves(CFS_SECONDS(2));
+    world_hold(&w, NULL);
+    world_release(&w);
+    world_run(&w, CFS_SECONDS(1));
+    assert_int_equal(count_in(there), 1);
+    assert_null(world_answer(&w, 1, id)); /* here it still is on its way */
+    hold_moves(0);
+    assert_int_equal(world_wait(&w, 1, id), CFS_OK);
+    assert_is_there_once(1, "m");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -145,6 +199,8 @@ int main(void)
         T(what_the_other_queue_refuses_stays_claimed),
         T(every_message_that_arrives_twice_changes_nothing),
         T(a_new_leader_goes_on_where_the_old_one_stopped),
+        T(while_moves_are_held_none_begins),
+        T(while_moves_are_held_none_ends),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -78,6 +78,20 @@ static void a_table_is_filled_once(void **state)
     assert_int_equal(table.nodes[3].port, 7003);
 }
 
+static void others_take_the_place_of_all_and_weights_stay(void **state)
+{
+    const struct cfs_node_info others[] = {info(3, "three", 0), info(9, "nine", 0)};
+    uint64_t version = table.version;
+
+    (void)state;
+    table.nodes[3].weight = 7;
+    cfs_node_table_replace(&table, others, 2);
+    assert_nodes(CFS_NODE_BIT(3) | CFS_NODE_BIT(9));
+    assert_string_equal(table.nodes[3].host, "three");
+    assert_true(table.nodes[3].weight == 7 && table.nodes[9].weight == 1);
+    assert_true(table.version > version);
+}
+
 static void an_empty_table_is_not_changed(void **state)
 {
     (void)state;
@@ -338,6 +352,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
 #define T(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
         T(a_table_is_filled_once),
+        T(others_take_the_place_of_all_and_weights_stay),
         T(an_empty_table_is_not_changed),
         T(nodes_come_move_and_go),
         T(who_is_not_there_cannot_go_and_the_last_one_stays),

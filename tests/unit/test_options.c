@@ -262,6 +262,47 @@ static void wrong_words_about_queues_are_named(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+static void what_is_asked_of_backups(void **state)
+{
+    struct world *w = *state;
+    const struct cfs_backup_command *backup = &w->options.backup;
+
+    accept(w, "backup FILE -o config=CONFIG");
+    assert_int_equal(w->options.command, CFS_COMMAND_BACKUP);
+    assert_true(backup->verb == CFS_BACKUP_TAKE && !backup->url);
+    assert_string_equal(backup->file, "FILE");
+    accept(w, "backup FILE --url h:1 -oconfig=CONFIG");
+    assert_string_equal(backup->url, "h:1");
+    accept(w, "backup --check FILE"); /* what has to do with no cluster needs no settings */
+    assert_int_equal(backup->verb, CFS_BACKUP_CHECK);
+    accept(w, "backup --data DIR FILE");
+    assert_int_equal(backup->verb, CFS_BACKUP_SALVAGE);
+    assert_string_equal(backup->data, "DIR");
+    assert_string_equal(backup->file, "FILE");
+    accept(w, "restore A B C D -o config=CONFIG");
+    assert_int_equal(w->options.command, CFS_COMMAND_RESTORE);
+    assert_int_equal(w->options.restore.file_count, 4);
+    assert_string_equal(w->options.restore.files[3], "D");
+    assert_int_equal(w->options.config.node, 1);
+}
+
+static void what_is_wrong_about_backups_is_named(void **state)
+{
+    struct world *w = *state;
+
+    refuse(w, "backup -o config=CONFIG", "coordfs backup [--check | --data DIR] FILE");
+    refuse(w, "backup A B -o config=CONFIG", "B");
+    refuse(w, "backup A", "which cluster?");
+    refuse(w, "backup --data", "--data");
+    refuse(w, "backup --check --data DIR FILE", "either --check or --data");
+    refuse(w, "backup --data DIR --check FILE", "either --check or --data");
+    refuse(w, "backup --shred FILE", "--shred");
+    refuse(w, "restore -o config=CONFIG", "coordfs restore FILE... -o config=FILE");
+    refuse(w, "restore FILE", "into which data directory?");
+    refuse(w, "restore FILE --url h:1 -o config=CONFIG", "into which data directory?");
+    refuse(w, "restore 1 2 3 4 5 6 7 8 9 -o config=CONFIG", "9");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -276,6 +317,8 @@ int main(void)
         TEST(wrong_changes_are_named),
         TEST(what_is_asked_of_queues),
         TEST(wrong_words_about_queues_are_named),
+        TEST(what_is_asked_of_backups),
+        TEST(what_is_wrong_about_backups_is_named),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

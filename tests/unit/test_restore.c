@@ -249,7 +249,7 @@ static void test_refuses_a_head_of_another_version(void **state)
     head = read_head(n);
     head.bytes[0] ^= 0x40;
     change_checkpoint(n, (const char *)head.bytes, head.len, &pieces);
-    refuse(n, "the checkpoint is none that this coordfs understands");
+    refuse(n, "group 0 has a group's head of version 66; this coordfs knows version 2");
     assert_said(n->w, "Nothing was changed");
     head.bytes[0] ^= 0x40;
     change_checkpoint(n, (const char *)head.bytes, head.len, &pieces);
@@ -269,21 +269,53 @@ static void test_refuses_a_head_with_more_behind_it(void **state)
     refuse(n, "the checkpoint is none that this coordfs understands");
 }
 
-static void test_refuses_a_piece_of_another_version(void **state)
+static void refuse_piece(struct node *n, struct cfs_piece_key key, uint8_t version,
+                         const char *words)
 {
-    struct node *n = *state;
-    struct cfs_piece_key key = cfs_piece_key_number(100, 1);
     struct cfs_writer pieces = {0}, value = {0};
     struct seen_head head;
 
     live(n);
     end(n);
     head = read_head(n);
+    cfs_put_u8(&value, version);
     cfs_put_string(&value, "of the future");
     cfs_piece_put(&pieces, &key, &value);
     free(value.data);
     change_checkpoint(n, (const char *)head.bytes, head.len, &pieces);
-    refuse(n, "the checkpoint is none that this coordfs understands");
+    refuse(n, words);
+}
+
+static void test_refuses_a_piece_of_another_version(void **state)
+{
+    refuse_piece(*state, cfs_piece_key_name(CFS_PIECE_LOCK, "zzz"), 9,
+                 "group 0 has a lock of version 9; this coordfs knows version 1");
+}
+
+static void test_refuses_a_piece_of_an_unknown_kind(void **state)
+{
+    refuse_piece(*state, cfs_piece_key_number(100, 1), 1,
+                 "group 0 has a piece of an unknown kind, number 100");
+}
+
+static void test_refuses_a_piece_that_makes_no_sense(void **state)
+{
+    refuse_piece(*state, cfs_piece_key_name(CFS_PIECE_LOCK, "zzz"), CFS_LOCK_VERSION,
+                 "the checkpoint is none that this coordfs understands");
+}
+
+static void test_refuses_a_command_of_another_version(void **state)
+{
+    struct cfs_record record = {.type = CFS_RECORD_ENTRY};
+    struct node *n = *state;
+
+    come_back(n);
+    record.entry = cfs_entry_new(CFS_ENTRY_COMMAND, 1, 1, "\x2a?", 2);
+    cfs_wal_append(n->wal, &record, ++n->lsn);
+    cfs_entry_unref(record.entry);
+    await_durable(n);
+    end(n);
+    refuse(n, "group 0 has a command of version 42; this coordfs knows version 1");
 }
 
 static void test_refuses_a_checkpoint_of_a_group_that_is_not_here(void **state)
@@ -293,7 +325,7 @@ static void test_refuses_a_checkpoint_of_a_group_that_is_not_here(void **state)
     live(n);
     end(n);
     open_store(n->w);
-    assert_int_equal(checkpoint(n->w, 7, "head", "a=1"), 0);
+    assert_int_equal(checkpoint(n->w, 7, "\002ead", "a=1"), 0);
     close_store(n->w);
     refuse(n, "the checkpoint is none that this coordfs understands");
 }
@@ -474,6 +506,9 @@ int main(void)
         TEST(refuses_a_head_of_another_version),
         TEST(refuses_a_head_with_more_behind_it),
         TEST(refuses_a_piece_of_another_version),
+        TEST(refuses_a_piece_of_an_unknown_kind),
+        TEST(refuses_a_piece_that_makes_no_sense),
+        TEST(refuses_a_command_of_another_version),
         TEST(refuses_a_checkpoint_of_a_group_that_is_not_here),
         TEST(refuses_a_checkpoint_that_lacks_its_counters),
         TEST(refuses_a_checkpoint_that_lacks_a_lock),
