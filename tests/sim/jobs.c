@@ -61,7 +61,12 @@ static void report(struct sim *sim, struct sim_node *node, const struct cfs_effe
         event.type = CFS_EV_STAGED;
         break;
     case CFS_FX_FETCH:
-        sim_store_fetch(&node->disk.store, job->id, &job->fetch, &fetched);
+        if (node->disk.store_flipped) {
+            fetched = (struct cfs_fetched){.transfer = job->id};
+            sim_nemesis_damaged(sim, node);
+        } else {
+            sim_store_fetch(&node->disk.store, job->id, &job->fetch, &fetched);
+        }
         event = (struct cfs_event){.type = CFS_EV_FETCHED, .fetched = &fetched};
         break;
     default:

@@ -68,18 +68,28 @@ static cfs_node_set replicas_of_groups(const struct sim *sim)
     return all;
 }
 
-bool sim_members_forgetful(const struct sim *sim, const struct sim_node *except)
+static bool has_lost(const struct sim *sim, const struct sim_node *except, enum cfs_amnesia least)
 {
     for (cfs_group_id group = 0; group <= sim->swarm.groups; group++) {
         cfs_node_set counted = group ? replicas(sim, group) : ~(cfs_node_set)0;
         for (uint32_t i = 0; i < sim->swarm.node_count; i++) {
             const struct sim_node *node = &sim->nodes[i];
             if (node != except && !node->outside && counted & CFS_NODE_BIT(node->id) &&
-                node->disk.amnesia[group])
+                (node->disk.amnesia[group] >= least || sim_disk_is_damaged(&node->disk)))
                 return true;
         }
     }
     return false;
+}
+
+bool sim_members_forgetful(const struct sim *sim, const struct sim_node *except)
+{
+    return has_lost(sim, except, CFS_TORN);
+}
+
+bool sim_members_bereft(const struct sim *sim)
+{
+    return has_lost(sim, NULL, CFS_BLANK);
 }
 
 bool sim_members_unseen(const struct sim *sim)
