@@ -9,6 +9,8 @@
 #include "fs/memory.h"
 #include "fs/mount.h"
 #include "fs/proc.h"
+#include "fs/queues.h"
+#include "fs/tree.h"
 
 struct cfs_handle *cfs_handle_new(struct cfs_fs *fs, struct cfs_node *node, fuse_req_t req)
 {
@@ -50,6 +52,7 @@ void cfs_handle_unref(struct cfs_handle *handle)
         return;
     assert(handle->closed && !handle->mode);
     cfs_node_unref(&handle->fs->nodes, handle->node);
+    cfs_queue_file_free(handle->queue);
     free(handle->text);
     free(handle);
 }
@@ -106,15 +109,21 @@ static void released(struct cfs_pending *pending, const struct cfs_answer *answe
     settle(pending->handle);
 }
 
+void cfs_handle_ask_at_close(struct cfs_handle *handle, const struct cfs_request *request)
+{
+    struct cfs_pending *pending = cfs_pending_new(handle->fs, NULL, NULL, handle);
+
+    handle->releases++;
+    cfs_pending_submit(pending, request, released);
+}
+
 static void give_back(struct cfs_handle *handle)
 {
     struct cfs_request request = {.op = CFS_OP_RELEASE,
                                   .release = {.kind = CFS_FLOCK, .handle = handle->id}};
-    struct cfs_pending *pending = cfs_pending_new(handle->fs, NULL, NULL, handle);
 
     strcpy(request.name, handle->node->name);
-    handle->releases++;
-    cfs_pending_submit(pending, &request, released);
+    cfs_handle_ask_at_close(handle, &request);
 }
 
 static void drop_poll(struct cfs_handle *handle)
@@ -124,25 +133,53 @@ static void drop_poll(struct cfs_handle *handle)
     handle->poll = NULL;
 }
 
+static void leave_open(struct cfs_handle *handle)
+{
+    handle->closed = true;
+    handle->node->handles--;
+    DL_DELETE(handle->fs->handles.open, handle);
+    drop_poll(handle);
+    cfs_handle_lets_go(handle);
+}
+
 void cfs_handle_close(struct cfs_handle *handle)
 {
     struct cfs_handles *handles = &handle->fs->handles;
+    const struct cfs_tree *tree = handle->node->tree;
 
-    handle->closed = true;
-    handle->node->handles--;
-    DL_DELETE(handles->open, handle);
-    drop_poll(handle);
-    cfs_handle_lets_go(handle);
-    if (!handle->may_hold) {
+    leave_open(handle);
+    handle->releases++; /* until all is asked */
+    /* The kernel closes no file that is in a call of it, unless the connection was cut. */
+    if (handle->acquiring)
+        cfs_pendings_cancel_handle(handle->fs, handle);
+    if (handle->may_hold)
+        give_back(handle);
+    if (tree->release)
+        tree->release(handle);
+    if (--handle->releases == 0 && !handle->acquiring) {
         cfs_handle_unref(handle);
         return;
     }
     DL_APPEND(handles->releasing, handle);
     handle->release_number = ++handles->last_release;
-    /* The kernel closes no file that is in a call of it, unless the connection was cut. */
-    if (handle->acquiring)
-        cfs_pendings_cancel_handle(handle->fs, handle);
-    give_back(handle);
+}
+
+void cfs_handle_renew(struct cfs_handle *handle)
+{
+    struct cfs_handle *past = cfs_fs_alloc(sizeof *past);
+
+    assert(!handle->acquiring);
+    cfs_handle_lets_go(handle);
+    *past = (struct cfs_handle){.id = handle->id,
+                                .fs = handle->fs,
+                                .node = cfs_node_ref(handle->node),
+                                .refs = 1,
+                                .may_hold = true};
+    past->node->handles++;
+    DL_APPEND(handle->fs->handles.open, past);
+    handle->id = handle->held.handle = ++handle->fs->handles.last_id;
+    handle->may_hold = false;
+    cfs_handle_close(past);
 }
 
 void cfs_handle_acquired(struct cfs_handle *handle, bool granted)
@@ -169,9 +206,12 @@ void cfs_handles_lose(struct cfs_handles *handles)
 {
     struct cfs_handle *handle;
 
-    DL_FOREACH (handles->open, handle)
+    DL_FOREACH (handles->open, handle) {
         if (handle->mode || handle->lockfile)
             lose(handle); /* who only waits has lost nothing: the engine asks for him anew */
+        if (handle->node->tree->lose)
+            handle->node->tree->lose(handle);
+    }
 }
 
 bool cfs_handles_releasing(const struct cfs_handles *handles, uint64_t number)
@@ -188,7 +228,7 @@ void cfs_handles_free(struct cfs_handles *handles)
         cfs_handle_unref(handle);
     }
     while ((handle = handles->open)) {
-        handle->may_hold = false;
-        cfs_handle_close(handle);
+        leave_open(handle);
+        cfs_handle_unref(handle);
     }
 }

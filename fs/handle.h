@@ -12,6 +12,7 @@
 #include "fs/waits.h"
 
 struct cfs_fs;
+struct cfs_queue_file;
 
 /* The place that an interrupted wait had in its lock's queue. A signal handler installed with
  * SA_RESTART makes the kernel ask again at once, and then nobody must have overtaken. */
@@ -22,17 +23,20 @@ struct cfs_place {
 };
 
 struct cfs_handle {
-    uint64_t id; /* what the engine calls it; never used twice */
+    uint64_t id; /* what the engine calls it; never used twice; cfs_handle_renew changes it */
     struct cfs_fs *fs;
     struct cfs_node *node; /* a reference */
     uint32_t refs;         /* the open file, and parked requests */
     uid_t uid;             /* who opened it */
     gid_t gid;
+    int flags; /* as open(2) has them; O_NONBLOCK and its like as of the last read or write */
+    struct cfs_queue_file *queue; /* what is read and written (fs/queues.h); NULL: no queue */
 
     /* Listings and pages: what reads are served from. */
     char *text;
     size_t text_len;
-    bool more; /* listings: what follows has not been asked for yet */
+    bool more;     /* listings: what follows has not been asked for yet */
+    uint64_t mark; /* listings: where that begins, for those who do not go by the last name */
 
     /* Locks. */
     cfs_token lockfile;      /* made by this handle's O_EXCL, perhaps removed since; 0: not */
@@ -83,8 +87,17 @@ void cfs_handle_lets_go(struct cfs_handle *handle);
 /* The token of the exclusive hold it may write under; 0: none. */
 cfs_token cfs_handle_exclusive(const struct cfs_handle *handle);
 
+/* It gives back what it holds, and nobody waits for that: under the name it had until now, while
+ * what it takes from now on goes by a new one. So the one cannot be mistaken for the other, in
+ * whatever order they arrive. It must not be acquiring. */
+void cfs_handle_renew(struct cfs_handle *handle);
+
 /* RELEASE: the kernel knows it no more. It is freed once what it held is given back. */
 void cfs_handle_close(struct cfs_handle *handle);
+
+/* Asks for something that belongs to the close of `handle`: until it is answered the close is not
+ * over. Whoever asks from tree->release. */
+void cfs_handle_ask_at_close(struct cfs_handle *handle, const struct cfs_request *request);
 
 /* An acquire through it has been answered. */
 void cfs_handle_acquired(struct cfs_handle *handle, bool granted);

@@ -3,24 +3,15 @@
 
 #include <string.h>
 
+#include "fs/attr.h"
+#include "fs/clock.h"
+
 struct cfs_request cfs_lock_request(enum cfs_op op, const char *name)
 {
     struct cfs_request request = {.op = op};
 
     strcpy(request.name, name); /* ops.c lets no longer ones through */
     return request;
-}
-
-static struct timespec timespec_of(cfs_wall_time at)
-{
-    return (struct timespec){.tv_sec = (time_t)(at / 1000000),
-                             .tv_nsec = (long)(at % 1000000) * 1000};
-}
-
-static cfs_wall_time wall_time_of(struct timespec at)
-{
-    return at.tv_sec < 0 ? 0
-                         : (cfs_wall_time)at.tv_sec * 1000000 + (cfs_wall_time)at.tv_nsec / 1000;
 }
 
 struct stat cfs_lock_attributes(const struct cfs_node *node, const struct cfs_lock_info *info)
@@ -42,8 +33,8 @@ struct stat cfs_lock_attributes(const struct cfs_node *node, const struct cfs_lo
     attr.st_gid = info->gid;
     attr.st_size = info->content_len;
     attr.st_blocks = (info->content_len + 511) / 512;
-    attr.st_mtim = attr.st_atim = timespec_of(info->mtime);
-    attr.st_ctim = timespec_of(info->mtime > info->since ? info->mtime : info->since);
+    attr.st_mtim = attr.st_atim = cfs_timespec_of(info->mtime);
+    attr.st_ctim = cfs_timespec_of(info->mtime > info->since ? info->mtime : info->since);
     return attr;
 }
 
@@ -127,52 +118,28 @@ static void set_attr(struct cfs_pending *pending, const struct cfs_answer *answe
     get_attr(pending);
 }
 
-static uint32_t wanted_fields(int fields, bool may_resize)
-{
-    uint32_t wanted = 0;
-
-    if (fields & FUSE_SET_ATTR_SIZE) /* the kernel adds times of its own */
-        return may_resize ? CFS_SET_SIZE : 0;
-    if (fields & FUSE_SET_ATTR_MODE)
-        wanted |= CFS_SET_PERM;
-    if (fields & FUSE_SET_ATTR_UID)
-        wanted |= CFS_SET_UID;
-    if (fields & FUSE_SET_ATTR_GID)
-        wanted |= CFS_SET_GID;
-    if (fields & FUSE_SET_ATTR_MTIME_NOW)
-        wanted |= CFS_SET_MTIME_NOW;
-    else if (fields & FUSE_SET_ATTR_MTIME)
-        wanted |= CFS_SET_MTIME;
-    return wanted;
-}
-
 void cfs_lock_setattr(struct cfs_fs *fs, fuse_req_t req, struct cfs_node *node,
                       struct cfs_handle *handle, const struct stat *attr, int fields)
 {
-    cfs_token token = handle ? cfs_handle_exclusive(handle) : 0;
-    uint32_t wanted = wanted_fields(fields, token != 0);
     struct cfs_request request = cfs_lock_request(CFS_OP_SETATTR, node->name);
+    struct cfs_setattr *wanted = &request.setattr;
     struct cfs_pending *pending;
 
+    *wanted = cfs_setattr_of(attr, fields, fuse_req_ctx(req)->uid);
+    wanted->token = handle ? cfs_handle_exclusive(handle) : 0;
+    if (fields & FUSE_SET_ATTR_SIZE) /* the kernel adds times of its own */
+        wanted->fields = wanted->token ? CFS_SET_SIZE : 0;
     if (node->lost || (handle && handle->lost)) {
         fuse_reply_err(req, EIO);
-    } else if (!wanted) {
+    } else if (!wanted->fields) {
         cfs_lock_getattr(fs, req, node);
-    } else if (wanted & CFS_SET_SIZE && attr->st_size > CFS_CONTENT_MAX) {
+    } else if (wanted->fields & CFS_SET_SIZE && attr->st_size > CFS_CONTENT_MAX) {
         fuse_reply_err(req, EFBIG);
     } else {
-        request.setattr = (struct cfs_setattr){.fields = wanted,
-                                               .caller = fuse_req_ctx(req)->uid,
-                                               .perm = attr->st_mode & 07777,
-                                               .uid = attr->st_uid,
-                                               .gid = attr->st_gid,
-                                               .token = token,
-                                               .size = (uint64_t)attr->st_size,
-                                               .mtime = wall_time_of(attr->st_mtim)};
         pending = cfs_pending_new(fs, req, node, handle);
-        pending->setattr.fields = wanted;
-        pending->setattr.perm = request.setattr.perm;
-        pending->setattr.size = request.setattr.size;
+        pending->setattr.fields = wanted->fields;
+        pending->setattr.perm = wanted->perm;
+        pending->setattr.size = wanted->size;
         cfs_pending_submit(pending, &request, set_attr);
     }
 }

@@ -7,12 +7,12 @@
 #include <string.h>
 #include <sys/file.h>
 
+#include "fs/access.h"
 #include "fs/clock.h"
 #include "fs/locks.h"
 
 /* How long the place of an interrupted wait is kept for who asks again. */
 #define PLACE_KEPT CFS_SECONDS(1)
-#define GROUPS_MAX 256
 
 /* --- flock ------------------------------------------------------------------------------- */
 
@@ -32,6 +32,13 @@ static void unlock(struct cfs_fs *fs, fuse_req_t req, struct cfs_handle *handle)
     struct cfs_request request = cfs_lock_request(CFS_OP_RELEASE, handle->node->name);
 
     if (!handle->may_hold) {
+        fuse_reply_err(req, 0);
+        return;
+    }
+    /* As after a close, which the kernel does not wait for either: the leader asks a holder's node
+     * for what it has on the way before it tells anybody "held". */
+    if (!handle->acquiring && cfs_engine_in_touch(fs->engine)) {
+        cfs_handle_renew(handle);
         fuse_reply_err(req, 0);
         return;
     }
@@ -110,20 +117,6 @@ void cfs_lock_flock(struct cfs_fs *fs, fuse_req_t req, struct cfs_handle *handle
 
 /* --- content ----------------------------------------------------------------------------- */
 
-static bool in_group(fuse_req_t req, const struct cfs_handle *handle, gid_t gid)
-{
-    gid_t groups[GROUPS_MAX];
-    int count;
-
-    if (handle->gid == gid)
-        return true;
-    count = fuse_req_getgroups(req, GROUPS_MAX, groups);
-    for (int i = 0; i < count && i < GROUPS_MAX; i++)
-        if (groups[i] == gid)
-            return true;
-    return false;
-}
-
 /* Whether the lock is held through this handle: the token tells it from those that came before and
  * after. Where several share, the newest one's is shown, and the others are checked as anybody. */
 static bool is_held_by(const struct cfs_lock_info *lock, const struct cfs_handle *handle)
@@ -136,13 +129,9 @@ static bool is_held_by(const struct cfs_lock_info *lock, const struct cfs_handle
 static bool may_read(fuse_req_t req, const struct cfs_handle *handle,
                      const struct cfs_lock_info *lock)
 {
-    if (handle->uid == 0 || is_held_by(lock, handle))
-        return true;
-    if (handle->uid == lock->uid)
-        return lock->perm & 0400;
-    if (((lock->perm & 0040) != 0) == ((lock->perm & 0004) != 0))
-        return lock->perm & 0004;
-    return lock->perm & (in_group(req, handle, lock->gid) ? 0040 : 0004);
+    struct cfs_owner owner = {lock->uid, lock->gid, lock->perm};
+
+    return is_held_by(lock, handle) || cfs_access_allowed(req, handle->uid, handle->gid, &owner, 4);
 }
 
 static void content_read(struct cfs_pending *pending, const struct cfs_answer *answer)

@@ -224,6 +224,8 @@ static int run(struct cfs_options *options)
         return cfs_umount(options->directory, options->lazy) == 0 ? 0 : 1;
     case CFS_COMMAND_MEMBER:
         return cfs_member_run(&options->member, &options->config);
+    case CFS_COMMAND_QUEUE:
+        return cfs_queue_run(&options->queue, &options->config);
     case CFS_COMMAND_MOUNT:
         return run_mount(options);
     }

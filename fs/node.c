@@ -69,24 +69,43 @@ struct cfs_node *cfs_node_find(const struct cfs_nodes *nodes, uint64_t id)
     return node;
 }
 
-struct cfs_node *cfs_node_find_directory(const struct cfs_nodes *nodes, const char *name,
-                                         cfs_token token)
+struct key {
+    uint64_t part;
+    char name[CFS_NAME_MAX + 1];
+};
+
+static_assert(offsetof(struct cfs_node, name) ==
+                  offsetof(struct cfs_node, part) + offsetof(struct key, name),
+              "part and name of a node lie as in a key");
+
+static struct cfs_node *find_named(const struct cfs_nodes *nodes, uint64_t part, const char *name)
 {
+    struct key key = {.part = part};
     struct cfs_node *node;
 
-    HASH_FIND(hh_name, nodes->directories, name, strlen(name), node);
+    assert(strlen(name) < sizeof key.name);
+    strcpy(key.name, name);
+    HASH_FIND(hh_name, nodes->directories, &key, offsetof(struct key, name) + strlen(name), node);
+    return node;
+}
+
+struct cfs_node *cfs_node_find_directory(const struct cfs_nodes *nodes, uint64_t part,
+                                         const char *name, cfs_token token)
+{
+    struct cfs_node *node = find_named(nodes, part, name);
+
     return node && node->token == token ? node : NULL;
 }
 
 /* The newest acquisition is the one that lookups will ask for. */
 static void name_directory(struct cfs_nodes *nodes, struct cfs_node *node)
 {
-    struct cfs_node *old;
+    struct cfs_node *old = find_named(nodes, node->part, node->name);
 
-    HASH_FIND(hh_name, nodes->directories, node->name, strlen(node->name), old);
     if (old)
         HASH_DELETE(hh_name, nodes->directories, old);
-    HASH_ADD_KEYPTR(hh_name, nodes->directories, node->name, strlen(node->name), node);
+    HASH_ADD_KEYPTR(hh_name, nodes->directories, &node->part,
+                    offsetof(struct key, name) + strlen(node->name), node);
 }
 
 void cfs_node_told(struct cfs_nodes *nodes, struct cfs_node *node)
@@ -102,7 +121,7 @@ void cfs_node_told(struct cfs_nodes *nodes, struct cfs_node *node)
 static bool is_named(const struct cfs_nodes *nodes, const struct cfs_node *node)
 {
     return S_ISDIR(node->mode) && node->token &&
-           cfs_node_find_directory(nodes, node->name, node->token) == node;
+           cfs_node_find_directory(nodes, node->part, node->name, node->token) == node;
 }
 
 static void free_if_unused(struct cfs_nodes *nodes, struct cfs_node *node)
@@ -142,7 +161,7 @@ void cfs_node_unref(struct cfs_nodes *nodes, struct cfs_node *node)
 
 uint64_t cfs_ino_of(const char *tree, const char *name)
 {
-    char path[32 + CFS_NAME_MAX + 1];
+    char path[64 + CFS_NAME_MAX + 1]; /* the longest: queues/.NAME/inflight/18446744073709551615 */
     int len = snprintf(path, sizeof path, "%s/%s", tree, name);
     uint64_t ino;
 

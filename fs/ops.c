@@ -2,7 +2,7 @@
  *
  * Three things are decided here for all trees: names that are too long, what nobody offers (EPERM,
  * and ENOLCK for locks, because a lock request without a handler would silently be granted on this
- * node alone), and that a close never fails. */
+ * node alone), and that a close of what is not a queue never fails. */
 #include "fs/ops.h"
 
 #include <errno.h>
@@ -15,10 +15,13 @@
 #include "fs/clock.h"
 #include "fs/mount.h"
 #include "fs/tree.h"
+#include "fs/tree_fixed.h"
 
 /* The kernel's default of 12 would let closes queue up outside of /dev/fuse, where a drain that
  * reads it to the end would not see them. */
 #define BACKGROUND_MAX 1024
+/* Longer writes come in pieces of this size. */
+#define WRITE_MAX 1048576u
 
 static struct cfs_fs *fs_of(fuse_req_t req)
 {
@@ -35,23 +38,32 @@ static struct cfs_node *node_of(fuse_req_t req, fuse_ino_t ino)
     return node;
 }
 
+/* A queue of the longest name can be opened up too, as .NAME */
+static size_t name_max(const struct cfs_node *dir, const char *name)
+{
+    return CFS_NAME_MAX + (dir->id == CFS_FIXED_QUEUES && *name == '.');
+}
+
 /* The directory, or NULL after a reply. */
 static struct cfs_node *dir_of(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
-    if (strlen(name) > CFS_NAME_MAX) {
-        fuse_reply_err(req, ENAMETOOLONG);
-        return NULL;
-    }
-    return node_of(req, parent);
+    struct cfs_node *dir = node_of(req, parent);
+
+    if (!dir || strlen(name) <= name_max(dir, name))
+        return dir;
+    fuse_reply_err(req, ENAMETOOLONG);
+    return NULL;
 }
 
 static void op_init(void *userdata, struct fuse_conn_info *conn)
 {
     const unsigned needed = FUSE_CAP_FLOCK_LOCKS | FUSE_CAP_POSIX_LOCKS;
     const unsigned wanted = needed | FUSE_CAP_ATOMIC_O_TRUNC;
-    const unsigned unwanted = FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE |
-                              FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO |
-                              FUSE_CAP_WRITEBACK_CACHE | FUSE_CAP_CACHE_SYMLINKS;
+    /* ASYNC_DIO would send the pieces of one write side by side. */
+    const unsigned unwanted = FUSE_CAP_ASYNC_DIO | FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE |
+                              FUSE_CAP_SPLICE_MOVE | FUSE_CAP_READDIRPLUS |
+                              FUSE_CAP_READDIRPLUS_AUTO | FUSE_CAP_WRITEBACK_CACHE |
+                              FUSE_CAP_CACHE_SYMLINKS;
     struct cfs_fs *fs = userdata;
 
     if ((conn->capable & needed) != needed) {
@@ -60,6 +72,8 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
     }
     conn->want |= conn->capable & wanted;
     conn->want &= ~unwanted;
+    if (conn->max_write > WRITE_MAX)
+        conn->max_write = WRITE_MAX;
     conn->max_background = BACKGROUND_MAX;
     conn->congestion_threshold = BACKGROUND_MAX * 3 / 4;
     conn->time_gran = 1000; /* the cluster counts microseconds */
@@ -173,8 +187,12 @@ static void op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t parent, const cha
 static void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_parent,
                       const char *new_name, unsigned flags)
 {
-    (void)flags;
-    if (dir_of(req, parent, name) && dir_of(req, new_parent, new_name))
+    struct cfs_node *dir = dir_of(req, parent, name);
+    struct cfs_node *new_dir = dir ? dir_of(req, new_parent, new_name) : NULL;
+
+    if (new_dir && dir->tree->rename)
+        dir->tree->rename(fs_of(req), req, dir, name, new_dir, new_name, flags);
+    else if (new_dir)
         fuse_reply_err(req, EPERM);
 }
 
@@ -234,6 +252,7 @@ static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
     struct cfs_handle *handle = cfs_handle_of(fi);
 
     (void)ino;
+    handle->flags = fi->flags;
     handle->node->tree->read(fs_of(req), req, handle, size, (uint64_t)offset);
 }
 
@@ -243,6 +262,7 @@ static void op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t si
     struct cfs_handle *handle = cfs_handle_of(fi);
 
     (void)ino;
+    handle->flags = fi->flags;
     if (handle->node->tree->write)
         handle->node->tree->write(fs_of(req), req, handle, data, size, (uint64_t)offset,
                                   fi->flags & O_APPEND);
@@ -252,10 +272,15 @@ static void op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t si
 
 static void op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
+    struct cfs_handle *handle = cfs_handle_of(fi);
+
     (void)ino;
-    cfs_handle_of(fi)->held.flushed = true;
-    cfs_handle_of(fi)->held.flushed_at = cfs_fs_now();
-    fuse_reply_err(req, 0);
+    handle->held.flushed = true;
+    handle->held.flushed_at = cfs_fs_now();
+    if (handle->node->tree->flush)
+        handle->node->tree->flush(fs_of(req), req, handle);
+    else
+        fuse_reply_err(req, 0);
 }
 
 static void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
@@ -356,7 +381,10 @@ static void op_poll(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi,
         fuse_pollhandle_destroy(handle->poll);
     if (poll)
         handle->poll = poll; /* it wants to be told of a change */
-    fuse_reply_poll(req, handle->lost ? POLLERR | POLLHUP : POLLIN | POLLOUT);
+    if (handle->node->tree->poll)
+        handle->node->tree->poll(fs_of(req), req, handle);
+    else
+        fuse_reply_poll(req, handle->lost ? POLLERR | POLLHUP : POLLIN | POLLOUT);
 }
 
 const struct fuse_lowlevel_ops cfs_fuse_ops = {

@@ -17,11 +17,22 @@ const char cfs_options_usage[] =
     "       coordfs umount [-l] DIR                    unmount; -l: even if files are open\n"
     "       coordfs member list                        the nodes of a running cluster\n"
     "       coordfs member add ID@HOST:PORT            have a node come; --move: it is there, and\n"
-    "                                                  has moved to that address\n"
+    "                                                  has moved to that address; --weight W:\n"
+    "                                                  its share of the queues (1)\n"
     "       coordfs member remove ID                   have a node go\n"
     "       coordfs member replace OLD-ID ID@HOST:PORT have a node take the place of another\n"
-    "         -o config=FILE | --url URL --secret-file FILE   which cluster\n"
     "         --no-wait                                       until it is done\n"
+    "       coordfs queue ls [--json]                  the names of the queues, one a line\n"
+    "       coordfs queue stats [NAME] [--json]        how they stand: a table, or key=value "
+    "lines\n"
+    "       coordfs queue peek NAME [--json [--max N]] the message whose turn it is, which stays;\n"
+    "                                                  status 2: none. --place ready, inflight or\n"
+    "                                                  dead: where\n"
+    "       coordfs queue purge NAME                   drop all messages but those in flight\n"
+    "       coordfs queue kick NAME [COUNT]            dead messages are to be tried again, the\n"
+    "                                                  oldest COUNT or all; prints how many\n"
+    "         -o config=FILE | --url URL --secret-file FILE   which cluster, for member and "
+    "queue\n"
     "       coordfs --help | --version\n"
     "\n"
     "  -f  stay in the foreground; otherwise the command returns once DIR is mounted\n"
@@ -253,6 +264,8 @@ int cfs_options_parse(struct cfs_options *options, int argc, char **argv, char *
         return parse_umount(options, argc, argv, why, size);
     if (argc > 1 && strcmp(argv[1], "member") == 0)
         return cfs_options_parse_member(options, argc, argv, why, size);
+    if (argc > 1 && strcmp(argv[1], "queue") == 0)
+        return cfs_options_parse_queue(options, argc, argv, why, size);
     return parse_mount(options, argc, argv, why, size);
 }
 

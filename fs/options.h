@@ -4,21 +4,24 @@
 
 #include "coordfs/config.h"
 #include "coordfs/member.h"
+#include "coordfs/queue_command.h"
 
 enum cfs_command {
     CFS_COMMAND_MOUNT,
     CFS_COMMAND_UMOUNT,
     CFS_COMMAND_MEMBER,
+    CFS_COMMAND_QUEUE,
     CFS_COMMAND_HELP,
     CFS_COMMAND_VERSION
 };
 
 struct cfs_options {
     enum cfs_command command;
-    char *directory;                  /* as given; MOUNT and UMOUNT */
-    bool lazy;                        /* UMOUNT */
-    struct cfs_config config;         /* MOUNT: complete and checked; MEMBER: at least the secret */
+    char *directory;          /* as given; MOUNT and UMOUNT */
+    bool lazy;                /* UMOUNT */
+    struct cfs_config config; /* MOUNT: complete and checked; MEMBER, QUEUE: at least the secret */
     struct cfs_member_command member; /* MEMBER; its words are those of the command line */
+    struct cfs_queue_command queue;   /* QUEUE; likewise */
     char *mount_options;              /* MOUNT: what is not ours, for mount(8); "" if none */
 };
 

@@ -1,4 +1,5 @@
-/* What options.c and the command lines with words of their own (options_member.c) share. */
+/* What options.c, the command lines with words of their own (options_member.c, options_queue.c) and
+ * what these have in common (options_line.c) share. */
 #ifndef CFS_FS_OPTIONS_INTERNAL_H
 #define CFS_FS_OPTIONS_INTERNAL_H
 
@@ -15,5 +16,34 @@ int cfs_options_apply(struct cfs_options *options, const char *lists, char *why,
 
 int cfs_options_parse_member(struct cfs_options *options, int argc, char **argv, char *why,
                              size_t size);
+int cfs_options_parse_queue(struct cfs_options *options, int argc, char **argv, char *why,
+                            size_t size);
+
+/* ---- a command about a running cluster: words, and options between them ---- */
+
+enum { CFS_LINE_WORDS = 2, CFS_LINE_UNKNOWN = 1 };
+
+struct cfs_line {
+    char **argv; /* ended by NULL */
+    int at;      /* the next one */
+    /* An option of the command's own: 0, -1, or CFS_LINE_UNKNOWN. */
+    int (*take_option)(struct cfs_options *options, struct cfs_line *line, const char *word,
+                       char *why, size_t size);
+    /* Whether the words make sense, once all are there: 0 or -1. */
+    int (*check)(struct cfs_options *options, const struct cfs_line *line, char *why, size_t size);
+    const char *unknown; /* what to say of a word too many: "... what to do with " */
+    const void *verb;    /* the command's */
+    const char *words[CFS_LINE_WORDS];
+    int count;
+    bool only_words; /* behind "--" */
+    char *lists;     /* what -o says */
+    const char *url;
+};
+
+/* The argument of the option that was just taken. 0 or -1. */
+int cfs_line_value(struct cfs_line *line, const char **value, char *why, size_t size);
+
+/* All of the line, and the settings that it names: at least the secret. 0 or -1. */
+int cfs_line_parse(struct cfs_options *options, struct cfs_line *line, char *why, size_t size);
 
 #endif

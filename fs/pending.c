@@ -33,6 +33,20 @@ static void undue(struct cfs_pending *pending)
     pending->cancel_at = 0;
 }
 
+static int is_due_before(const struct cfs_pending *a, const struct cfs_pending *b)
+{
+    return a->cancel_at < b->cancel_at ? -1 : a->cancel_at > b->cancel_at;
+}
+
+void cfs_pending_limit(struct cfs_pending *pending, cfs_time at)
+{
+    if (pending->cancel_at && pending->cancel_at <= at)
+        return;
+    undue(pending);
+    pending->cancel_at = at;
+    DL_INSERT_INORDER2(pending->fs->pendings.due, pending, is_due_before, prev_due, next_due);
+}
+
 static void unpark(struct cfs_pending *pending)
 {
     if (pending->tid)
@@ -40,7 +54,7 @@ static void unpark(struct cfs_pending *pending)
     pending->tid = 0;
 }
 
-static void pending_free(struct cfs_pending *pending)
+void cfs_pending_close(struct cfs_pending *pending)
 {
     struct cfs_fs *fs = pending->fs;
 
@@ -68,7 +82,7 @@ static void answered(void *arg, const struct cfs_answer *answer)
     if (pending->asking)
         pending->settled = true;
     else
-        pending_free(pending);
+        cfs_pending_close(pending);
 }
 
 /* Runs inside libfuse, with the request's lock held: marks, and leaves the rest to cancel_due. */
@@ -82,11 +96,7 @@ static void on_interrupt(fuse_req_t req, void *data)
     pending->interrupted = true;
     if (pending->committed)
         return;
-    pending->cancel_at = cfs_fs_now() + (pending->tid ? 0 : GRACE);
-    if (pending->tid)
-        DL_PREPEND2(pending->fs->pendings.due, pending, prev_due, next_due);
-    else
-        DL_APPEND2(pending->fs->pendings.due, pending, prev_due, next_due);
+    cfs_pending_limit(pending, cfs_fs_now() + (pending->tid || pending->waits ? 0 : GRACE));
 }
 
 /* A thread is in one call at a time; should /proc and kernel disagree, the first one counts. */
@@ -108,6 +118,7 @@ void cfs_pending_submit(struct cfs_pending *pending, const struct cfs_request *r
 
     assert(!pending->reply);
     assert(!pending->asking); /* an answer that comes at once is an error, and asks no further */
+    assert(!pending->give_up);
     pending->reply = reply;
     if (first && pending->tid)
         park(pending);
@@ -115,9 +126,20 @@ void cfs_pending_submit(struct cfs_pending *pending, const struct cfs_request *r
     pending->id = cfs_engine_submit(pending->fs->engine, request, answered, pending);
     pending->asking = false;
     if (pending->settled)
-        pending_free(pending);
+        cfs_pending_close(pending);
     else if (first && pending->req)
         fuse_req_interrupt_func(pending->req, on_interrupt, pending);
+}
+
+void cfs_pending_wait(struct cfs_pending *pending, cfs_give_up_fn give_up)
+{
+    pending->give_up = give_up;
+    fuse_req_interrupt_func(pending->req, on_interrupt, pending);
+}
+
+void cfs_pending_wake(struct cfs_pending *pending)
+{
+    pending->give_up = NULL;
 }
 
 fuse_req_t cfs_pending_take(struct cfs_pending *pending)
@@ -144,9 +166,11 @@ cfs_time cfs_pendings_cancel_due(struct cfs_fs *fs, cfs_time now)
     struct cfs_pending *pending;
 
     while ((pending = fs->pendings.due) && pending->cancel_at <= now) {
-        uint64_t id = pending->id;
         undue(pending);
-        cfs_engine_cancel(fs->engine, id); /* may answer, and free it */
+        if (pending->give_up)
+            pending->give_up(pending);
+        else
+            cfs_engine_cancel(fs->engine, pending->id); /* may answer, and free it */
     }
     return pending ? pending->cancel_at : CFS_NEVER;
 }
@@ -172,6 +196,6 @@ void cfs_pendings_free(struct cfs_fs *fs)
 {
     while (fs->pendings.all) {
         fs->pendings.all->req = NULL;
-        pending_free(fs->pendings.all);
+        cfs_pending_close(fs->pendings.all);
     }
 }

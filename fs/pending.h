@@ -5,9 +5,10 @@
  * one cannot, and an answer that leaves it in without asking further ends the process.
  *
  * Interrupts. The kernel sends one for whatever signal comes in while a process is in the call. A
- * flock that may wait for hours is given up at once. All else takes well under a millisecond while
- * a majority is there, and must not fail because a child happened to end at that moment: `[ -e
- * locks/x ]` would say no. So that is given up only if it has not been answered a little later. */
+ * flock or a read of a queue that may wait for hours is given up at once. All else takes well under
+ * a millisecond while a majority is there, and must not fail because a child happened to end at
+ * that moment: `[ -e locks/x ]` would say no. So that is given up only if it has not been answered
+ * a little later. */
 #ifndef CFS_FS_PENDING_H
 #define CFS_FS_PENDING_H
 
@@ -18,11 +19,16 @@
 
 struct cfs_fs;
 struct cfs_handle;
+struct cfs_listing;
 struct cfs_node;
 struct cfs_pending;
+struct cfs_xattr;
 
 /* The engine's answer has come: replies, or asks further by cfs_pending_submit. */
 typedef void (*cfs_reply_fn)(struct cfs_pending *pending, const struct cfs_answer *answer);
+
+/* It waited on this node, and is interrupted: replies, and closes it. */
+typedef void (*cfs_give_up_fn)(struct cfs_pending *pending);
 
 struct cfs_pending {
     struct cfs_fs *fs;
@@ -32,20 +38,32 @@ struct cfs_pending {
     struct cfs_node *node;     /* a reference, or NULL */
     struct cfs_handle *handle; /* a reference, or NULL */
     uint32_t tid;              /* of a flock that may wait: the thread that is in it */
+    bool waits;                /* perhaps for long, for others: given up at once */
+    cfs_give_up_fn give_up;    /* not NULL: it waits on this node, and nothing is asked */
     bool asking;               /* under way to the engine */
     bool settled;              /* replied to, while asking */
     bool interrupted;
-    bool committed;     /* what was asked first has happened: the rest is not given up */
-    cfs_time cancel_at; /* interrupted: when to give up */
+    /* Not given up when interrupted: what was asked first has happened, or it is a close. */
+    bool committed;
+    cfs_time cancel_at; /* when to give up; 0: not */
 
-    union { /* what the reply needs beside the answer */
+    uint64_t number; /* of the message or claim that this is about */
+    union {          /* what the reply needs beside the answer */
+        struct {
+            char to[CFS_NAME_MAX + 1];
+        } rename;
         struct {
             size_t size;
             uint64_t offset;
         } read;
         struct {
+            const struct cfs_listing *listing;
             size_t size;
-            const void *field;
+            uint64_t offset;
+        } readdir;
+        struct {
+            size_t size;
+            const struct cfs_xattr *field;
         } xattr;
         struct {
             uint32_t fields, perm;
@@ -60,9 +78,14 @@ struct cfs_pending {
             uint64_t end;
             uint32_t len;
         } write;
+        struct {
+            int error; /* of what was said first */
+            bool gives_back;
+        } close;
     };
     struct cfs_pending *prev, *next;         /* all */
-    struct cfs_pending *prev_due, *next_due; /* interrupted, not cancelled yet */
+    struct cfs_pending *prev_due, *next_due; /* with a time to give up, in its order */
+    struct cfs_pending *next_behind;         /* those that wait behind another on this node */
     UT_hash_handle hh;                       /* with a tid */
 };
 
@@ -77,6 +100,17 @@ struct cfs_pending *cfs_pending_new(struct cfs_fs *fs, fuse_req_t req, struct cf
 /* Asks the engine; `reply` will be called with the answer, perhaps before this returns. */
 void cfs_pending_submit(struct cfs_pending *pending, const struct cfs_request *request,
                         cfs_reply_fn reply);
+
+/* Gives up what was asked last when it has not been answered at `at`, CLOCK_BOOTTIME. */
+void cfs_pending_limit(struct cfs_pending *pending, cfs_time at);
+
+/* Waits for something on this node, until cfs_pending_wake or until it is interrupted. After waking
+ * it asks, or is replied to and closed. */
+void cfs_pending_wait(struct cfs_pending *pending, cfs_give_up_fn give_up);
+void cfs_pending_wake(struct cfs_pending *pending);
+
+/* Frees one that was replied to and asks nothing. */
+void cfs_pending_close(struct cfs_pending *pending);
 
 /* The request to reply to, for the one who replies now. */
 fuse_req_t cfs_pending_take(struct cfs_pending *pending);

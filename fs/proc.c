@@ -103,6 +103,22 @@ bool cfs_proc_parse_stat(const char *stat, char *state, uint64_t *start)
                         state, start) == 2;
 }
 
+bool cfs_proc_parse_end(const char *stat, uint64_t *flags, uint64_t *exit_code)
+{
+    const char *at = strrchr(stat, ')');
+    int field = 2;
+
+    for (; at && field < 52; field++) {
+        at = strchr(at + 1, ' ');
+        if (at && field + 1 == 9)
+            *flags = strtoull(at, NULL, 10);
+    }
+    if (!at)
+        return false;
+    *exit_code = strtoull(at, NULL, 10);
+    return true;
+}
+
 static bool read_start(int proc, uint32_t pid, char *state, uint64_t *start)
 {
     char text[1024];
@@ -144,6 +160,19 @@ bool cfs_proc_in_wait(int proc, uint32_t pid, uint32_t tid)
         return sscanf(text, "%ld", &number) == 1 && (number == SYS_wait4 || number == SYS_waitid);
     return cfs_proc_read(proc, text, sizeof text, "%" PRIu32 "/task/%" PRIu32 "/wchan", pid, tid) &&
            strcmp(text, "do_wait") == 0;
+}
+
+bool cfs_proc_write_size(int proc, uint32_t tid, uint64_t *size)
+{
+    char text[256];
+    long number;
+
+    *size = 0;
+    if (!cfs_proc_read(proc, text, sizeof text, "%" PRIu32 "/syscall", tid))
+        return true;
+    if (sscanf(text, "%ld %*x %*x %" SCNx64, &number, size) != 2 || number != SYS_write)
+        *size = 0;
+    return strcmp(text, "running\n") != 0;
 }
 
 bool cfs_proc_has_threads(int proc, uint32_t pid)

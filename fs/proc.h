@@ -23,6 +23,9 @@ bool cfs_proc_read(int proc, char *text, size_t size, const char *format, ...)
 /* Fields of proc(5) status and stat. False when the text is none. */
 bool cfs_proc_parse_status(const char *status, uint32_t *tgid, uint32_t *parent);
 bool cfs_proc_parse_stat(const char *stat, char *state, uint64_t *start);
+/* The kernel's flags of the thread, and its exit code in the form of wait(2), 0 where that is not
+ * for us to know. */
+bool cfs_proc_parse_end(const char *stat, uint64_t *flags, uint64_t *exit_code);
 
 /* The process that thread `tid` belongs to, and its parent. What cannot be seen is {0, 0} and 0. */
 void cfs_proc_identify(int proc, uint32_t tid, struct cfs_process *process, uint32_t *parent);
@@ -32,6 +35,10 @@ bool cfs_proc_exists(int proc, const struct cfs_process *process);
 
 /* Whether the thread is blocked in wait4(2) or waitid(2). */
 bool cfs_proc_in_wait(int proc, uint32_t pid, uint32_t tid);
+
+/* How many bytes the thread, blocked in write(2), has asked to write; 0: it is blocked in something
+ * else, or not for us to know. False: it has not gone to sleep yet. */
+bool cfs_proc_write_size(int proc, uint32_t tid, uint64_t *size);
 
 /* Whether it has more threads than the one that it is named for. */
 bool cfs_proc_has_threads(int proc, uint32_t pid);

@@ -18,6 +18,9 @@ struct cfs_tree {
                   mode_t mode);
     void (*unlink)(struct cfs_fs *fs, fuse_req_t req, struct cfs_node *dir, const char *name);
     void (*rmdir)(struct cfs_fs *fs, fuse_req_t req, struct cfs_node *dir, const char *name);
+    /* from this directory to another one, perhaps of another tree */
+    void (*rename)(struct cfs_fs *fs, fuse_req_t req, struct cfs_node *dir, const char *name,
+                   struct cfs_node *new_dir, const char *new_name, unsigned flags);
     /* NULL: opened like any */
     void (*opendir)(struct cfs_fs *fs, fuse_req_t req, struct cfs_node *dir,
                     const struct fuse_file_info *file);
@@ -38,11 +41,26 @@ struct cfs_tree {
     void (*write)(struct cfs_fs *fs, fuse_req_t req, struct cfs_handle *handle, const char *data,
                   size_t size, uint64_t offset, bool append);
     void (*flock)(struct cfs_fs *fs, fuse_req_t req, struct cfs_handle *handle, int operation);
+    /* handle->poll is set when the kernel wants to be told of a change */
+    void (*poll)(struct cfs_fs *fs, fuse_req_t req, struct cfs_handle *handle);
+    /* one of its descriptors is closed, and whoever does it stands still; NULL: never fails */
+    void (*flush)(struct cfs_fs *fs, fuse_req_t req, struct cfs_handle *handle);
+    /* The last one was: asks by cfs_handle_ask_at_close for what has to be given back. NULL: that
+     * is locks at most. */
+    void (*release)(struct cfs_handle *handle);
+    /* the node's session is over, and with it what was handed to this open file */
+    void (*lose)(struct cfs_handle *handle);
 };
 
 extern const struct cfs_tree cfs_tree_fixed;
 extern const struct cfs_tree cfs_tree_locks;          /* locks/ and the files in it */
 extern const struct cfs_tree cfs_tree_lock_directory; /* a lock made by mkdir */
+extern const struct cfs_tree cfs_tree_queues;         /* queues/ and the queues in it */
+extern const struct cfs_tree cfs_tree_queue_opened;   /* .NAME/ */
+extern const struct cfs_tree cfs_tree_queue_claim;    /* .NAME/claim */
+extern const struct cfs_tree cfs_tree_queue_config;   /* .NAME/config */
+extern const struct cfs_tree cfs_tree_queue_place;    /* .NAME/inflight/, dead/ and ready/ */
+extern const struct cfs_tree cfs_tree_queue_message;  /* a message in one of these */
 
 /* Replies with `text`, the part that a read of `size` bytes at `offset` gets. */
 void cfs_reply_slice(fuse_req_t req, const void *text, size_t len, size_t size, uint64_t offset);

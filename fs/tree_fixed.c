@@ -27,11 +27,13 @@ struct cfs_fixed {
         (id), CFS_FIXED_STATUS_DIR, (name), S_IFREG | 0444, &cfs_tree_fixed, (page), (json)        \
     }
 
-/* locks/ is open to everybody and not sticky: fs.protected_regular would refuse O_CREAT of a name
- * that another user holds. Who may remove a lock is checked where the removal takes effect. */
+/* locks/ and queues/ are open to everybody and not sticky: fs.protected_regular would refuse
+ * O_CREAT of a name that is another user's. Who may remove one is checked where the removal takes
+ * effect. */
 static const struct cfs_fixed table[] = {
     {CFS_FIXED_ROOT, 0, "", S_IFDIR | 0555, &cfs_tree_fixed, NULL, false},
     {CFS_FIXED_LOCKS, CFS_FIXED_ROOT, "locks", S_IFDIR | 0777, &cfs_tree_locks, NULL, false},
+    {CFS_FIXED_QUEUES, CFS_FIXED_ROOT, "queues", S_IFDIR | 0777, &cfs_tree_queues, NULL, false},
     {CFS_FIXED_STATUS_DIR, CFS_FIXED_ROOT, ".coordfs", S_IFDIR | 0555, &cfs_tree_fixed, NULL,
      false},
     PAGE(CFS_FIXED_STATUS, "status", "status", false),
@@ -42,6 +44,10 @@ static const struct cfs_fixed table[] = {
     PAGE(CFS_FIXED_LOCKS_PAGE_JSON, "locks.json", "locks", true),
     PAGE(CFS_FIXED_WAITS, "waits", "waits", false),
     PAGE(CFS_FIXED_WAITS_JSON, "waits.json", "waits", true),
+    PAGE(CFS_FIXED_QUEUES_PAGE, "queues", "queues", false),
+    PAGE(CFS_FIXED_QUEUES_PAGE_JSON, "queues.json", "queues", true),
+    PAGE(CFS_FIXED_RING, "ring", "ring", false),
+    PAGE(CFS_FIXED_RING_JSON, "ring.json", "ring", true),
 };
 
 #define TABLE_COUNT (sizeof table / sizeof *table)

@@ -17,6 +17,11 @@ enum cfs_fixed_id {
     CFS_FIXED_LOCKS_PAGE_JSON,
     CFS_FIXED_WAITS,
     CFS_FIXED_WAITS_JSON,
+    CFS_FIXED_QUEUES_PAGE,
+    CFS_FIXED_QUEUES_PAGE_JSON,
+    CFS_FIXED_RING,
+    CFS_FIXED_RING_JSON,
+    CFS_FIXED_QUEUES,
 };
 
 /* Adds all of it to fs->nodes. */

@@ -10,11 +10,9 @@
  * error, which it does not remember either. None of these waits for a lock, because the kernel
  * holds the directory's own lock meanwhile: the holder could not even remove its own. */
 #include <errno.h>
-#include <stdlib.h>
-#include <string.h>
 
+#include "fs/listing.h"
 #include "fs/locks.h"
-#include "fs/memory.h"
 #include "fs/proc.h"
 #include "fs/tree_fixed.h"
 
@@ -40,7 +38,7 @@ static void found(struct cfs_pending *pending, const struct cfs_lock_info *info)
     struct cfs_fs *fs = pending->fs;
     bool directory = info->form == CFS_FORM_DIRECTORY;
     struct cfs_node *node =
-        directory ? cfs_node_find_directory(&fs->nodes, pending->node->name, info->token) : NULL;
+        directory ? cfs_node_find_directory(&fs->nodes, 0, pending->node->name, info->token) : NULL;
     struct fuse_entry_param entry;
     struct stat attr;
 
@@ -254,126 +252,43 @@ static void open_directory(struct cfs_fs *fs, fuse_req_t req, struct cfs_node *d
         fuse_reply_err(req, EISDIR);
 }
 
-/* A directory's entries as READDIR wants them. */
-struct listing {
-    fuse_req_t req;
-    char *buffer;
-    size_t size, used;
-};
-
-static bool add_entry(struct listing *listing, const char *name, uint64_t ino, uint64_t next)
+static struct cfs_request next_page(const struct cfs_handle *handle)
 {
-    /* No type: a listing does not say which were made by mkdir; whoever wants to know asks stat. */
-    struct stat attr = {.st_ino = ino};
-    size_t left = listing->size - listing->used;
-    size_t needed = fuse_add_direntry(listing->req, listing->buffer + listing->used, left, name,
-                                      &attr, (off_t)next);
-
-    if (needed > left)
-        return false;
-    listing->used += needed;
-    return true;
+    return cfs_lock_request(CFS_OP_LIST, cfs_listing_last(handle));
 }
 
-/* Offsets: 0 before ".", 1 before "..", then 2 + the name's place in what has been listed. */
-static void reply_entries(struct cfs_handle *handle, fuse_req_t req, size_t size, uint64_t offset,
-                          uint64_t parent)
-{
-    struct listing listing = {.req = req, .buffer = cfs_fs_alloc(size), .size = size};
-    bool room = true;
-
-    if (offset == 0)
-        room = add_entry(&listing, ".", handle->node->ino, ++offset);
-    if (room && offset == 1)
-        room = add_entry(&listing, "..", parent, ++offset);
-    while (room && offset - 2 < handle->text_len) {
-        const char *name = handle->text + offset - 2;
-        uint64_t next = offset + strlen(name) + 1;
-        room = add_entry(&listing, name, cfs_ino_of("locks", name), next);
-        offset = next;
-    }
-    fuse_reply_buf(req, listing.buffer, listing.used);
-    free(listing.buffer);
-}
-
-/* Earlier pages are kept: seekdir(3) may go back to them. */
 static void add_page(struct cfs_handle *handle, const struct cfs_answer *answer)
 {
-    size_t len = handle->text_len + answer->names_len;
-
-    handle->text = cfs_fs_resize(handle->text, len, 1);
-    if (answer->names_len)
-        memcpy(handle->text + handle->text_len, answer->names, answer->names_len);
-    handle->text_len = len;
+    cfs_listing_add(handle, answer->names, answer->names_len);
     handle->more = answer->more;
 }
 
-static const char *last_name(const struct cfs_handle *handle)
+/* No type: a listing does not say which were made by mkdir; whoever wants to know asks stat. */
+static struct stat lock_entry(const struct cfs_node *dir, const char *name)
 {
-    size_t at = handle->text_len;
-
-    if (!at)
-        return "";
-    for (at--; at > 0 && handle->text[at - 1]; at--)
-        continue;
-    return handle->text + at;
+    (void)dir;
+    return (struct stat){.st_ino = cfs_ino_of("locks", name)};
 }
 
-static bool needs_page(const struct cfs_handle *handle, uint64_t offset)
+static uint64_t parent(const struct cfs_node *dir)
 {
-    return !handle->text || (handle->more && offset >= handle->text_len + 2);
+    return dir->fixed ? CFS_FIXED_ROOT : CFS_FIXED_LOCKS;
 }
 
-static void listed(struct cfs_pending *pending, const struct cfs_answer *answer);
+static const struct cfs_listing listing = {
+    .question = next_page, .add = add_page, .entry = lock_entry, .parent = parent};
 
-static void ask_page(struct cfs_pending *pending)
-{
-    struct cfs_request request = cfs_lock_request(CFS_OP_LIST, last_name(pending->handle));
-
-    cfs_pending_submit(pending, &request, listed);
-}
-
-static void listed(struct cfs_pending *pending, const struct cfs_answer *answer)
-{
-    if (answer->error) {
-        cfs_pending_reply_error(pending, answer->error);
-        return;
-    }
-    add_page(pending->handle, answer);
-    if (needs_page(pending->handle, pending->read.offset))
-        ask_page(pending);
-    else
-        reply_entries(pending->handle, cfs_pending_take(pending), pending->read.size,
-                      pending->read.offset, CFS_FIXED_ROOT);
-}
-
-/* Each page is asked for when reading comes to it, and shows the cluster of that moment;
- * rewinddir(3) begins anew. */
 static void read_locks(struct cfs_fs *fs, fuse_req_t req, struct cfs_handle *handle, size_t size,
                        uint64_t offset)
 {
-    struct cfs_pending *pending;
-
-    if (!offset) {
-        free(handle->text);
-        handle->text = NULL;
-        handle->text_len = 0;
-    }
-    if (!needs_page(handle, offset)) {
-        reply_entries(handle, req, size, offset, CFS_FIXED_ROOT);
-        return;
-    }
-    pending = cfs_pending_new(fs, req, NULL, handle);
-    pending->read.size = size;
-    pending->read.offset = offset;
-    ask_page(pending);
+    cfs_listing_read(&listing, fs, req, handle, size, offset);
 }
 
 static void read_empty(struct cfs_fs *fs, fuse_req_t req, struct cfs_handle *handle, size_t size,
                        uint64_t offset)
 {
     (void)fs;
-    reply_entries(handle, req, size, offset, CFS_FIXED_LOCKS);
+    cfs_listing_read_fixed(&listing, req, handle, NULL, 0, size, offset);
 }
 
 /* --- the rest ---------------------------------------------------------------------------- */

@@ -179,12 +179,12 @@ static void open_again(struct cfs_client *client)
 static void session_opened(struct cfs_client *client, struct cfs_msg_answer *message)
 {
     struct cfs_answer answer;
-    struct cfs_holder_info *holders = NULL;
+    void *owned = NULL;
 
     if (client->state != CFS_SESSION_OPENING || message->id != client->nonce ||
-        cfs_answer_decode(&answer, &holders, message->answer, message->len) != 0)
+        cfs_answer_decode(&answer, &owned, message->answer, message->len) != 0)
         return;
-    free(holders);
+    free(owned);
     if (answer.error == CFS_ERR_REMOVED) {
         if (!client->removed)
             cfs_trace(client->env, "was removed from the cluster");
@@ -418,5 +418,7 @@ uint64_t cfs_client_wait_sequence(const struct cfs_client *client, uint64_t id)
     const struct cfs_call *call;
 
     HASH_FIND(hh_id, client->by_id, &id, sizeof id, call);
-    return call && call->is_queued && !call->cancelling ? call->sequence : 0;
+    return call && call->is_queued && !call->cancelling && call->request.op == CFS_OP_ACQUIRE
+               ? call->sequence
+               : 0;
 }

@@ -63,6 +63,7 @@ void cfs_client_drop(struct cfs_client *client, struct cfs_call *call)
     /* Acquires may have waited for it: the next look at the calls sends them. */
     if (call->late && --call->channel->loose_ends == 0)
         cfs_client_look_at(client, client->env->now);
+    cfs_client_move_dropped(client, call);
     forget_id(client, call);
     if (call->sequence && call->read)
         HASH_DELETE(hh_sequence, client->by_read, call);
@@ -71,6 +72,7 @@ void cfs_client_drop(struct cfs_client *client, struct cfs_call *call)
     move(call, NULL);
     client->call_count--;
     free(call->data);
+    free(call->numbers);
     free(call->bytes.data);
     free(call);
 }
@@ -82,11 +84,10 @@ uint64_t cfs_client_oldest(const struct cfs_channel *channel)
 
 static void take_acks(struct cfs_channel *channel, struct cfs_command *command)
 {
-    const struct cfs_request *request = &command->request;
     size_t kept = 0;
 
     /* What may be refused without the log carries nothing that belongs there. */
-    if (command->kind == CFS_CMD_REQUEST && request->op == CFS_OP_ACQUIRE && !request->acquire.wait)
+    if (cfs_command_is_try(command))
         return;
     for (size_t i = 0; i < channel->ack_count; i++) {
         uint64_t ack = channel->acks[i];
@@ -228,7 +229,7 @@ void cfs_client_send_unsent(struct cfs_client *client, struct cfs_channel *chann
 
 /* Says the answer to the shell, if it still waits for one. */
 static void say(struct cfs_client *client, struct cfs_call *call, const struct cfs_answer *answer,
-                uint8_t *buffer, struct cfs_holder_info *holders)
+                uint8_t *buffer, void *owned)
 {
     struct cfs_effect *effect = cfs_effects_add(client->env->effects, CFS_FX_ANSWER);
 
@@ -236,7 +237,7 @@ static void say(struct cfs_client *client, struct cfs_call *call, const struct c
     effect->answer = *answer;
     effect->answer.queued = call->is_queued || answer->ticket;
     effect->buffer = buffer;
-    effect->holders = holders;
+    effect->owned = owned;
     forget_id(client, call);
 }
 
@@ -244,40 +245,6 @@ void cfs_client_reply(struct cfs_client *client, struct cfs_call *call, enum cfs
 {
     if (call->id)
         say(client, call, &(struct cfs_answer){.error = error}, NULL, NULL);
-}
-
-static enum cfs_error check(const struct cfs_client *client, const struct cfs_request *request)
-{
-    /* Releases are bounded by what is held, and nobody would ask again. */
-    if (client->call_count >= CFS_REQUESTS_MAX && request->op != CFS_OP_RELEASE)
-        return CFS_ERR_TOO_MANY;
-    if (!cfs_name_valid(request->name) && request->op != CFS_OP_MEMBER &&
-        (request->op != CFS_OP_LIST || *request->name))
-        return CFS_ERR_INVALID;
-    if (request->op == CFS_OP_WRITE &&
-        (request->write.len > CFS_CONTENT_MAX || request->write.offset > CFS_CONTENT_MAX))
-        return CFS_ERR_TOO_BIG;
-    return CFS_OK;
-}
-
-static void own_request(struct cfs_client *client, struct cfs_call *call,
-                        const struct cfs_request *request)
-{
-    struct cfs_acquire *acquire = &call->request.acquire;
-
-    call->request = *request;
-    /* A LEASED hold outlives the session: asked anew in the next one it must be recognised, and
-     * given back if nobody asks any more. */
-    if (request->op == CFS_OP_ACQUIRE && acquire->kind == CFS_LEASED) {
-        if (!acquire->key)
-            acquire->key = cfs_env_random(client->env, INT64_MAX - 1) + 1;
-        if (!acquire->handle)
-            acquire->handle = cfs_env_random(client->env, INT64_MAX - 1) + 1;
-    }
-    if (request->op != CFS_OP_WRITE)
-        return;
-    call->data = cfs_alloc_copy(request->write.data, request->write.len);
-    call->request.write.data = call->data;
 }
 
 /* Whether the leader could read it: what it cannot read it cannot answer. */
@@ -311,7 +278,7 @@ static struct cfs_channel *channel_for(const struct cfs_client *client,
 
 void cfs_client_request(struct cfs_client *client, uint64_t id, const struct cfs_request *request)
 {
-    enum cfs_error error = check(client, request);
+    enum cfs_error error = cfs_client_check(client, request);
     struct cfs_channel *channel = channel_for(client, request);
     struct cfs_call *call = cfs_client_add(client, channel, CFS_CMD_REQUEST);
 
@@ -320,7 +287,7 @@ void cfs_client_request(struct cfs_client *client, uint64_t id, const struct cfs
     call->id = id;
     HASH_ADD(hh_id, client->by_id, id, sizeof call->id, call);
     if (!error)
-        own_request(client, call, request);
+        cfs_client_own(client, call, request);
     if (!error && !makes_sense(client, call))
         error = CFS_ERR_INVALID;
     if (error) {
@@ -368,7 +335,8 @@ static bool gives_back(const struct cfs_call *call)
 static void abandon(struct cfs_client *client, struct cfs_call *call)
 {
     call->abandoned = true;
-    cancel_target(client, call, call->request.op == CFS_OP_ACQUIRE);
+    cancel_target(client, call,
+                  call->request.op == CFS_OP_ACQUIRE || call->request.op == CFS_OP_CONSUME);
 }
 
 /* The caller is let go; what it asked for must not happen later. A release is the exception:
@@ -406,7 +374,8 @@ void cfs_client_cancel(struct cfs_client *client, uint64_t id)
     HASH_FIND(hh_id, client->by_id, &id, sizeof id, call);
     if (!call || call->cancelling)
         return;
-    if (call->read || !call->sequence || call->request.op != CFS_OP_ACQUIRE) {
+    if (call->read || !call->sequence ||
+        (call->request.op != CFS_OP_ACQUIRE && !cfs_request_may_wait(&call->request))) {
         cfs_client_give_up(client, call, CFS_ERR_INTERRUPTED);
         return;
     }
@@ -433,7 +402,8 @@ static void now_queued(struct cfs_client *client, struct cfs_call *call)
     call->resend = client->env->now + resend_queued_after(client);
     cfs_client_look_at(client, call->resend);
     cfs_client_look_at(client, call->channel->contact + client->config->timeout);
-    move(call, &call->channel->queued);
+    if (!call->read)
+        move(call, &call->channel->queued);
     /* A leftover that had been given up when its bytes still said "wait". */
     if (!call->id && !call->abandoned)
         abandon(client, call);
@@ -441,8 +411,7 @@ static void now_queued(struct cfs_client *client, struct cfs_call *call)
 
 static bool may_have_waited(const struct cfs_call *call)
 {
-    return call->kind == CFS_CMD_REQUEST && call->request.op == CFS_OP_ACQUIRE &&
-           call->request.acquire.wait;
+    return call->kind == CFS_CMD_REQUEST && cfs_request_may_wait(&call->request);
 }
 
 /* A cancel is settled, and with it the call that it was about, should that answer be lost. */
@@ -460,21 +429,22 @@ static void end_cancelled(struct cfs_client *client, const struct cfs_call *canc
 static void finish(struct cfs_client *client, struct cfs_call *call, struct cfs_msg_answer *message)
 {
     struct cfs_answer answer;
-    struct cfs_holder_info *holders = NULL;
+    void *owned = NULL;
     bool lost = false; /* the cluster does not know the session any more */
 
-    if (cfs_answer_decode(&answer, &holders, message->answer, message->len) != 0) {
+    if (cfs_answer_decode(&answer, &owned, message->answer, message->len) != 0) {
         cfs_trace(client->env, "ignores a malformed answer");
         return;
     }
+    cfs_client_move_answered(client, call, &answer);
     if (call->id) {
-        say(client, call, &answer, message->answer, holders);
+        say(client, call, &answer, message->answer, owned);
         message->answer = NULL;
         message->len = 0;
     } else {
-        free(holders);
+        free(owned);
     }
-    if (may_have_waited(call))
+    if (may_have_waited(call) && !call->read)
         acknowledge(call->channel, call->sequence);
     if (call->kind == CFS_CMD_CANCEL)
         end_cancelled(client, call);
@@ -509,7 +479,16 @@ void cfs_client_call_answered(struct cfs_client *client, struct cfs_channel *cha
         cfs_trace(client->env, "ignores that a request waits which cannot");
 }
 
-/* An acquire can be asked again in the next session, as if for the first time. */
+/* What can be asked again in the next session, as if for the first time: what it was granted in the
+ * last one has ended with that, or is known by its key. */
+static bool can_be_asked_anew(const struct cfs_call *call)
+{
+    const struct cfs_request *request = &call->request;
+
+    return request->op == CFS_OP_ACQUIRE || request->op == CFS_OP_CONSUME ||
+           (request->op == CFS_OP_PRODUCE && request->produce.key);
+}
+
 static void ask_anew(struct cfs_client *client, struct cfs_call *call)
 {
     HASH_DELETE(hh_sequence, call->channel->by_sequence, call);
@@ -556,8 +535,7 @@ static void end_call(struct cfs_client *client, struct cfs_call *call)
 
     if (leased && !request->acquire.renew) {
         ask_leased_anew(client, call);
-    } else if (gives_back(call) ||
-               (call->id && !call->cancelling && request->op == CFS_OP_ACQUIRE)) {
+    } else if (gives_back(call) || (call->id && !call->cancelling && can_be_asked_anew(call))) {
         ask_anew(client, call);
     } else if (call->id && !call->cancelling && !released) {
         leave_open(client, call);

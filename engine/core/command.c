@@ -7,6 +7,7 @@
 #include "core/command_internal.h"
 
 #include <assert.h>
+#include <stdlib.h>
 
 #include "core/node_table.h"
 
@@ -169,13 +170,13 @@ static void put_request(struct cfs_writer *writer, const struct cfs_request *req
         cfs_node_info_put(writer, &request->member.info);
         break;
     default:
-        break; /* reads are no commands: decoding refuses them */
+        cfs_put_queue_request(writer, request);
     }
 }
 
-static void get_request(struct cfs_reader *reader, struct cfs_request *request)
+static void get_request(struct cfs_reader *reader, struct cfs_request *request, void **owned)
 {
-    request->op = cfs_get_enum(reader, CFS_OP_ACQUIRE, CFS_OP_MEMBER);
+    request->op = cfs_get_enum(reader, CFS_OP_ACQUIRE, CFS_OP_LAST_CHANGE);
     cfs_get_string(reader, request->name, sizeof request->name);
     if (request->op != CFS_OP_MEMBER && !cfs_name_valid(request->name))
         reader->failed = true;
@@ -204,7 +205,7 @@ static void get_request(struct cfs_reader *reader, struct cfs_request *request)
         cfs_node_info_get(reader, &request->member.info);
         break;
     default:
-        reader->failed = true;
+        cfs_get_queue_request(reader, request, owned);
     }
 }
 
@@ -311,7 +312,7 @@ int cfs_command_decode(struct cfs_command *command, const uint8_t *data, size_t 
     get_acks(&reader, command);
     switch (command->kind) {
     case CFS_CMD_REQUEST:
-        get_request(&reader, &command->request);
+        get_request(&reader, &command->request, &command->owned);
         break;
     case CFS_CMD_CANCEL:
         command->target = cfs_get_u64(&reader);
@@ -345,12 +346,34 @@ int cfs_command_decode(struct cfs_command *command, const uint8_t *data, size_t 
     default:
         reader.failed = true;
     }
-    return cfs_reader_whole(&reader) ? 0 : -1;
+    if (cfs_reader_whole(&reader))
+        return 0;
+    cfs_command_clear(command);
+    return -1;
+}
+
+void cfs_command_clear(struct cfs_command *command)
+{
+    free(command->owned);
+    command->owned = NULL;
+}
+
+bool cfs_command_is_try(const struct cfs_command *command)
+{
+    const struct cfs_request *request = &command->request;
+
+    if (command->kind != CFS_CMD_REQUEST || cfs_request_may_wait(request))
+        return false;
+    return (request->op == CFS_OP_ACQUIRE && !request->acquire.renew) ||
+           request->op == CFS_OP_PRODUCE || request->op == CFS_OP_CONSUME;
 }
 
 bool cfs_command_valid(const uint8_t *data, size_t len)
 {
     struct cfs_command command;
+    bool valid = cfs_command_decode(&command, data, len) == 0;
 
-    return cfs_command_decode(&command, data, len) == 0;
+    if (valid)
+        cfs_command_clear(&command);
+    return valid;
 }

@@ -11,7 +11,8 @@ enum cfs_command_kind {
     CFS_CMD_OPEN_SESSION,   /* a node joins or comes back */
     CFS_CMD_CLOSE_SESSION,  /* a node leaves, giving back all it held */
     CFS_CMD_EXPIRE_SESSION, /* the leader: `session` was not renewed in time */
-    CFS_CMD_EXPIRE_LEASED,  /* the leader: HTTP locks whose ttl is over at this entry's time */
+    CFS_CMD_EXPIRE_LEASED,  /* the leader: HTTP locks, and claims of messages, whose time is over at
+                               this entry's */
     CFS_CMD_REFUSE,         /* the leader: the wait `target` of `session` closes a cycle */
     CFS_CMD_FILL_NODES,     /* the first leader: `nodes` are the cluster */
     CFS_CMD_DROP_NODE,      /* the leader: node `target` has been replaced */
@@ -40,14 +41,19 @@ struct cfs_command {
         nonce; /* OPEN_SESSION: grows with every opening of the node; asking twice is asking once */
     cfs_time session_term; /* OPEN_SESSION: how long it lives without being renewed */
     bool resume; /* OPEN_SESSION: keep the lockfiles of the node's session before, if it lives */
+    void *owned; /* decoded: what request.produce.lengths or request.settle.ids points to */
 };
 
 /* Appends the command to `writer`. */
 void cfs_command_encode(struct cfs_writer *writer, const struct cfs_command *command);
 
-/* 0, or -1 if the bytes are no command of this version. request.write.data is borrowed from `data`.
- */
+/* 0, or -1 if the bytes are no command of this version. Bodies (request.write.data,
+ * request.produce.data) are borrowed from `data`; cfs_command_clear frees what is owned. */
 int cfs_command_decode(struct cfs_command *command, const uint8_t *data, size_t len);
+void cfs_command_clear(struct cfs_command *command);
+
+/* Whether the leader may refuse it without the log: a request that does not wait for its turn. */
+bool cfs_command_is_try(const struct cfs_command *command);
 
 /* Whether they are one. To be asked before bytes get into a log, by whoever lets them in: a replica
  * that finds what it cannot read among committed entries has to stop, and again at each restart. */
@@ -55,9 +61,8 @@ bool cfs_command_valid(const uint8_t *data, size_t len);
 
 void cfs_answer_encode(struct cfs_writer *writer, const struct cfs_answer *answer);
 
-/* 0 or -1. Pointers in the answer are borrowed from `data`, but lock.holders, which `holders`
- * receives and the caller frees. */
-int cfs_answer_decode(struct cfs_answer *answer, struct cfs_holder_info **holders,
-                      const uint8_t *data, size_t len);
+/* 0 or -1. Pointers in the answer are borrowed from `data`, but for an array (lock.holders,
+ * messages or ids), which `owned` receives and the caller frees. */
+int cfs_answer_decode(struct cfs_answer *answer, void **owned, const uint8_t *data, size_t len);
 
 #endif

@@ -1,5 +1,5 @@
-/* Answers as bytes: error, token and ticket, then the lock or the names if there are any, and
- * whether more names follow. */
+/* Answers as bytes: error, token, ticket and id, then what was asked for, if it is there: a lock,
+ * names, a queue, messages or ids; one of them. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,8 +9,12 @@
 /* The fewest bytes of an encoded holder: bounds what a count may claim. */
 #define HOLDER_BYTES_MIN 21u
 
+/* What an answer is about. */
+enum subject { NOTHING, A_LOCK, NAMES, A_QUEUE, MESSAGES, IDS };
+
 static void put_lock(struct cfs_writer *writer, const struct cfs_lock_info *lock)
 {
+    cfs_put_u8(writer, (uint8_t)lock->form);
     cfs_put_u8(writer, (uint8_t)lock->mode);
     cfs_put_u64(writer, lock->token);
     cfs_put_u64(writer, lock->since);
@@ -31,10 +35,10 @@ static void put_lock(struct cfs_writer *writer, const struct cfs_lock_info *lock
     }
 }
 
-static void get_holders(struct cfs_reader *reader, struct cfs_lock_info *lock,
-                        struct cfs_holder_info **holders)
+static void get_holders(struct cfs_reader *reader, struct cfs_lock_info *lock, void **owned)
 {
     uint32_t count = cfs_get_u32(reader);
+    struct cfs_holder_info *holders;
 
     if (reader->failed || count > (reader->len - reader->at) / HOLDER_BYTES_MIN) {
         reader->failed = true;
@@ -42,21 +46,21 @@ static void get_holders(struct cfs_reader *reader, struct cfs_lock_info *lock,
     }
     if (!count)
         return;
-    *holders = cfs_alloc_zeroed(count, sizeof **holders);
+    *owned = holders = cfs_alloc_zeroed(count, sizeof *holders);
     for (uint32_t i = 0; i < count; i++) {
-        struct cfs_holder_info *holder = &(*holders)[i];
+        struct cfs_holder_info *holder = &holders[i];
         holder->node = cfs_get_u32(reader);
         holder->kind = cfs_get_enum(reader, CFS_LOCKFILE, CFS_LEASED);
         holder->process = cfs_get_process(reader);
         cfs_get_string(reader, holder->owner, sizeof holder->owner);
     }
-    lock->holders = *holders;
+    lock->holders = holders;
     lock->holder_count = count;
 }
 
-static void get_lock(struct cfs_reader *reader, struct cfs_lock_info *lock,
-                     struct cfs_holder_info **holders)
+static void get_lock(struct cfs_reader *reader, struct cfs_lock_info *lock, void **owned)
 {
+    lock->form = cfs_get_enum(reader, CFS_FORM_FILE, CFS_FORM_DIRECTORY);
     lock->mode = cfs_get_enum(reader, CFS_SHARED, CFS_EXCLUSIVE);
     lock->token = cfs_get_u64(reader);
     lock->since = cfs_get_u64(reader);
@@ -69,7 +73,14 @@ static void get_lock(struct cfs_reader *reader, struct cfs_lock_info *lock,
     if (lock->content_len > CFS_CONTENT_MAX)
         reader->failed = true;
     lock->more_holders = cfs_get_u32(reader);
-    get_holders(reader, lock, holders);
+    get_holders(reader, lock, owned);
+}
+
+static void put_names(struct cfs_writer *writer, const struct cfs_answer *answer)
+{
+    cfs_put_bytes(writer, answer->names, answer->names_len);
+    cfs_put_u8(writer, answer->more);
+    cfs_put_u32(writer, answer->part);
 }
 
 /* Names one after the other, each ended by its NUL. Who asks for more asks behind the last. */
@@ -79,8 +90,9 @@ static void get_names(struct cfs_reader *reader, struct cfs_answer *answer)
     uint32_t at = 0;
 
     answer->more = cfs_get_bool(reader);
+    answer->part = cfs_get_u32(reader);
     if (!answer->names_len) {
-        reader->failed |= answer->more;
+        reader->failed |= answer->more || !answer->part; /* there is something to say */
         return;
     }
     if (reader->failed || names[answer->names_len - 1] != 0) {
@@ -93,38 +105,68 @@ static void get_names(struct cfs_reader *reader, struct cfs_answer *answer)
     answer->names = names;
 }
 
+static enum subject subject_of(const struct cfs_answer *answer)
+{
+    if (answer->lock.form)
+        return A_LOCK;
+    if (answer->queue.config.framing)
+        return A_QUEUE;
+    if (answer->message_count)
+        return MESSAGES;
+    if (answer->id_count)
+        return IDS;
+    return answer->names_len || answer->part ? NAMES : NOTHING;
+}
+
 void cfs_answer_encode(struct cfs_writer *writer, const struct cfs_answer *answer)
 {
+    enum subject subject = subject_of(answer);
+
     cfs_put_u8(writer, CFS_COMMAND_VERSION);
     cfs_put_u8(writer, (uint8_t)answer->error);
     cfs_put_u64(writer, answer->token);
     cfs_put_u64(writer, answer->ticket);
-    cfs_put_u8(writer, (uint8_t)answer->lock.form); /* 0: no lock follows */
-    if (answer->lock.form)
+    cfs_put_u64(writer, answer->id);
+    cfs_put_u8(writer, (uint8_t)subject);
+    if (subject == A_LOCK)
         put_lock(writer, &answer->lock);
-    cfs_put_bytes(writer, answer->names, answer->names_len);
-    cfs_put_u8(writer, answer->more);
+    else if (subject == NAMES)
+        put_names(writer, answer);
+    else if (subject == A_QUEUE)
+        cfs_put_queue_info(writer, &answer->queue);
+    else if (subject == MESSAGES)
+        cfs_put_messages(writer, answer);
+    else if (subject == IDS)
+        cfs_put_ids(writer, answer);
 }
 
-int cfs_answer_decode(struct cfs_answer *answer, struct cfs_holder_info **holders,
-                      const uint8_t *data, size_t len)
+int cfs_answer_decode(struct cfs_answer *answer, void **owned, const uint8_t *data, size_t len)
 {
     struct cfs_reader reader = {.data = data, .len = len};
+    enum subject subject;
 
     *answer = (struct cfs_answer){0};
-    *holders = NULL;
+    *owned = NULL;
     cfs_get_enum(&reader, CFS_COMMAND_VERSION, CFS_COMMAND_VERSION);
     answer->error = cfs_get_enum(&reader, 0, CFS_ERROR_COUNT - 1);
     answer->token = cfs_get_u64(&reader);
     answer->ticket = cfs_get_u64(&reader);
-    answer->lock.form = cfs_get_enum(&reader, 0, CFS_FORM_DIRECTORY);
-    if (answer->lock.form)
-        get_lock(&reader, &answer->lock, holders);
-    get_names(&reader, answer);
+    answer->id = cfs_get_u64(&reader);
+    subject = cfs_get_enum(&reader, NOTHING, IDS);
+    if (subject == A_LOCK)
+        get_lock(&reader, &answer->lock, owned);
+    else if (subject == NAMES)
+        get_names(&reader, answer);
+    else if (subject == A_QUEUE)
+        cfs_get_queue_info(&reader, &answer->queue);
+    else if (subject == MESSAGES)
+        cfs_get_messages(&reader, answer, owned);
+    else if (subject == IDS)
+        cfs_get_ids(&reader, answer, owned);
     if (cfs_reader_whole(&reader))
         return 0;
-    free(*holders);
-    *holders = NULL;
+    free(*owned);
+    *owned = NULL;
     *answer = (struct cfs_answer){0};
     return -1;
 }

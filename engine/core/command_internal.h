@@ -1,4 +1,4 @@
-/* Checked fields, shared by command.c and command_answer.c. */
+/* Checked fields, shared by the files command*.c and by saved state. */
 #ifndef CFS_CORE_COMMAND_INTERNAL_H
 #define CFS_CORE_COMMAND_INTERNAL_H
 
@@ -17,6 +17,31 @@ struct cfs_process cfs_get_process(struct cfs_reader *reader);
 /* An acquire of any kind, as commands and saved claims carry it. */
 void cfs_put_acquire(struct cfs_writer *writer, const struct cfs_acquire *acquire);
 void cfs_get_acquire(struct cfs_reader *reader, struct cfs_acquire *acquire);
+
+/* command_queue.c: the requests to queues, without operation and name; and parts of them, as saved
+ * queues have them too. What is read may have memory of its own (lengths, ids): `owned` receives
+ * it, also when the reader fails. */
+void cfs_put_queue_request(struct cfs_writer *writer, const struct cfs_request *request);
+void cfs_get_queue_request(struct cfs_reader *reader, struct cfs_request *request, void **owned);
+void cfs_put_produce(struct cfs_writer *writer, const struct cfs_produce *produce);
+void cfs_get_produce(struct cfs_reader *reader, struct cfs_produce *produce, uint32_t **owned);
+void cfs_put_consume(struct cfs_writer *writer, const struct cfs_consume *consume);
+void cfs_get_consume(struct cfs_reader *reader, struct cfs_consume *consume);
+
+/* Those `fields` of a queue's settings (enum cfs_queue_config_field), and all of them. */
+#define CFS_CONFIG_ALL 31u
+void cfs_put_queue_config(struct cfs_writer *writer, uint32_t fields,
+                          const struct cfs_queue_config *config);
+void cfs_get_queue_config(struct cfs_reader *reader, uint32_t fields,
+                          struct cfs_queue_config *config);
+
+/* command_answer_queue.c: what answers say of queues. The arrays are malloc'd. */
+void cfs_put_queue_info(struct cfs_writer *writer, const struct cfs_queue_info *info);
+void cfs_get_queue_info(struct cfs_reader *reader, struct cfs_queue_info *info);
+void cfs_put_messages(struct cfs_writer *writer, const struct cfs_answer *answer);
+void cfs_get_messages(struct cfs_reader *reader, struct cfs_answer *answer, void **owned);
+void cfs_put_ids(struct cfs_writer *writer, const struct cfs_answer *answer);
+void cfs_get_ids(struct cfs_reader *reader, struct cfs_answer *answer, void **owned);
 
 /* Nothing failed and nothing is left over. */
 bool cfs_reader_whole(const struct cfs_reader *reader);

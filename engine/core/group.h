@@ -64,8 +64,6 @@ cfs_node_id cfs_group_leader(const struct cfs_group *group);
 
 /* group_save.c: checkpoints. */
 
-/* Whether enough has been applied since the last one. */
-bool cfs_group_wants_checkpoint(const struct cfs_group *group);
 /* Appends the group's part, if anything has changed. */
 void cfs_group_save(struct cfs_group *group, struct cfs_checkpoint *checkpoint);
 /* The checkpoint ordered last is durable: the log gives up what it covers. */
@@ -89,6 +87,8 @@ void cfs_snapshot_receive(struct cfs_group *group, struct cfs_message *message);
 void cfs_snapshot_staged(struct cfs_group *group, uint64_t id);
 void cfs_snapshot_persisted(struct cfs_group *group);
 void cfs_snapshot_drop(struct cfs_group *group);
+/* Chunks of the snapshot that comes in, so far; 0: none does. */
+uint64_t cfs_snapshot_received(const struct cfs_group *group);
 /* Its state is being replaced on the disk: nothing else may be saved of it. */
 bool cfs_snapshot_switching(const struct cfs_group *group);
 

@@ -105,6 +105,8 @@ void cfs_home_stop(struct cfs_home *home)
     while (home->renewals)
         drop_renewal(home, home->renewals);
     cfs_home_drop_questions(home);
+    cfs_home_drop_awaits(home);
+    cfs_home_drop_held(home);
     cfs_home_stop_collecting(home);
 }
 
@@ -149,7 +151,7 @@ void cfs_home_answer(struct cfs_home *home, struct cfs_asker asker, bool queued,
                                              .id = asker.sequence,
                                              .queued = queued}};
 
-    if (!home->serving)
+    if (!home->serving || (!queued && cfs_home_hold(home, CFS_TO_COMMAND, asker, answer)))
         return;
     if (!queued) {
         cfs_answer_encode(&writer, answer);
@@ -296,38 +298,50 @@ static bool adds(const struct cfs_command *command)
     const struct cfs_request *request = &command->request;
 
     return command->kind == CFS_CMD_REQUEST &&
-           (request->op == CFS_OP_WRITE ||
+           (request->op == CFS_OP_WRITE || request->op == CFS_OP_PRODUCE ||
+            request->op == CFS_OP_QUEUE_MAKE ||
             (request->op == CFS_OP_ACQUIRE && !request->acquire.renew));
+}
+
+static void take_command(struct cfs_home *home, struct cfs_message *message,
+                         struct cfs_command *command)
+{
+    struct cfs_asker asker = {command->session, command->sequence, command->node};
+
+    if (command->kind == CFS_CMD_OPEN_SESSION && has_to_wait(home, command))
+        return;
+    if (command->session && answered_before(home, asker, command->oldest))
+        return;
+    if (home->root && !cfs_home_admit(home, command))
+        return;
+    if (adds(command) && !has_room(home))
+        cfs_home_refuse(home, asker, CFS_ERR_NO_SPACE);
+    else if (cfs_command_is_try(command))
+        cfs_home_ask(home, message, command);
+    else
+        cfs_home_log(home, asker, &message->forward);
 }
 
 static void receive_forward(struct cfs_home *home, struct cfs_message *message)
 {
     struct cfs_msg_forward *forward = &message->forward;
     struct cfs_command command;
-    struct cfs_asker asker;
 
     /* A copy that was meant for an earlier leadership may be of a request long given up. */
     if (message->term != home->raft->term)
         return;
     if (cfs_command_decode(&command, forward->command, forward->len) != 0 ||
-        command.node != message->from || !may_forward(home, command.kind)) {
+        command.node != message->from || !may_forward(home, command.kind))
         cfs_trace(home->env, "ignores a malformed command from node %u", message->from);
-        return;
-    }
-    if (command.kind == CFS_CMD_OPEN_SESSION && has_to_wait(home, &command))
-        return;
-    asker = (struct cfs_asker){command.session, command.sequence, command.node};
-    if (command.session && answered_before(home, asker, command.oldest))
-        return;
-    if (home->root && !cfs_home_admit(home, &command))
-        return;
-    if (adds(&command) && !has_room(home))
-        cfs_home_refuse(home, asker, CFS_ERR_NO_SPACE);
-    else if (command.kind == CFS_CMD_REQUEST && command.request.op == CFS_OP_ACQUIRE &&
-             !command.request.acquire.wait && !command.request.acquire.renew)
-        cfs_home_ask(home, message, &command);
     else
-        cfs_home_log(home, asker, forward);
+        take_command(home, message, &command);
+    cfs_command_clear(&command);
+}
+
+static void receive_read(struct cfs_home *home, struct cfs_message *message)
+{
+    if (!cfs_home_awaits(home, message))
+        cfs_home_ask(home, message, NULL);
 }
 
 static void receive_keepalive(struct cfs_home *home, const struct cfs_message *message)
@@ -364,7 +378,7 @@ void cfs_home_receive(struct cfs_home *home, struct cfs_message *message)
         receive_forward(home, message);
         break;
     case CFS_MSG_READ:
-        cfs_home_ask(home, message, NULL);
+        receive_read(home, message);
         break;
     case CFS_MSG_KEEPALIVE:
         receive_keepalive(home, message);
@@ -396,40 +410,51 @@ static bool is_over(const struct cfs_home *home, const struct cfs_renewal *renew
     return !count || renewal->proposals[count - 1].index <= home->raft->applied;
 }
 
-static void check_sessions(struct cfs_home *home)
+static void expire(struct cfs_home *home, struct cfs_renewal *renewal,
+                   const struct cfs_session *session)
+{
+    cfs_trace(home->env, "session %lu of node %u was not renewed: expires", session->id,
+              session->node);
+    renewal->doomed = true;
+    cfs_home_propose(home, &(struct cfs_command){.kind = CFS_CMD_EXPIRE_SESSION,
+                                                 .node = home->env->self,
+                                                 .target = session->id});
+}
+
+/* When to look again: that many times in the shortest term. Other groups than 0 know no terms. */
+static cfs_time next_check(const struct cfs_home *home)
 {
     cfs_time shortest = CHECK_MAX * CHECKS;
+
+    for (struct cfs_session *s = home->machine->sessions.by_id; s && !home->root; s = s->hh.next)
+        shortest = s->term < shortest ? s->term : shortest;
+    return home->env->now + shortest / CHECKS;
+}
+
+static void check_sessions(struct cfs_home *home)
+{
     struct cfs_renewal *renewal, *next;
 
-    for (struct cfs_session *s = home->machine->sessions.by_id; s; s = s->hh.next) {
+    for (struct cfs_session *s = home->machine->sessions.by_id; s; s = s->hh.next)
         renewal_of(home, s->id);
-        if (!home->root && s->term < shortest) /* elsewhere they have no term */
-            shortest = s->term;
-    }
     HASH_ITER (hh, home->renewals, renewal, next) {
         const struct cfs_session *session =
             cfs_sessions_find(&home->machine->sessions, renewal->session);
-        if (!session && is_over(home, renewal)) {
+        if (!session && is_over(home, renewal))
             drop_renewal(home, renewal);
-        } else if (session && !home->root && !renewal->doomed &&
-                   home->env->now >= renewal->renewed + session_term(home, session)) {
-            cfs_trace(home->env, "session %lu of node %u was not renewed: expires", session->id,
-                      session->node);
-            renewal->doomed = true;
-            cfs_home_propose(home, &(struct cfs_command){.kind = CFS_CMD_EXPIRE_SESSION,
-                                                         .node = home->env->self,
-                                                         .target = session->id});
-        }
+        else if (session && !home->root && !renewal->doomed &&
+                 home->env->now >= renewal->renewed + session_term(home, session))
+            expire(home, renewal, session);
     }
     if (home->root)
         cfs_home_reconcile(home);
-    home->check_due = home->env->now + shortest / CHECKS;
+    home->check_due = next_check(home);
 }
 
-/* The node time at which the next HTTP lock expires, unless its expiry is on its way. */
+/* The node time at which the next HTTP lock or claim expires, unless its expiry is on its way. */
 static cfs_time leased_due(const struct cfs_home *home)
 {
-    cfs_time at = cfs_lock_table_next_expiry(home->machine->locks);
+    cfs_time at = cfs_machine_next_expiry(home->machine);
     cfs_time group_now = cfs_raft_group_time(home->raft);
 
     if (at == CFS_NEVER || home->expiry_index > home->raft->applied)
@@ -453,6 +478,7 @@ void cfs_home_tick(struct cfs_home *home)
     if (home->env->now >= home->check_due)
         check_sessions(home);
     check_leased(home);
+    cfs_home_await_tick(home);
     cfs_home_members_tick(home);
     if (home->raft->role != CFS_LEADER)
         return; /* it has handed on */
@@ -469,6 +495,8 @@ cfs_time cfs_home_deadline(const struct cfs_home *home)
         due = leased_due(home);
     if (cfs_home_question_deadline(home) < due)
         due = cfs_home_question_deadline(home);
+    if (cfs_home_await_deadline(home) < due)
+        due = cfs_home_await_deadline(home);
     if (cfs_home_collect_deadline(home) < due)
         due = cfs_home_collect_deadline(home);
     return due;

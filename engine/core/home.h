@@ -14,6 +14,9 @@ struct cfs_group;
 struct cfs_placement;
 struct cfs_renewal;
 struct cfs_question;
+struct cfs_await;
+struct cfs_held;
+struct cfs_awaited;
 
 /* Open questions. A step looks only at those for which something can have changed: there may be
  * thousands, and heartbeats wait while they are looked at. */
@@ -25,6 +28,14 @@ struct cfs_questions {
     struct cfs_question *by_drain; /* the same, by drain */
     uint64_t drain_id;             /* of the newest drain */
     uint64_t seen;                 /* applied index at the last look at those that drain */
+};
+
+/* Who waits for a message to be ready and takes none. They cost nothing while they wait but an
+ * acknowledgement of each resend, which tells those that are still wanted. */
+struct cfs_awaits {
+    struct cfs_await *by_asker;
+    struct cfs_await *oldest; /* list, by when they were heard of last */
+    struct cfs_awaited *queues;
 };
 
 /* A collection of what is stuck on all nodes; two in a row must find the same cycle. */
@@ -48,9 +59,11 @@ struct cfs_home {
     bool serving;
     struct cfs_renewal *renewals; /* by session */
     struct cfs_questions questions;
-    cfs_time check_due;    /* of session terms */
-    cfs_time members_due;  /* next look at who the members should be */
-    uint64_t expiry_index; /* of the newest EXPIRE_LEASED in the log */
+    struct cfs_awaits awaits;
+    struct cfs_held *held, *held_by_read; /* answers that wait for bodies: by asker, by read */
+    cfs_time check_due;                   /* of session terms */
+    cfs_time members_due;                 /* next look at who the members should be */
+    uint64_t expiry_index;                /* of the newest EXPIRE_LEASED in the log */
     struct cfs_collection collection;
     bool awaits_groups; /* of group 0: not every other group has been heard of */
 
@@ -84,8 +97,29 @@ void cfs_home_tick(struct cfs_home *home);
 cfs_time cfs_home_deadline(const struct cfs_home *home);
 
 /* Parts with files of their own. */
-void cfs_home_ask(struct cfs_home *home, struct cfs_message *message,
-                  const struct cfs_command *try);
+/* Takes what both own. */
+void cfs_home_ask(struct cfs_home *home, struct cfs_message *message, struct cfs_command *try);
+/* The answer to a read, `id` of node `to`; NULL: it waits. */
+void cfs_home_answer_read(struct cfs_home *home, cfs_node_id to, uint64_t id,
+                          const struct cfs_answer *answer);
+/* Answers a read of queues from the applied state. malloc'd: what the answer's pointers need. */
+void *cfs_home_look(struct cfs_home *home, const struct cfs_msg_read *read,
+                    struct cfs_answer *answer);
+/* Whether the answer shows messages whose bodies have to be read first: then it is kept, and sent
+ * when they have been. For a read: the asker's node, and the read's id as the sequence. */
+bool cfs_home_hold(struct cfs_home *home, enum cfs_answer_to to, struct cfs_asker asker,
+                   const struct cfs_answer *answer);
+void cfs_home_bodies_read(struct cfs_home *home, const struct cfs_read_pieces *read);
+void cfs_home_drop_held(struct cfs_home *home);
+/* A QUEUE_AWAIT that comes again while it waits: answered or acknowledged, true. */
+bool cfs_home_awaits(struct cfs_home *home, const struct cfs_message *message);
+/* Answers it if it need not wait. */
+void cfs_home_await(struct cfs_home *home, const struct cfs_message *message);
+/* Answers those whose queue has a message by now. */
+void cfs_home_wake(struct cfs_home *home);
+void cfs_home_await_tick(struct cfs_home *home);
+cfs_time cfs_home_await_deadline(const struct cfs_home *home);
+void cfs_home_drop_awaits(struct cfs_home *home);
 void cfs_home_drop_questions(struct cfs_home *home);
 void cfs_home_drained(struct cfs_home *home, const struct cfs_message *message);
 void cfs_home_members_tick(struct cfs_home *home);

@@ -1,5 +1,5 @@
-/* Questions to the leader: linearizable reads (thesis 6.4), and acquires that do not wait, which
- * are first put as a question so that a refusal costs no disk write.
+/* Questions to the leader: linearizable reads (thesis 6.4), and requests that do not wait their
+ * turn, which are first put as a question so that a refusal costs no disk write.
  *
  * A question is answered from the applied state when the lease is valid and everything that was in
  * the log when the question came has been applied: then it sees all that was answered before it was
@@ -28,7 +28,7 @@ struct key {
 struct cfs_question {
     struct key key;
     struct cfs_message message; /* READ or FORWARD; owned */
-    struct cfs_command try;     /* FORWARD: decoded, borrowing from message */
+    struct cfs_command try;     /* FORWARD: decoded, borrowing from message; owned */
     uint64_t after;             /* applied index it has to see */
     uint64_t drain_id;          /* 0: the holders' nodes were not asked yet */
     cfs_node_set awaited;       /* have not finished yet */
@@ -64,7 +64,7 @@ static void wait_for_log(struct cfs_home *home, struct cfs_question *question)
     move(question, &home->questions.waiting);
 }
 
-void cfs_home_ask(struct cfs_home *home, struct cfs_message *message, const struct cfs_command *try)
+void cfs_home_ask(struct cfs_home *home, struct cfs_message *message, struct cfs_command *try)
 {
     struct key key = key_of(message, try);
     struct cfs_question *question;
@@ -78,8 +78,10 @@ void cfs_home_ask(struct cfs_home *home, struct cfs_message *message, const stru
     *message = (struct cfs_message){0};
     question->after = cfs_log_last_index(&home->raft->log);
     HASH_ADD(hh, home->questions.open, key, sizeof key, question);
-    if (try)
+    if (try) {
         question->try = *try;
+        try->owned = NULL;
+    }
     move(question, try ? &home->questions.ready : &home->questions.waiting);
 }
 
@@ -97,6 +99,7 @@ static void drop(struct cfs_home *home, struct cfs_question *question)
     move(question, NULL);
     HASH_DEL(home->questions.open, question);
     cfs_message_clear(&question->message);
+    cfs_command_clear(&question->try);
     free(question);
 }
 
@@ -136,28 +139,39 @@ static bool drain(struct cfs_home *home, struct cfs_question *question, const ch
     return question->awaited != 0;
 }
 
-static void answer_read(struct cfs_home *home, const struct cfs_question *question)
+void cfs_home_answer_read(struct cfs_home *home, cfs_node_id to, uint64_t id,
+                          const struct cfs_answer *answer)
 {
-    const struct cfs_msg_read *read = &question->message.read;
     struct cfs_writer writer = {0};
-    struct cfs_answer answer = {0};
-    char *names = NULL;
     struct cfs_message message = {.type = CFS_MSG_ANSWER,
                                   .group = home->raft->group,
-                                  .to = question->message.from,
+                                  .to = to,
                                   .term = home->raft->term,
-                                  .answer = {.to = CFS_TO_READ, .id = read->id}};
+                                  .answer = {.to = CFS_TO_READ, .id = id, .queued = !answer}};
 
-    if (read->op == CFS_OP_LIST)
-        names = cfs_lock_table_list(home->machine->locks, read->name, &answer);
-    if (read->op == CFS_OP_GET &&
-        !cfs_lock_table_get(home->machine->locks, read->name, &answer.lock))
-        answer.error = CFS_ERR_NOT_HELD;
-    cfs_answer_encode(&writer, &answer);
-    free(names);
+    if (answer && cfs_home_hold(home, CFS_TO_READ, (struct cfs_asker){0, id, to}, answer))
+        return;
+    if (answer)
+        cfs_answer_encode(&writer, answer);
     message.answer.answer = writer.data;
     message.answer.len = (uint32_t)writer.len;
     cfs_env_send(home->env, &message);
+}
+
+static void answer_read(struct cfs_home *home, const struct cfs_question *question)
+{
+    const struct cfs_msg_read *read = &question->message.read;
+    struct cfs_answer answer = {0};
+    void *owned = NULL;
+
+    if (read->op == CFS_OP_LIST)
+        owned = cfs_lock_table_list(home->machine->locks, read->name, &answer);
+    else if (read->op != CFS_OP_GET)
+        owned = cfs_home_look(home, read, &answer);
+    else if (!cfs_lock_table_get(home->machine->locks, read->name, &answer.lock))
+        answer.error = CFS_ERR_NOT_HELD;
+    cfs_home_answer_read(home, question->message.from, read->id, &answer);
+    free(owned);
 }
 
 static bool progress_read(struct cfs_home *home, struct cfs_question *question)
@@ -165,35 +179,58 @@ static bool progress_read(struct cfs_home *home, struct cfs_question *question)
     const struct cfs_msg_read *read = &question->message.read;
     const char *name = read->op == CFS_OP_LIST ? NULL : read->name;
 
-    if (drain(home, question, name))
+    if (!cfs_op_is_of_queue(read->op) && drain(home, question, name))
         return false;
-    answer_read(home, question);
+    if (read->op == CFS_OP_QUEUE_AWAIT)
+        cfs_home_await(home, &question->message);
+    else
+        answer_read(home, question);
     return true;
+}
+
+static enum cfs_error lock_refusal(const struct cfs_home *home, const struct cfs_command *try)
+{
+    const struct cfs_acquire *acquire = &try->request.acquire;
+
+    if (!cfs_lock_table_conflicts(home->machine->locks, try->session, try->request.name, acquire))
+        return CFS_OK;
+    return acquire->kind == CFS_LOCKFILE ? CFS_ERR_EXISTS : CFS_ERR_WOULD_BLOCK;
+}
+
+/* Whether it is about a lock that nodes have to be asked about first. */
+static bool drain_for(struct cfs_home *home, struct cfs_question *question)
+{
+    const struct cfs_request *request = &question->try.request;
+
+    return request->op == CFS_OP_ACQUIRE && drain(home, question, request->name);
 }
 
 static bool progress_try(struct cfs_home *home, struct cfs_question *question)
 {
     const struct cfs_command *try = &question->try;
-    const struct cfs_acquire *acquire = &try->request.acquire;
+    const struct cfs_request *request = &try->request;
     struct cfs_asker asker = {try->session, try->sequence, try->node};
+    bool of_lock = request->op == CFS_OP_ACQUIRE;
+    enum cfs_error error;
 
     if (cfs_home_known(home, asker))
         return true;
     /* A conversion goes to the log in any case: what has been closed must be out of its way by
      * then. */
-    if (cfs_lock_table_converts(home->machine->locks, try->session, try->request.name, acquire) &&
-        drain(home, question, try->request.name))
+    if (of_lock &&
+        cfs_lock_table_converts(home->machine->locks, try->session, request->name,
+                                &request->acquire) &&
+        drain_for(home, question))
         return false;
-    if (!cfs_sessions_find(&home->machine->sessions, try->session) ||
-        !cfs_lock_table_conflicts(home->machine->locks, try->session, try->request.name, acquire)) {
+    error = of_lock ? lock_refusal(home, try) : cfs_queues_refusal(home->machine->queues, request);
+    if (!error || !cfs_sessions_find(&home->machine->sessions, try->session)) {
         cfs_home_log(home, asker, &question->message.forward);
         return true;
     }
     if (home->raft->applied < question->after || !cfs_home_lease_valid(home) ||
-        drain(home, question, try->request.name))
+        drain_for(home, question))
         return false;
-    cfs_home_refuse(home, asker,
-                    acquire->kind == CFS_LOCKFILE ? CFS_ERR_EXISTS : CFS_ERR_WOULD_BLOCK);
+    cfs_home_refuse(home, asker, error);
     return true;
 }
 
@@ -254,6 +291,7 @@ static void progress_draining(struct cfs_home *home)
 
 void cfs_home_progress(struct cfs_home *home)
 {
+    cfs_home_wake(home);
     progress_ready(home);
     progress_waiting(home);
     progress_draining(home);

@@ -195,8 +195,8 @@ void cfs_claim_hold(struct cfs_lock_table *table, struct cfs_claim *claim, struc
         cfs_unindex_session(table, claim);
         claim->session = 0;
         claim->node = 0;
-        claim->expiry = moment.time + CFS_MS(claim->ask.ttl_ms);
-        cfs_expiry_add(&table->expiries, claim);
+        claim->due.at = moment.time + CFS_MS(claim->ask.ttl_ms);
+        cfs_due_add(&table->expiries, &claim->due);
     } else if (claim->ask.kind == CFS_FLOCK) {
         cfs_index_identity(table, claim);
     }
@@ -214,7 +214,7 @@ static void unhold(struct cfs_lock_table *table, struct cfs_claim *claim)
     DL_DELETE(lock->holders, claim);
     count_holder(table, claim, -1);
     if (claim->ask.kind == CFS_LEASED)
-        cfs_expiry_remove(&table->expiries, claim);
+        cfs_due_remove(&table->expiries, &claim->due);
     if (lock->exclusive_holders || !lock->content)
         return;
     cfs_lock_changed(table, lock);
@@ -268,7 +268,7 @@ static void restore_holder(struct cfs_lock_table *table, struct cfs_claim *claim
     DL_APPEND_ELEM(lock->holders, after, claim);
     count_holder(table, claim, 1);
     if (claim->ask.kind == CFS_LEASED)
-        cfs_expiry_add(&table->expiries, claim);
+        cfs_due_add(&table->expiries, &claim->due);
 }
 
 struct cfs_claim *cfs_claim_restore(struct cfs_lock_table *table, struct cfs_lock *lock,

@@ -7,34 +7,14 @@
 #ifndef CFS_CORE_LOCK_TABLE_H
 #define CFS_CORE_LOCK_TABLE_H
 
-#include "coordfs/request.h"
+#include "core/asker.h"
 #include "core/piece.h"
 
 struct cfs_lock_table;
 
-/* Who asks: the node's session and the sequence of the command. A wait is named by the two. */
-struct cfs_asker {
-    cfs_session_id session; /* 0 only in tests */
-    uint64_t sequence;
-    cfs_node_id node;
-};
-
-/* Where and when in the log a command stands. */
-struct cfs_moment {
-    uint64_t index;     /* of the log entry: the ticket of who queues up now */
-    cfs_time time;      /* group time */
-    cfs_wall_time wall; /* for people */
-};
-
-/* A waiter's end: granted (CFS_OK and token), or another error. Called while the table changes:
- * must not call back into it. */
-typedef void (*cfs_settled_fn)(void *arg, struct cfs_asker asker, const struct cfs_answer *answer);
-
-/* `settled` is called whenever one who waited is granted or sent away. */
+/* `settled` is called whenever one who waited is granted (CFS_OK and token) or sent away. */
 struct cfs_lock_table *cfs_lock_table_new(cfs_settled_fn settled, void *arg);
 void cfs_lock_table_free(struct cfs_lock_table *table);
-
-enum cfs_outcome { CFS_ANSWERED, CFS_QUEUED };
 
 /* Takes the lock, or queues up. ANSWERED: `answer` holds error (OK, EXISTS, WOULD_BLOCK,
  * NOT_HOLDER, DIFFERS, IS_DIRECTORY: flock on a directory lock) and token. Asking again for what

@@ -13,9 +13,9 @@ static struct cfs_claim *leased_hold(const struct cfs_lock *lock, cfs_token toke
 
 static void set_expiry(struct cfs_lock_table *table, struct cfs_claim *hold, cfs_time expiry)
 {
-    hold->expiry = expiry;
+    hold->due.at = expiry;
     cfs_claim_changed(table, hold);
-    cfs_expiry_changed(&table->expiries, hold);
+    cfs_due_changed(&table->expiries, &hold->due);
 }
 
 static bool same_owner(const struct cfs_acquire *a, const struct cfs_acquire *b)
@@ -138,7 +138,7 @@ static enum cfs_outcome ask_again_leased(struct cfs_lock_table *table, struct cf
         return CFS_ANSWERED;
     }
     if (same->state == CFS_CLAIM_HOLDING) {
-        if (expiry > same->expiry)
+        if (expiry > same->due.at)
             set_expiry(table, same, expiry);
         answer_again_leased(table, same, probe, answer);
         return CFS_ANSWERED;

@@ -115,19 +115,24 @@ void cfs_lock_table_move_session(struct cfs_lock_table *table, cfs_session_id fr
     end_claims(table, from, to, moment);
 }
 
+static struct cfs_claim *claim_of(struct cfs_due *due)
+{
+    return (struct cfs_claim *)((char *)due - offsetof(struct cfs_claim, due));
+}
+
 void cfs_lock_table_expire(struct cfs_lock_table *table, struct cfs_moment moment)
 {
-    struct cfs_expiry_heap *heap = &table->expiries;
     struct touched touched = {0};
 
-    while (heap->count && heap->items[0]->expiry <= moment.time) {
-        touch(&touched, heap->items[0]->lock);
-        cfs_claim_drop(table, heap->items[0]);
+    while (cfs_due_next(&table->expiries) <= moment.time) {
+        struct cfs_claim *claim = claim_of(table->expiries.items[0]);
+        touch(&touched, claim->lock);
+        cfs_claim_drop(table, claim);
     }
     settle_touched(table, &touched, moment);
 }
 
 cfs_time cfs_lock_table_next_expiry(const struct cfs_lock_table *table)
 {
-    return table->expiries.count ? table->expiries.items[0]->expiry : CFS_NEVER;
+    return cfs_due_next(&table->expiries);
 }

@@ -15,6 +15,7 @@
 
 #include "core/alloc.h"
 #include "core/codec.h"
+#include "core/due_heap.h"
 #include "core/lock_table.h"
 
 #define uthash_malloc(size) cfs_alloc(size)
@@ -47,8 +48,7 @@ struct cfs_claim {
     uint64_t ticket;
     cfs_token token; /* HOLDING, as the three below */
     cfs_wall_time since;
-    cfs_time expiry; /* LEASED */
-    size_t heap_at;  /* LEASED: its position in the heap */
+    struct cfs_due due; /* LEASED: when it expires */
     struct cfs_claim_identity identity;
     struct cfs_claim *prev, *next; /* in the lock's queue, or among its holders */
     struct cfs_claim *exclusive_prev, *exclusive_next; /* among the exclusive ones in the queue */
@@ -84,12 +84,6 @@ struct cfs_lock_session {
     UT_hash_handle hh;
 };
 
-/* LEASED holds, the next to expire first: a binary heap. */
-struct cfs_expiry_heap {
-    struct cfs_claim **items;
-    size_t count, capacity;
-};
-
 /* What the next save has to say. */
 struct cfs_lock_changes {
     struct cfs_lock *locks;
@@ -110,7 +104,7 @@ struct cfs_lock_table {
     struct cfs_lock_session *sessions;   /* by id */
     struct cfs_claim *by_asker;          /* by session and sequence */
     struct cfs_claim *by_identity;
-    struct cfs_expiry_heap expiries;
+    struct cfs_due_heap expiries; /* of LEASED holds */
     struct cfs_holder_info *infos; /* what cfs_lock_table_get lends */
     size_t info_capacity;
 };
@@ -177,10 +171,5 @@ void cfs_lock_settle(struct cfs_lock_table *table, struct cfs_lock *lock, struct
 /* Grants what can be granted when nothing has happened but that a waiter of mode `left` left. */
 void cfs_lock_waiter_left(struct cfs_lock_table *table, struct cfs_lock *lock,
                           enum cfs_lock_mode left, struct cfs_moment moment);
-
-/* lock_expiry.c: the heap. */
-void cfs_expiry_add(struct cfs_expiry_heap *heap, struct cfs_claim *claim);
-void cfs_expiry_remove(struct cfs_expiry_heap *heap, struct cfs_claim *claim);
-void cfs_expiry_changed(struct cfs_expiry_heap *heap, struct cfs_claim *claim);
 
 #endif

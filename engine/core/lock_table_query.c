@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/digest.h"
 #include "core/lock_table_internal.h"
 
 static void fill_info(struct cfs_holder_info *info, const struct cfs_claim *hold)
@@ -159,23 +160,6 @@ uint32_t cfs_lock_table_waiter_count(const struct cfs_lock_table *table)
     return table->waiter_count;
 }
 
-/* FNV-1a, a byte at a time: numbers count the same on every machine. */
-static uint64_t mix_bytes(uint64_t digest, const void *data, size_t len)
-{
-    const uint8_t *bytes = data;
-
-    for (size_t i = 0; i < len; i++)
-        digest = (digest ^ bytes[i]) * 0x100000001b3u;
-    return digest;
-}
-
-static uint64_t mix(uint64_t digest, uint64_t value)
-{
-    for (unsigned shift = 0; shift < 64; shift += 8)
-        digest = (digest ^ (value >> shift & 0xff)) * 0x100000001b3u;
-    return digest;
-}
-
 static uint64_t mix_claim(uint64_t digest, const struct cfs_claim *claim)
 {
     const struct cfs_acquire *ask = &claim->ask;
@@ -189,7 +173,7 @@ static uint64_t mix_claim(uint64_t digest, const struct cfs_claim *claim)
         claim->ticket,
         claim->token,
         claim->since,
-        claim->expiry,
+        claim->due.at,
         ask->mode,
         ask->kind,
         ask->form,
@@ -204,18 +188,20 @@ static uint64_t mix_claim(uint64_t digest, const struct cfs_claim *claim)
     };
 
     for (size_t i = 0; i < sizeof values / sizeof *values; i++)
-        digest = mix(digest, values[i]);
-    return mix_bytes(digest, ask->owner, strlen(ask->owner) + 1);
+        digest = cfs_digest_number(digest, values[i]);
+    return cfs_digest_bytes(digest, ask->owner, strlen(ask->owner) + 1);
 }
 
 static uint64_t digest_of(const struct cfs_lock *lock)
 {
-    uint64_t digest = mix_bytes(0xcbf29ce484222325u, lock->name, strlen(lock->name) + 1);
+    uint64_t digest = cfs_digest_bytes(CFS_DIGEST_START, lock->name, strlen(lock->name) + 1);
     const struct cfs_claim *claim;
 
-    digest = mix(mix(mix(digest, lock->form), lock->uid), lock->gid);
-    digest = mix(mix(mix(digest, lock->perm), lock->mtime), lock->content_len);
-    digest = mix_bytes(digest, lock->content, lock->content_len);
+    digest = cfs_digest_number(cfs_digest_number(cfs_digest_number(digest, lock->form), lock->uid),
+                               lock->gid);
+    digest = cfs_digest_number(
+        cfs_digest_number(cfs_digest_number(digest, lock->perm), lock->mtime), lock->content_len);
+    digest = cfs_digest_bytes(digest, lock->content, lock->content_len);
     DL_FOREACH (lock->holders, claim)
         digest = mix_claim(digest, claim);
     DL_FOREACH (lock->waiters, claim)
@@ -230,5 +216,5 @@ uint64_t cfs_lock_table_digest(const struct cfs_lock_table *table)
 
     for (const struct cfs_lock *lock = table->locks; lock; lock = lock->hh.next)
         sum += digest_of(lock);
-    return mix(sum, table->token);
+    return cfs_digest_number(sum, table->token);
 }

@@ -72,7 +72,7 @@ static void put_claim(struct cfs_writer *value, const struct cfs_claim *claim)
     cfs_put_u64(value, claim->ticket);
     cfs_put_u64(value, claim->token);
     cfs_put_u64(value, claim->since);
-    cfs_put_u64(value, claim->expiry);
+    cfs_put_u64(value, claim->due.at);
     cfs_put_acquire(value, &claim->ask);
 }
 
@@ -156,7 +156,7 @@ static void get_claim(struct cfs_reader *value, char name[CFS_NAME_MAX + 1],
     claim->ticket = cfs_get_u64(value);
     claim->token = cfs_get_u64(value);
     claim->since = cfs_get_u64(value);
-    claim->expiry = cfs_get_u64(value);
+    claim->due.at = cfs_get_u64(value);
     cfs_get_acquire(value, &claim->ask);
     if (claim->node >= CFS_NODE_BITS)
         value->failed = true;

@@ -1,8 +1,8 @@
-/* One function per kind of command; the request's own operations are a second switch. */
-#include "core/machine.h"
-
+/* One function per kind of command; the request's own operations are a second switch, those of
+ * queues in machine_queue.c. */
 #include <assert.h>
 
+#include "core/machine_internal.h"
 #include "core/planted.h"
 
 static void answer_error(struct cfs_machine *machine, struct cfs_asker asker, enum cfs_error error)
@@ -10,9 +10,8 @@ static void answer_error(struct cfs_machine *machine, struct cfs_asker asker, en
     machine->answer(machine->arg, asker, false, &(struct cfs_answer){.error = error});
 }
 
-/* Remembers and answers. */
-static void finish(struct cfs_machine *machine, struct cfs_asker asker,
-                   const struct cfs_answer *answer)
+void cfs_machine_finish(struct cfs_machine *machine, struct cfs_asker asker,
+                        const struct cfs_answer *answer)
 {
     struct cfs_session *session = cfs_sessions_find(&machine->sessions, asker.session);
 
@@ -21,23 +20,49 @@ static void finish(struct cfs_machine *machine, struct cfs_asker asker,
     machine->answer(machine->arg, asker, false, answer);
 }
 
-/* Somebody's wait in the lock table has ended. */
+void cfs_machine_wait(struct cfs_machine *machine, struct cfs_asker asker)
+{
+    struct cfs_session *session = cfs_sessions_find(&machine->sessions, asker.session);
+
+    if (session)
+        cfs_session_remember(session, asker.sequence, CFS_ANSWER_WAITING, NULL);
+    machine->answer(machine->arg, asker, true, NULL);
+}
+
+/* Somebody's wait in a table has ended. */
 static void settled(void *arg, struct cfs_asker asker, const struct cfs_answer *answer)
 {
-    finish(arg, asker, answer);
+    cfs_machine_finish(arg, asker, answer);
 }
 
 void cfs_machine_init(struct cfs_machine *machine, cfs_machine_answer_fn answer, void *arg)
 {
     *machine = (struct cfs_machine){.answer = answer, .arg = arg};
     machine->locks = cfs_lock_table_new(settled, machine);
+    machine->queues = cfs_queues_new(settled, machine);
 }
 
 void cfs_machine_close(struct cfs_machine *machine)
 {
     cfs_sessions_close(&machine->sessions);
     cfs_lock_table_free(machine->locks);
+    cfs_queues_free(machine->queues);
     machine->locks = NULL;
+    machine->queues = NULL;
+}
+
+/* What a consume was handed is not remembered, but looked up: the claims may have passed. */
+static struct cfs_answer answer_of(struct cfs_machine *machine, const struct cfs_remembered *known)
+{
+    struct cfs_answer answer = {.error = known->error,
+                                .token = known->token,
+                                .ticket = known->ticket,
+                                .id = known->count ? 0 : known->id};
+
+    if (known->count &&
+        !cfs_queues_handed(machine->queues, machine->moment, known->id, known->count, &answer))
+        answer.error = CFS_ERR_NOT_CLAIMED;
+    return answer;
 }
 
 bool cfs_machine_recall(struct cfs_machine *machine, struct cfs_asker asker)
@@ -45,6 +70,7 @@ bool cfs_machine_recall(struct cfs_machine *machine, struct cfs_asker asker)
     const struct cfs_session *session = cfs_sessions_find(&machine->sessions, asker.session);
     const struct cfs_remembered *known =
         session ? cfs_session_recall(session, asker.sequence) : NULL;
+    struct cfs_answer answer;
 
     if (!known)
         return false;
@@ -52,26 +78,23 @@ bool cfs_machine_recall(struct cfs_machine *machine, struct cfs_asker asker)
         machine->answer(machine->arg, asker, true, NULL);
         return true;
     }
-    machine->answer(machine->arg, asker, false,
-                    &(struct cfs_answer){
-                        .error = known->error, .token = known->token, .ticket = known->ticket});
+    answer = answer_of(machine, known);
+    machine->answer(machine->arg, asker, false, &answer);
     return true;
 }
 
 static void apply_acquire(struct cfs_machine *machine, struct cfs_asker asker,
                           const struct cfs_request *request)
 {
-    struct cfs_session *session = cfs_sessions_find(&machine->sessions, asker.session);
     struct cfs_answer answer = {0};
 
     if (cfs_lock_table_acquire(machine->locks, asker, machine->moment, request->name,
                                &request->acquire, &answer) == CFS_ANSWERED) {
-        finish(machine, asker, &answer);
+        cfs_machine_finish(machine, asker, &answer);
         return;
     }
     machine->queued++;
-    cfs_session_remember(session, asker.sequence, CFS_ANSWER_WAITING, NULL);
-    machine->answer(machine->arg, asker, true, NULL);
+    cfs_machine_wait(machine, asker);
 }
 
 static void end_session(struct cfs_machine *machine, struct cfs_session *session)
@@ -80,6 +103,7 @@ static void end_session(struct cfs_machine *machine, struct cfs_session *session
 
     cfs_sessions_remove(&machine->sessions, session);
     cfs_lock_table_end_session(machine->locks, id, machine->moment);
+    cfs_queues_end_session(machine->queues, id, machine->moment);
 }
 
 /* A node that goes keeps its session until its term is over: it may rely on its lease. */
@@ -130,10 +154,18 @@ static void apply_request(struct cfs_machine *machine, struct cfs_asker asker,
         answer.error = change_member(machine, &request->member);
         break;
     default:
-        answer.error = CFS_ERR_INVALID; /* reads are not replicated */
-        break;
+        cfs_machine_apply_queue(machine, asker, request);
+        return;
     }
-    finish(machine, asker, &answer);
+    cfs_machine_finish(machine, asker, &answer);
+}
+
+/* Ends the wait of a request that is remembered to wait. */
+static void dismiss(struct cfs_machine *machine, cfs_session_id session, uint64_t sequence,
+                    enum cfs_error error)
+{
+    if (!cfs_lock_table_dismiss(machine->locks, session, sequence, machine->moment, error))
+        cfs_queues_dismiss(machine->queues, session, sequence, machine->moment, error);
 }
 
 static void apply_cancel(struct cfs_machine *machine, struct cfs_session *session,
@@ -144,15 +176,15 @@ static void apply_cancel(struct cfs_machine *machine, struct cfs_session *sessio
 
     if (!known && command->target >= session->oldest) {
         if (!CFS_PLANTED(BUG_FORGET_CANCEL))
-            finish(machine, target, &(struct cfs_answer){.error = CFS_ERR_INTERRUPTED});
+            cfs_machine_finish(machine, target, &(struct cfs_answer){.error = CFS_ERR_INTERRUPTED});
     } else if (known && known->state == CFS_ANSWER_WAITING) {
-        cfs_lock_table_dismiss(machine->locks, session->id, command->target, machine->moment,
-                               CFS_ERR_INTERRUPTED);
+        dismiss(machine, session->id, command->target, CFS_ERR_INTERRUPTED);
     } else if (command->undo) {
-        /* Also where the answer is forgotten: the hold knows who asked for it. */
+        /* Also where the answer is forgotten: hold and claims know who asked for them. */
         cfs_lock_table_undo(machine->locks, session->id, command->target, machine->moment);
+        cfs_queues_undo(machine->queues, session->id, command->target, machine->moment);
     }
-    finish(machine, asker, &(struct cfs_answer){0});
+    cfs_machine_finish(machine, asker, &(struct cfs_answer){0});
 }
 
 static void answer_open(struct cfs_machine *machine, const struct cfs_command *command,
@@ -186,6 +218,7 @@ static void apply_open(struct cfs_machine *machine, const struct cfs_command *co
     if (old && command->resume) {
         began = old->began;
         cfs_lock_table_move_session(machine->locks, old->id, id, machine->moment);
+        cfs_queues_move_session(machine->queues, old->id, id, machine->moment);
         cfs_sessions_remove(&machine->sessions, old);
     } else if (old) {
         end_session(machine, old);
@@ -205,6 +238,7 @@ static void apply_adopt(struct cfs_machine *machine, const struct cfs_command *c
         return;
     if (old && command->target_session <= old->id) {
         cfs_lock_table_move_session(machine->locks, old->id, command->target, machine->moment);
+        cfs_queues_move_session(machine->queues, old->id, command->target, machine->moment);
         cfs_sessions_remove(&machine->sessions, old);
     } else if (old) {
         end_session(machine, old);
@@ -239,10 +273,48 @@ static void apply_in_session(struct cfs_machine *machine, const struct cfs_comma
     }
 }
 
+static void apply_command(struct cfs_machine *machine, const struct cfs_command *command)
+{
+    struct cfs_session *session;
+
+    switch (command->kind) {
+    case CFS_CMD_REQUEST:
+    case CFS_CMD_CANCEL:
+    case CFS_CMD_CLOSE_SESSION:
+        apply_in_session(machine, command);
+        break;
+    case CFS_CMD_OPEN_SESSION:
+        apply_open(machine, command);
+        break;
+    case CFS_CMD_EXPIRE_SESSION:
+        session = cfs_sessions_find(&machine->sessions, command->target);
+        if (session)
+            end_session(machine, session);
+        break;
+    case CFS_CMD_ADOPT_SESSION:
+        apply_adopt(machine, command);
+        break;
+    case CFS_CMD_EXPIRE_LEASED:
+        cfs_lock_table_expire(machine->locks, machine->moment);
+        cfs_queues_expire(machine->queues, machine->moment);
+        break;
+    case CFS_CMD_FILL_NODES:
+        cfs_node_table_fill(&machine->nodes, command->nodes, command->node_count);
+        break;
+    case CFS_CMD_DROP_NODE:
+        if (cfs_node_table_heir(&machine->nodes, command->target)) /* else it was called off */
+            drop_node(machine, command->target);
+        break;
+    case CFS_CMD_REFUSE:
+        cfs_lock_table_dismiss(machine->locks, command->target_session, command->target,
+                               machine->moment, CFS_ERR_DEADLOCK);
+        break;
+    }
+}
+
 void cfs_machine_apply(struct cfs_machine *machine, const struct cfs_entry *entry)
 {
     struct cfs_command command;
-    struct cfs_session *session;
 
     machine->moment = (struct cfs_moment){entry->index, entry->time, entry->wall};
     if (entry->kind != CFS_ENTRY_COMMAND)
@@ -250,38 +322,16 @@ void cfs_machine_apply(struct cfs_machine *machine, const struct cfs_entry *entr
     /* Whoever let it into a log could read it: the leader, and a follower that took it over. */
     if (cfs_command_decode(&command, entry->data, entry->len) != 0)
         assert(!"a committed command cannot be decoded");
-    switch (command.kind) {
-    case CFS_CMD_REQUEST:
-    case CFS_CMD_CANCEL:
-    case CFS_CMD_CLOSE_SESSION:
-        apply_in_session(machine, &command);
-        break;
-    case CFS_CMD_OPEN_SESSION:
-        apply_open(machine, &command);
-        break;
-    case CFS_CMD_EXPIRE_SESSION:
-        session = cfs_sessions_find(&machine->sessions, command.target);
-        if (session)
-            end_session(machine, session);
-        break;
-    case CFS_CMD_ADOPT_SESSION:
-        apply_adopt(machine, &command);
-        break;
-    case CFS_CMD_EXPIRE_LEASED:
-        cfs_lock_table_expire(machine->locks, machine->moment);
-        break;
-    case CFS_CMD_FILL_NODES:
-        cfs_node_table_fill(&machine->nodes, command.nodes, command.node_count);
-        break;
-    case CFS_CMD_DROP_NODE:
-        if (cfs_node_table_heir(&machine->nodes, command.target)) /* else it was called off */
-            drop_node(machine, command.target);
-        break;
-    case CFS_CMD_REFUSE:
-        cfs_lock_table_dismiss(machine->locks, command.target_session, command.target,
-                               machine->moment, CFS_ERR_DEADLOCK);
-        break;
-    }
+    apply_command(machine, &command);
+    cfs_command_clear(&command);
+}
+
+cfs_time cfs_machine_next_expiry(const struct cfs_machine *machine)
+{
+    cfs_time lock = cfs_lock_table_next_expiry(machine->locks);
+    cfs_time claim = cfs_queues_next_expiry(machine->queues);
+
+    return lock < claim ? lock : claim;
 }
 
 static uint64_t mix(uint64_t digest, uint64_t value)
@@ -305,6 +355,7 @@ uint64_t cfs_machine_digest(const struct cfs_machine *machine)
 
     for (const struct cfs_session *s = machine->sessions.by_id; s; s = s->hh.next)
         sessions += session_digest(s);
+    digest = mix(digest, cfs_queues_digest(machine->queues));
     digest = mix(digest, cfs_node_table_digest(&machine->nodes));
     return mix(digest, sessions);
 }

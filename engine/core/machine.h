@@ -8,17 +8,19 @@
 #include "core/entry.h"
 #include "core/lock_table.h"
 #include "core/node_table.h"
+#include "core/queue.h"
 #include "core/session.h"
 
-/* A command is answered, or (`queued`, no answer) waits in a lock's queue. OPEN_SESSION is answered
- * to session 0 with its nonce as the sequence and the new session's id as the token; BUSY and the
- * present session's id when that is not the one it was to replace. */
+/* A command is answered, or (`queued`, no answer) waits: in a lock's queue, for a message or for
+ * room. OPEN_SESSION is answered to session 0 with its nonce as the sequence and the new session's
+ * id as the token; BUSY and the present session's id when that is not the one it was to replace. */
 typedef void (*cfs_machine_answer_fn)(void *arg, struct cfs_asker asker, bool queued,
                                       const struct cfs_answer *answer);
 
 struct cfs_machine {
     struct cfs_sessions sessions;
     struct cfs_lock_table *locks;
+    struct cfs_queues *queues;
     struct cfs_node_table nodes;
     struct cfs_moment moment; /* of the newest applied entry */
     uint64_t queued;          /* how many acquires have begun to wait so far */
@@ -35,8 +37,14 @@ void cfs_machine_apply(struct cfs_machine *machine, const struct cfs_entry *entr
 /* Answers again if the command is known already: true. */
 bool cfs_machine_recall(struct cfs_machine *machine, struct cfs_asker asker);
 
+/* The group time at which the next lock or claim expires; CFS_NEVER if none. */
+cfs_time cfs_machine_next_expiry(const struct cfs_machine *machine);
+
 /* Appends what has changed since the last save as pieces: the first time, everything. */
 void cfs_machine_save(struct cfs_machine *machine, struct cfs_writer *pieces);
+
+/* What the last save said is on the disk: what can be read there is not kept in memory. */
+void cfs_machine_saved(struct cfs_machine *machine);
 
 /* Fills a new machine with one saved piece after the other, in the order of their keys. 0, or -1
  * when it is none of a machine of this version. Then, once all are there: whether they make a

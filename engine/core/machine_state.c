@@ -1,4 +1,4 @@
-/* The machine as pieces: its counters, its sessions, its locks. */
+/* The machine as pieces: its counters, its sessions, its locks, its queues. */
 #include <stdlib.h>
 
 #include "core/command_internal.h"
@@ -23,6 +23,12 @@ void cfs_machine_save(struct cfs_machine *machine, struct cfs_writer *pieces)
     cfs_sessions_save(&machine->sessions, pieces);
     cfs_lock_table_save(machine->locks, pieces);
     cfs_node_table_save(&machine->nodes, pieces);
+    cfs_queues_save(machine->queues, pieces);
+}
+
+void cfs_machine_saved(struct cfs_machine *machine)
+{
+    cfs_queues_saved(machine->queues);
 }
 
 static int load_counters(struct cfs_machine *machine, const struct cfs_piece *piece)
@@ -51,6 +57,14 @@ int cfs_machine_load(struct cfs_machine *machine, const struct cfs_piece *piece)
         return cfs_lock_table_load(machine->locks, piece);
     case CFS_PIECE_NODE:
         return cfs_node_table_load(&machine->nodes, piece);
+    case CFS_PIECE_QUEUES:
+    case CFS_PIECE_QUEUE:
+    case CFS_PIECE_PRODUCE_KEY:
+    case CFS_PIECE_MESSAGE:
+    case CFS_PIECE_QUEUE_WAIT:
+    case CFS_PIECE_DELIVERIES:
+    case CFS_PIECE_BODY:
+        return cfs_queues_load(machine->queues, piece);
     default:
         return -1;
     }
@@ -58,5 +72,6 @@ int cfs_machine_load(struct cfs_machine *machine, const struct cfs_piece *piece)
 
 bool cfs_machine_loaded(const struct cfs_machine *machine)
 {
-    return machine->counted && cfs_lock_table_loaded(machine->locks);
+    return machine->counted && cfs_lock_table_loaded(machine->locks) &&
+           cfs_queues_loaded(machine->queues);
 }

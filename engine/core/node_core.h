@@ -79,15 +79,17 @@ bool cfs_core_wants_flush(const struct cfs_core *core);
 /* What pages and checkers may look at. */
 struct cfs_core_view {
     const char *role;   /* "leader", "follower", "candidate", "pre-candidate" */
-    cfs_node_id leader; /* 0: unknown */
+    cfs_node_id leader; /* 0: unknown; of a group without a replica here, as others said last */
     uint64_t term, commit, applied, last_index, durable_index;
     uint64_t base_index; /* entries up to it are compacted */
     uint64_t log_bytes;  /* of the entries in memory */
     enum cfs_amnesia amnesia;
-    cfs_node_set doubted; /* while nobody leads: others whose votes for this node did not count
-                             alone, for they may have forgotten */
-    bool changing;        /* the newest members are not settled: joint, or not committed */
-    bool installing;      /* a snapshot is coming in */
+    cfs_node_set doubted;      /* while nobody leads: others whose votes for this node did not count
+                                  alone, for they may have forgotten */
+    bool changing;             /* the newest members are not settled: joint, or not committed */
+    bool installing;           /* a snapshot is coming in */
+    uint64_t installed_chunks; /* of it, so far */
+    bool replica;              /* this node has one of the group */
     uint64_t elections, leaderships; /* begun and won by this node since its start */
     bool serving;                    /* leader: takes commands and reads */
     cfs_time leader_since;           /* leader: of this term; node time, as all below */
@@ -125,6 +127,10 @@ cfs_node_set cfs_core_partners(const struct cfs_core *core);
 /* The nodes of the cluster as applied here, by id; how many there are. 0: not known yet. */
 uint32_t cfs_core_nodes(const struct cfs_core *core, struct cfs_node_info out[CFS_NODE_MAX]);
 
+/* Whether the node has a session, and leads group 0 under a lease or heard its leader within an
+ * election timeout before `now`. */
+bool cfs_core_in_touch(const struct cfs_core *core, cfs_time now);
+
 /* The commit index of group 0, and whether this node leads it: cheap enough after each step. */
 uint64_t cfs_core_commit(const struct cfs_core *core, bool *leads);
 
@@ -133,6 +139,9 @@ uint64_t cfs_core_commit(const struct cfs_core *core, bool *leads);
 const struct cfs_entry *cfs_core_entry(const struct cfs_core *core, cfs_group_id group,
                                        uint64_t index);
 const struct cfs_lock_table *cfs_core_locks(const struct cfs_core *core);
+
+/* The applied queues of a group. */
+const struct cfs_queues *cfs_core_queues(const struct cfs_core *core, cfs_group_id group);
 
 /* A digest of a group's whole applied machine: equal on all replicas at one applied index. */
 uint64_t cfs_core_digest(const struct cfs_core *core, cfs_group_id group);

@@ -47,9 +47,9 @@ void cfs_core_announce(struct cfs_core *core, cfs_group_id group)
             send_located(core, &core->groups[group], node);
 }
 
-static bool is_replica(const struct cfs_core *core, const struct cfs_group *group)
+bool cfs_core_is_replica(const struct cfs_core *core, cfs_group_id group)
 {
-    return cfs_membership_all(&group->raft.members) & CFS_NODE_BIT(core->config.node);
+    return cfs_membership_all(&core->groups[group].raft.members) & CFS_NODE_BIT(core->config.node);
 }
 
 /* It has, or had, a replica of the group: there is something to drop. */
@@ -88,7 +88,7 @@ void cfs_core_located(struct cfs_core *core, const struct cfs_message *message)
     /* What one's own replica knows of the leader counts for more than what others say, and whether
      * it leads itself nobody knows better. */
     if (message->located.leader != core->config.node || group->home.serving)
-        if (!is_replica(core, group) || !known || known == message->located.leader)
+        if (!cfs_core_is_replica(core, group->id) || !known || known == message->located.leader)
             cfs_client_located(&core->client, message);
 }
 
@@ -101,7 +101,7 @@ static void follow_leader(struct cfs_core *core, const struct cfs_group *group)
     /* Whom nobody has made a replica yet has nobody to ask: it might hear that it is not one. */
     if (!cfs_membership_all(&group->raft.members))
         leader = 0;
-    if (group->id && (!is_replica(core, group) || !leader))
+    if (group->id && (!cfs_core_is_replica(core, group->id) || !leader))
         return;
     if (leader != channel->leader || (leader && term != channel->leader_term))
         cfs_client_leader(&core->client, group->id, leader, term);
@@ -130,7 +130,7 @@ static bool is_misplaced(const struct cfs_core *core, const struct cfs_group *gr
 /* Its log says that it is no replica any more, and that this is so for good. */
 static bool knows_its_end(const struct cfs_core *core, const struct cfs_group *group)
 {
-    return !is_replica(core, group) && group->raft.members_index <= group->raft.commit;
+    return !cfs_core_is_replica(core, group->id) && group->raft.members_index <= group->raft.commit;
 }
 
 static void ask_whether_needed(struct cfs_core *core, const struct cfs_group *group)
@@ -147,8 +147,7 @@ static void ask_whether_needed(struct cfs_core *core, const struct cfs_group *gr
 bool cfs_core_is_needed(const struct cfs_core *core)
 {
     for (uint32_t i = 1; i < core->group_count; i++)
-        if (CFS_PLANTED(BUG_LEAVE_EARLY) ? is_replica(core, &core->groups[i])
-                                         : has_any(&core->groups[i]))
+        if (CFS_PLANTED(BUG_LEAVE_EARLY) ? cfs_core_is_replica(core, i) : has_any(&core->groups[i]))
             return true;
     return false;
 }

@@ -57,7 +57,8 @@ void cfs_core_view(const struct cfs_core *core, cfs_group_id group, struct cfs_c
 
     *view = (struct cfs_core_view){
         .role = role_name(raft),
-        .leader = raft->leader,
+        .leader =
+            cfs_core_is_replica(core, group) ? raft->leader : core->client.channels[group].leader,
         .term = raft->term,
         .commit = raft->commit,
         .applied = raft->applied,
@@ -69,6 +70,8 @@ void cfs_core_view(const struct cfs_core *core, cfs_group_id group, struct cfs_c
         .doubted = raft->doubted,
         .changing = raft->members.outgoing || raft->members_index > raft->commit,
         .installing = core->groups[group].install != NULL,
+        .installed_chunks = cfs_snapshot_received(&core->groups[group]),
+        .replica = cfs_core_is_replica(core, group),
         .elections = raft->elections,
         .leaderships = raft->leaderships,
         .serving = core->groups[group].home.serving,
@@ -93,6 +96,17 @@ uint32_t cfs_core_nodes(const struct cfs_core *core, struct cfs_node_info out[CF
     return count;
 }
 
+bool cfs_core_in_touch(const struct cfs_core *core, cfs_time now)
+{
+    const struct cfs_raft *raft = &core->groups[0].raft;
+
+    if (core->client.state != CFS_SESSION_OPEN || !core->client.channels[0].leader)
+        return false;
+    if (raft->role == CFS_LEADER)
+        return now < cfs_raft_lease_until(raft);
+    return !raft->leader_gone && now < raft->heard + core->config.election;
+}
+
 uint64_t cfs_core_commit(const struct cfs_core *core, bool *leads)
 {
     *leads = core->groups[0].raft.role == CFS_LEADER;
@@ -108,6 +122,11 @@ const struct cfs_entry *cfs_core_entry(const struct cfs_core *core, cfs_group_id
 const struct cfs_lock_table *cfs_core_locks(const struct cfs_core *core)
 {
     return core->groups[0].machine->locks;
+}
+
+const struct cfs_queues *cfs_core_queues(const struct cfs_core *core, cfs_group_id group)
+{
+    return core->groups[group].machine->queues;
 }
 
 uint64_t cfs_core_digest(const struct cfs_core *core, cfs_group_id group)
@@ -132,9 +151,8 @@ cfs_node_set cfs_core_partners(const struct cfs_core *core)
     cfs_node_set all = 0;
 
     for (uint32_t i = 0; i < core->group_count; i++) {
-        cfs_node_set members = cfs_membership_all(&core->groups[i].raft.members);
-        if (members & CFS_NODE_BIT(core->config.node))
-            all |= members;
+        if (cfs_core_is_replica(core, i))
+            all |= cfs_membership_all(&core->groups[i].raft.members);
     }
     return all & ~CFS_NODE_BIT(core->config.node);
 }

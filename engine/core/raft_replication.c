@@ -73,6 +73,15 @@ static struct cfs_message append_message(const struct cfs_raft *raft,
                    .serving = cfs_raft_serving(raft)}};
 }
 
+/* Where there are other groups, at the same moments for all that a node leads: their heartbeats
+ * share a batch. */
+static cfs_time next_heartbeat(const struct cfs_raft *raft)
+{
+    cfs_time period = raft->config->heartbeat, now = raft->env->now;
+
+    return raft->config->groups ? (now / period + 1) * period : now + period;
+}
+
 void cfs_raft_broadcast_heartbeat(struct cfs_raft *raft)
 {
     CFS_EACH_NODE (node, cfs_membership_all(&raft->members)) {
@@ -82,7 +91,7 @@ void cfs_raft_broadcast_heartbeat(struct cfs_raft *raft)
         struct cfs_message message = append_message(raft, &raft->progress[node]);
         cfs_env_send(raft->env, &message);
     }
-    raft->heartbeat_due = raft->env->now + raft->config->heartbeat;
+    raft->heartbeat_due = next_heartbeat(raft);
 }
 
 void cfs_raft_greet(struct cfs_raft *raft, cfs_node_id node)
@@ -231,13 +240,11 @@ static bool follows_our_log(const struct cfs_raft *raft, const struct cfs_msg_ap
 static bool is_understood(const struct cfs_entry *entry)
 {
     struct cfs_membership members;
-    struct cfs_command command;
 
     return entry->kind == CFS_ENTRY_NOOP ||
            (entry->kind == CFS_ENTRY_MEMBERS &&
             cfs_membership_decode(&members, entry->data, entry->len) == 0) ||
-           (entry->kind == CFS_ENTRY_COMMAND &&
-            cfs_command_decode(&command, entry->data, entry->len) == 0);
+           (entry->kind == CFS_ENTRY_COMMAND && cfs_command_valid(entry->data, entry->len));
 }
 
 /* What a leader of this program sends: entries in a row after `prev_index`, their terms growing up

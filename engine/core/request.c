@@ -11,9 +11,14 @@ bool cfs_name_valid(const char *name)
            strcmp(name, "..") != 0;
 }
 
+bool cfs_queue_name_valid(const char *name)
+{
+    return cfs_name_valid(name) && *name != '.';
+}
+
 bool cfs_op_is_of_queue(enum cfs_op op)
 {
-    return (op >= CFS_OP_PRODUCE && op <= CFS_OP_QUEUE_CONFIG) || op >= CFS_OP_QUEUE_STAT;
+    return (op >= CFS_OP_PRODUCE && op <= CFS_OP_LAST_CHANGE) || op >= CFS_OP_QUEUE_STAT;
 }
 
 bool cfs_op_is_read(enum cfs_op op)
@@ -31,6 +36,7 @@ bool cfs_request_may_wait(const struct cfs_request *request)
     case CFS_OP_CONSUME:
         return request->consume.wait;
     case CFS_OP_MESSAGE_MOVE: /* for the other queue's group */
+    case CFS_OP_QUEUE_AWAIT:
         return true;
     default:
         return false;

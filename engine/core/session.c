@@ -96,6 +96,8 @@ void cfs_session_remember(struct cfs_session *session, uint64_t sequence,
         remembered->error = answer->error;
         remembered->token = answer->token;
         remembered->ticket = answer->ticket;
+        remembered->id = answer->message_count ? answer->messages[0].claim : answer->id;
+        remembered->count = answer->message_count;
     }
 }
 

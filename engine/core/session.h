@@ -19,9 +19,11 @@ enum cfs_answer_state { CFS_ANSWER_WAITING = 1, CFS_ANSWER_DONE };
 struct cfs_remembered {
     uint64_t sequence; /* key */
     enum cfs_answer_state state;
-    enum cfs_error error; /* DONE, as the two below */
+    enum cfs_error error; /* DONE, as those below */
     cfs_token token;
     uint64_t ticket;
+    uint64_t id;    /* PRODUCE: of the last message; CONSUME: the first claim */
+    uint32_t count; /* CONSUME: of messages */
     UT_hash_handle hh;
 };
 

@@ -18,6 +18,8 @@ static void put_answers(struct cfs_writer *value, const struct cfs_remembered *t
         cfs_put_u8(value, (uint8_t)r->error);
         cfs_put_u64(value, r->token);
         cfs_put_u64(value, r->ticket);
+        cfs_put_u64(value, r->id);
+        cfs_put_u32(value, r->count);
     }
 }
 
@@ -57,6 +59,9 @@ static void get_answers(struct cfs_reader *value, struct cfs_session *session,
         struct cfs_answer answer = {.error = cfs_get_enum(value, 0, CFS_ERROR_COUNT - 1)};
         answer.token = cfs_get_u64(value);
         answer.ticket = cfs_get_u64(value);
+        answer.id = cfs_get_u64(value);
+        answer.message_count = cfs_get_u32(value);
+        answer.messages = &(struct cfs_message_info){.claim = answer.id};
         if (value->failed)
             return;
         cfs_session_remember(session, sequence, first, NULL);

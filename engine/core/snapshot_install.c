@@ -252,6 +252,11 @@ static void take_over(struct cfs_group *group)
     cfs_snapshot_drop(group);
 }
 
+uint64_t cfs_snapshot_received(const struct cfs_group *group)
+{
+    return group->install ? group->install->next : 0;
+}
+
 void cfs_snapshot_staged(struct cfs_group *group, uint64_t id)
 {
     struct cfs_install *install = group->install;

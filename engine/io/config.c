@@ -215,7 +215,7 @@ void cfs_config_init(struct cfs_config *config)
     *config = (struct cfs_config){
         .timeout_ms = 5000,
         .session_ms = 5000,
-        .heartbeat_ms = 60,
+        .heartbeat_ms = 100,
         .lease_ms = 200,
         .election_ms = 250,
         .checkpoint_kb = 8192,

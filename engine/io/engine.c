@@ -93,7 +93,7 @@ static void keep(struct cfs_engine *engine, struct cfs_effect *effect)
 {
     *cfs_effects_add(&engine->kept, effect->type) = *effect;
     effect->buffer = NULL;
-    effect->holders = NULL;
+    effect->owned = NULL;
 }
 
 static void persist(struct cfs_engine *engine, const struct cfs_effect *effect, cfs_time now)
@@ -128,6 +128,7 @@ static void perform(struct cfs_engine *engine, struct cfs_effect *effect, cfs_ti
     case CFS_FX_STAGE:
     case CFS_FX_FETCH:
     case CFS_FX_END_FETCH:
+    case CFS_FX_READ:
         cfs_checkpoints_perform(engine->checkpoints, effect);
         break;
     case CFS_FX_CAUGHT_UP:
@@ -547,15 +548,34 @@ bool cfs_engine_available(const struct cfs_engine *engine)
     return view.available && view.session;
 }
 
-static void look(struct cfs_engine *engine, struct cfs_status *status)
+bool cfs_engine_in_touch(const struct cfs_engine *engine)
 {
+    return cfs_core_in_touch(engine->core, cfs_clock_now());
+}
+
+static void look_at_groups(const struct cfs_engine *engine, struct cfs_group_status *groups)
+{
+    for (cfs_group_id id = 0; id <= CFS_GROUPS; id++) {
+        cfs_core_view(engine->core, id, &groups[id].view);
+        cfs_core_members(engine->core, id, groups[id].members);
+        groups[id].queues = cfs_core_queues(engine->core, id);
+        groups[id].wanted_count = id ? cfs_core_placement(engine->core, id, groups[id].wanted) : 0;
+    }
+}
+
+/* `groups` has room for all. */
+static void look(struct cfs_engine *engine, struct cfs_status *status,
+                 struct cfs_group_status *groups)
+{
+    look_at_groups(engine, groups);
     *status = (struct cfs_status){.config = engine->config,
                                   .commits = engine->commits.latency,
                                   .locks = cfs_core_locks(engine->core),
+                                  .groups = groups,
+                                  .core = groups[0].view,
                                   .now = cfs_clock_now(),
                                   .started = engine->started};
-    cfs_core_view(engine->core, 0, &status->core);
-    cfs_core_members(engine->core, 0, status->members);
+    memcpy(status->members, groups[0].members, sizeof status->members);
     status->cluster = cfs_cluster_id(&engine->cluster);
     status->node_count = cfs_cluster_nodes(&engine->cluster, engine->core, status->nodes);
     cfs_wal_stats(engine->wal, &status->wal);
@@ -568,19 +588,27 @@ static void look(struct cfs_engine *engine, struct cfs_status *status)
 
 char *cfs_engine_page(struct cfs_engine *engine, const char *page, bool json)
 {
+    struct cfs_group_status *groups = cfs_alloc_zeroed(CFS_GROUPS + 1, sizeof *groups);
     struct cfs_status status;
+    char *text;
 
-    look(engine, &status);
-    return cfs_page_make(page, json, &status);
+    look(engine, &status, groups);
+    text = cfs_page_make(page, json, &status);
+    free(groups);
+    return text;
 }
 
 char *cfs_engine_metrics(struct cfs_engine *engine)
 {
+    struct cfs_group_status *groups = cfs_alloc_zeroed(CFS_GROUPS + 1, sizeof *groups);
     struct cfs_status status;
+    char *text;
 
-    look(engine, &status);
+    look(engine, &status, groups);
     status.resident_bytes = cfs_process_resident_bytes();
-    return cfs_metrics_text(&status);
+    text = cfs_metrics_text(&status);
+    free(groups);
+    return text;
 }
 
 void cfs_engine_close(struct cfs_engine *engine)

@@ -79,6 +79,18 @@ static const struct route {
     {CFS_ROUTE_LOCK, "GET", "/lock/", CLIENTS, cfs_http_lock_get},
     {CFS_ROUTE_LOCK, "POST", "/lock/", CLIENTS, cfs_http_lock_acquire},
     {CFS_ROUTE_LOCK, "DELETE", "/lock/", CLIENTS, cfs_http_lock_release},
+    {CFS_ROUTE_QUEUE, "GET", "/queue", CLIENTS, cfs_http_queue_list},
+    {CFS_ROUTE_QUEUE, "POST", "/queue/", CLIENTS, cfs_http_queue_produce},
+    {CFS_ROUTE_QUEUE, "GET", "/queue/", CLIENTS, cfs_http_queue_consume},
+    {CFS_ROUTE_QUEUE, "DELETE", "/queue/", CLIENTS, cfs_http_queue_remove},
+    {CFS_ROUTE_QUEUE, "POST", "/queue/ack/", CLIENTS, cfs_http_queue_ack},
+    {CFS_ROUTE_QUEUE, "POST", "/queue/nack/", CLIENTS, cfs_http_queue_nack},
+    {CFS_ROUTE_QUEUE, "POST", "/queue/extend/", CLIENTS, cfs_http_queue_extend},
+    {CFS_ROUTE_QUEUE, "GET", "/queue/stats/", CLIENTS, cfs_http_queue_stats},
+    {CFS_ROUTE_QUEUE, "GET", "/queue/peek/", CLIENTS, cfs_http_queue_peek},
+    {CFS_ROUTE_QUEUE, "POST", "/queue/config/", CLIENTS, cfs_http_queue_configure},
+    {CFS_ROUTE_QUEUE, "POST", "/queue/purge/", CLIENTS, cfs_http_queue_purge},
+    {CFS_ROUTE_QUEUE, "POST", "/queue/kick/", CLIENTS, cfs_http_queue_kick},
     {CFS_ROUTE_MEMBERS, "GET", "/members", CLIENTS, get_members},
     {CFS_ROUTE_MEMBERS, "POST", "/members", NOBODY, cfs_http_members_add},
     {CFS_ROUTE_MEMBERS, "DELETE", "/members/", NOBODY, cfs_http_members_remove},
@@ -86,13 +98,36 @@ static const struct route {
 
 #define ROUTE_COUNT (sizeof routes / sizeof *routes)
 
-static bool path_matches(const struct route *route, const char *path)
+/* How much of `path` the route's is; 0 when it does not match. */
+static size_t match_length(const struct route *route, const char *path)
 {
     size_t len = strlen(route->path);
 
     if (route->path[len - 1] == '/')
-        return strncmp(path, route->path, len) == 0;
-    return strcmp(path, route->path) == 0;
+        return strncmp(path, route->path, len) == 0 ? len : 0;
+    return strcmp(path, route->path) == 0 ? len : 0;
+}
+
+/* What the routes for `path` have for a path: the longest that matches; NULL if none does. */
+static const char *find_path(const char *path)
+{
+    const char *best = NULL;
+    size_t longest = 0;
+
+    for (const struct route *r = routes; r < routes + ROUTE_COUNT; r++) {
+        size_t len = match_length(r, path);
+
+        if (len > longest) {
+            longest = len;
+            best = r->path;
+        }
+    }
+    return best;
+}
+
+static bool is_for(const struct route *route, const char *path)
+{
+    return path && strcmp(route->path, path) == 0;
 }
 
 static bool is_allowed(const struct cfs_http_api *api, const struct cfs_http_request *request,
@@ -102,29 +137,37 @@ static bool is_allowed(const struct cfs_http_api *api, const struct cfs_http_req
            (route->open == CLIENTS && api->config->http_open);
 }
 
+/* HEAD is a GET without a body, and a message must not be taken to be thrown away. */
+static bool also_heads(const struct route *route)
+{
+    return strcmp(route->method, "GET") == 0 && route->fn != cfs_http_queue_consume;
+}
+
 static bool method_matches(const struct route *route, const char *method)
 {
-    return strcmp(method, route->method) == 0 ||
-           (strcmp(method, "HEAD") == 0 && strcmp(route->method, "GET") == 0);
+    return strcmp(method, route->method) == 0 || (strcmp(method, "HEAD") == 0 && also_heads(route));
 }
 
 /* The decoded name behind a path that ends with a slash. False after a 400. */
-static bool read_name(struct cfs_http_request *request, const char *encoded,
-                      char name[CFS_NAME_MAX + 1])
+static bool read_name(struct cfs_http_request *request, enum cfs_route_class class,
+                      const char *encoded, char name[CFS_NAME_MAX + 1])
 {
     size_t size = strlen(encoded) + 1;
     char *decoded = memcpy(cfs_alloc(size), encoded, size);
     bool good = cfs_http_decode(decoded) && cfs_name_valid(decoded);
+    bool reserved = good && class == CFS_ROUTE_QUEUE && !cfs_queue_name_valid(decoded);
 
-    if (good)
+    if (good && !reserved)
         memcpy(name, decoded, strlen(decoded) + 1);
     else if (strlen(decoded) > CFS_NAME_MAX)
         cfs_http_respond_failure(request, CFS_ERR_NAME_TOO_LONG);
+    else if (reserved)
+        cfs_http_respond_bad(request, "name", "of a queue does not begin with a dot");
     else
         cfs_http_respond_bad(request, "name",
                              "has 1 to 255 bytes, no slash, no zero, and is neither . nor ..");
     free(decoded);
-    return good;
+    return good && !reserved;
 }
 
 static void take_route(struct cfs_http_api *api, struct cfs_http_request *request,
@@ -136,7 +179,7 @@ static void take_route(struct cfs_http_api *api, struct cfs_http_request *reques
 
     if (route->path[len - 1] != '/')
         route->fn(api, request, NULL);
-    else if (read_name(request, path + len, name))
+    else if (read_name(request, route->class, path + len, name))
         route->fn(api, request, name);
 }
 
@@ -145,23 +188,23 @@ static void refuse_method(struct cfs_http_request *request, const char *path)
     char allowed[64] = "";
 
     for (const struct route *r = routes; r < routes + ROUTE_COUNT; r++) {
-        if (!path_matches(r, path))
+        if (!is_for(r, path))
             continue;
         if (allowed[0])
             strcat(allowed, ", ");
-        strcat(allowed, strcmp(r->method, "GET") == 0 ? "GET, HEAD" : r->method);
+        strcat(allowed, also_heads(r) ? "GET, HEAD" : r->method);
     }
     cfs_http_respond_method(request, allowed);
 }
 
 void cfs_http_api_handle(struct cfs_http_api *api, struct cfs_http_request *request)
 {
-    const char *path = cfs_http_path(request), *method = cfs_http_method(request);
+    const char *path = find_path(cfs_http_path(request)), *method = cfs_http_method(request);
     bool trusted = api->config->http_open || cfs_http_authorized(request);
     bool known = false, denied = false;
 
     for (const struct route *r = routes; r < routes + ROUTE_COUNT; r++) {
-        if (!path_matches(r, path))
+        if (!is_for(r, path))
             continue;
         if (!is_allowed(api, request, r)) {
             denied |= method_matches(r, method);
@@ -203,7 +246,7 @@ void cfs_http_api_free(struct cfs_http_api *api)
 {
     if (!api)
         return;
-    cfs_http_lock_close(api);
+    cfs_http_calls_close(api);
     cfs_http_members_close(api);
     free(api);
 }

@@ -1,5 +1,5 @@
-/* The HTTP routes for clients without a mount: /lock, /members, /status, /health, /metrics. JSON
- * in, JSON out, but for the metrics. */
+/* The HTTP routes for clients without a mount: /lock, /queue, /members, /status, /health, /metrics.
+ * JSON in, JSON out, but for the metrics. */
 #ifndef CFS_IO_HTTP_API_H
 #define CFS_IO_HTTP_API_H
 
@@ -19,6 +19,7 @@ enum cfs_route_class {
     CFS_ROUTE_STATUS,
     CFS_ROUTE_METRICS,
     CFS_ROUTE_LOCK,
+    CFS_ROUTE_QUEUE,
     CFS_ROUTE_MEMBERS,
     CFS_ROUTE_RAFT,         /* the other nodes'; never comes here */
     CFS_ROUTE_UNAUTHORIZED, /* without the secret */

@@ -77,23 +77,13 @@ static void submit(struct cfs_http_api *api, struct cfs_http_request *http,
 
 /* ---- parameters: each reader gives false after a response ---- */
 
-static bool read_number(struct cfs_http_request *http, const char *field, const char *text,
-                        uint64_t max, uint64_t *out)
-{
-    if (cfs_parse_decimal(text, 0, out) == 0 && *out >= 1 && *out <= max)
-        return true;
-    cfs_http_respond_bad(http, field,
-                         max == CFS_NODE_MAX ? "is a node's id, from 1 to 63"
-                                             : "is a port, from 1 to 65535");
-    return false;
-}
-
 static bool read_id(struct cfs_http_request *http, const char *field, const char *text,
                     cfs_node_id *out)
 {
     uint64_t id = 0;
 
-    if (!read_number(http, field, text ? text : "", CFS_NODE_MAX, &id))
+    if (!cfs_http_read_number(http, field, text ? text : "", 1, CFS_NODE_MAX,
+                              "is a node's id, from 1 to 63", &id))
         return false;
     *out = (cfs_node_id)id;
     return true;
@@ -113,13 +103,18 @@ static bool read_info(struct cfs_http_request *http, struct cfs_node_info *info)
 {
     const char *replaces = cfs_http_query(http, "replaces");
     const char *port = cfs_http_query(http, "port");
-    uint64_t number = 0;
+    const char *share = cfs_http_query(http, "weight");
+    uint64_t number = 0, weight = 0;
 
     if (!read_id(http, "node", cfs_http_query(http, "node"), &info->id) ||
         !read_host(http, info->host) ||
-        !read_number(http, "port", port ? port : "", UINT16_MAX, &number) ||
+        !cfs_http_read_number(http, "port", port ? port : "", 1, UINT16_MAX,
+                              "is a port, from 1 to 65535", &number) ||
+        (share && !cfs_http_read_number(http, "weight", share, 1, CFS_WEIGHT_MAX,
+                                        "is a weight, from 1 to 100", &weight)) ||
         (replaces && !read_id(http, "replaces", replaces, &info->replaces)))
         return false;
+    info->weight = (uint32_t)weight;
     info->port = (uint16_t)number;
     return true;
 }

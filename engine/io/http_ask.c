@@ -8,7 +8,7 @@
 
 #include "core/alloc.h"
 
-enum { BODY_MAX = 1024 * 1024 };
+enum { BODY_MAX = 8 * 1024 * 1024 }; /* a message as JSON, all of it escaped */
 
 static size_t on_body(char *data, size_t size, size_t count, void *arg)
 {
@@ -24,16 +24,27 @@ static size_t on_body(char *data, size_t size, size_t count, void *arg)
     return more;
 }
 
-static struct curl_slist *make_headers(const char *secret)
+static struct curl_slist *add_header(struct curl_slist *headers, const char *name,
+                                     const char *value)
 {
-    char header[300];
+    char header[320];
+    struct curl_slist *longer;
+
+    snprintf(header, sizeof header, "%s: %s", name, value);
+    longer = curl_slist_append(headers, header);
+    if (!longer)
+        abort();
+    return longer;
+}
+
+static struct curl_slist *make_headers(const char *secret, const char *accept)
+{
+    char bearer[300];
     struct curl_slist *headers;
 
-    snprintf(header, sizeof header, "Authorization: Bearer %s", secret);
-    headers = curl_slist_append(NULL, header);
-    if (!headers)
-        abort();
-    return headers;
+    snprintf(bearer, sizeof bearer, "Bearer %s", secret);
+    headers = add_header(NULL, "Authorization", bearer);
+    return accept ? add_header(headers, "Accept", accept) : headers;
 }
 
 static void set_options(CURL *easy, struct cfs_http_reply *reply, char error[CURL_ERROR_SIZE],
@@ -49,7 +60,7 @@ static void set_options(CURL *easy, struct cfs_http_reply *reply, char error[CUR
 }
 
 void cfs_http_ask(struct cfs_http_reply *reply, const char *method, const char *url,
-                  const char *secret, unsigned timeout_ms)
+                  const char *secret, const char *accept, unsigned timeout_ms)
 {
     char error[CURL_ERROR_SIZE] = "";
     struct curl_slist *headers;
@@ -60,7 +71,7 @@ void cfs_http_ask(struct cfs_http_reply *reply, const char *method, const char *
     *reply = (struct cfs_http_reply){0};
     if (curl_global_init(CURL_GLOBAL_NOTHING) != CURLE_OK || !(easy = curl_easy_init()))
         abort();
-    headers = make_headers(secret);
+    headers = make_headers(secret, accept);
     set_options(easy, reply, error, timeout_ms);
     curl_easy_setopt(easy, CURLOPT_URL, url);
     curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method);

@@ -13,9 +13,10 @@ struct cfs_http_reply {
     char why[256];
 };
 
-/* Sends the secret as a client does. Clear the reply in any case. */
+/* Sends the secret as a client does. `accept`: the form of the answer, NULL: any. Clear the reply
+ * in any case. */
 void cfs_http_ask(struct cfs_http_reply *reply, const char *method, const char *url,
-                  const char *secret, unsigned timeout_ms);
+                  const char *secret, const char *accept, unsigned timeout_ms);
 void cfs_http_reply_clear(struct cfs_http_reply *reply);
 
 #endif

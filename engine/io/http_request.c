@@ -148,6 +148,7 @@ void cfs_http_respond_error(struct cfs_http_request *request, int status, const 
                       request->for_peers ? "Coordfs" : "Bearer");
         break;
     case MHD_HTTP_SERVICE_UNAVAILABLE:
+    case MHD_HTTP_TOO_MANY_REQUESTS:
         respond_error(request, status, code, sentence, MHD_HTTP_HEADER_RETRY_AFTER, "1");
         break;
     default:

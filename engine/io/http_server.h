@@ -51,7 +51,7 @@ void cfs_http_on_half_close(struct cfs_http_request *request, bool (*counts)(voi
 void cfs_http_respond(struct cfs_http_request *request, int status, const char *content_type,
                       const void *body, size_t len, const char *header, const char *value);
 
-/* Answers {"error": sentence, "code": code}, with the header that 401 and 503 call for. */
+/* Answers {"error": sentence, "code": code}, with the header that 401, 429 and 503 call for. */
 void cfs_http_respond_error(struct cfs_http_request *request, int status, const char *code,
                             const char *sentence);
 

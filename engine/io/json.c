@@ -26,8 +26,9 @@ static bool unreserved(uint8_t byte)
            (byte >= 'a' && byte <= 'z') || byte == '-' || byte == '.' || byte == '_' || byte == '~';
 }
 
-static json_t *percent_encoded(const uint8_t *bytes, size_t len)
+json_t *cfs_json_encoded(const void *from, size_t len)
 {
+    const uint8_t *bytes = from;
     char *text = cfs_alloc(len * 3 + 1), *at = text;
     json_t *string;
 
@@ -43,12 +44,25 @@ json_t *cfs_json_bytes(const void *bytes, size_t len)
 {
     json_t *string = json_stringn(bytes, len);
 
-    return string ? string : percent_encoded(bytes, len);
+    return string ? string : cfs_json_encoded(bytes, len);
+}
+
+json_t *cfs_json_seconds(uint64_t ms)
+{
+    return ms % 1000 ? json_real((double)ms / 1000) : json_integer((json_int_t)(ms / 1000));
 }
 
 const char *cfs_json_mode(enum cfs_lock_mode mode)
 {
     return mode == CFS_SHARED ? "shared" : "exclusive";
+}
+
+const char *cfs_json_framing(enum cfs_framing framing)
+{
+    static const char *const words[] = {
+        [CFS_FRAMING_WRITE] = "write", [CFS_FRAMING_LINE] = "line", [CFS_FRAMING_FILE] = "file"};
+
+    return words[framing];
 }
 
 static void put_holder(FILE *out, const struct cfs_holder_info *holder)
@@ -77,8 +91,7 @@ json_t *cfs_json_holders(const struct cfs_holder_info *holders, uint32_t count)
     return string;
 }
 
-/* RFC 3339, as the extended attribute has it. */
-static json_t *moment(cfs_wall_time at)
+json_t *cfs_json_moment(cfs_wall_time at)
 {
     time_t seconds = (time_t)(at / 1000000);
     char date[32];
@@ -94,5 +107,5 @@ json_t *cfs_json_lock(const char *name, const struct cfs_lock_info *lock)
     return json_pack("{s:o, s:s, s:I, s:o, s:o, s:I}", "name", cfs_json_bytes(name, strlen(name)),
                      "mode", cfs_json_mode(lock->mode), "token", (json_int_t)lock->token, "holder",
                      cfs_json_holders(lock->holders, lock->holder_count), "since",
-                     moment(lock->since), "waiters", (json_int_t)lock->waiters);
+                     cfs_json_moment(lock->since), "waiters", (json_int_t)lock->waiters);
 }

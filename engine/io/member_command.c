@@ -39,29 +39,6 @@ static int __attribute__((format(printf, 1, 2))) fail(const char *format, ...)
 
 /* ---- whom, and what ---- */
 
-/* The node of the settings first; it may be the one that is down. */
-static int find_cluster(struct job *job, const struct cfs_config *config)
-{
-    struct cfs_members_client *client = &job->client;
-
-    client->secret = config->secret;
-    client->url_count = 1;
-    if (job->command->url)
-        return cfs_members_url(client->urls[0], job->command->url) == 0
-                   ? 0
-                   : fail("--url %s: expected http://HOST:PORT", job->command->url);
-    for (uint32_t i = 0; i < config->member_count; i++) {
-        bool own = config->members[i].id == config->node;
-        char member[CFS_MEMBER_BYTES];
-
-        cfs_format_member(member, config->node, config->members[i].host, config->members[i].port);
-        cfs_members_url(client->urls[own ? 0 : client->url_count++], strchr(member, '@') + 1);
-    }
-    if (config->join[0])
-        cfs_members_url(client->urls[client->url_count++], config->join);
-    return 0;
-}
-
 static int read_id(const char *text, cfs_node_id *id)
 {
     uint64_t number;
@@ -81,6 +58,17 @@ static int read_node(const char *text, struct cfs_node_info *info)
     info->id = member.id;
     info->port = member.port;
     memcpy(info->host, member.host, sizeof member.host);
+    return 0;
+}
+
+static int read_weight(const char *text, struct cfs_node_info *info)
+{
+    char *end;
+    unsigned long weight = text ? strtoul(text, &end, 10) : 0;
+
+    if (text && (!weight || weight > CFS_WEIGHT_MAX || *end))
+        return fail("'%s' is no weight: say a number from 1 to %u", text, CFS_WEIGHT_MAX);
+    info->weight = (uint32_t)weight;
     return 0;
 }
 
@@ -268,7 +256,8 @@ static int check_id(const struct job *job)
 
 static int add(struct job *job)
 {
-    if (read_node(job->command->node, &job->change.info) != 0 || look(job) != 0 ||
+    if (read_node(job->command->node, &job->change.info) != 0 ||
+        read_weight(job->command->weight, &job->change.info) != 0 || look(job) != 0 ||
         check_id(job) != 0)
         return 1;
     return change(job);
@@ -279,7 +268,8 @@ static int replace(struct job *job)
     cfs_node_id old = 0;
 
     if (read_id(job->command->old, &old) != 0 ||
-        read_node(job->command->node, &job->change.info) != 0 || look(job) != 0)
+        read_node(job->command->node, &job->change.info) != 0 ||
+        read_weight(job->command->weight, &job->change.info) != 0 || look(job) != 0)
         return 1;
     if (old == job->change.info.id)
         return fail("node %u cannot replace itself: who takes its place needs another id", old);
@@ -313,8 +303,10 @@ int cfs_member_run(const struct cfs_member_command *command, const struct cfs_co
 
     job->command = command;
     job->change.move = command->move;
-    if (find_cluster(job, config) == 0)
+    if (cfs_members_client_open(&job->client, command->url, config) == 0)
         status = verbs[command->verb](job);
+    else
+        fail("%s", job->client.why);
     free(job);
     return status;
 }

@@ -1,7 +1,7 @@
-/* The routes below /members, from the other side.
+/* The routes from the other side, those below /members above all.
  *
- * The leader's answer is preferred, for a follower may be behind: what one was told to be done a
- * moment ago by another node it would deny. */
+ * Of these the leader's answer is preferred, for a follower may be behind: what one was told to be
+ * done a moment ago by another node it would deny. */
 #include "io/members_client.h"
 
 #include <inttypes.h>
@@ -11,7 +11,6 @@
 #include <string.h>
 
 #include "io/config_value.h"
-#include "io/http_ask.h"
 
 enum {
     ASK_MS = 2000,
@@ -57,6 +56,28 @@ int cfs_members_url(char url[CFS_URL_BYTES], const char *text)
     return 0;
 }
 
+int cfs_members_client_open(struct cfs_members_client *client, const char *url,
+                            const struct cfs_config *config)
+{
+    client->secret = config->secret;
+    client->url_count = 1;
+    if (url && cfs_members_url(client->urls[0], url) == 0)
+        return 0;
+    if (url) {
+        snprintf(client->why, sizeof client->why, "--url %s: expected http://HOST:PORT", url);
+        return -1;
+    }
+    for (uint32_t i = 0; i < config->member_count; i++) {
+        bool own = config->members[i].id == config->node;
+
+        make_url(client->urls[own ? 0 : client->url_count++], config->members[i].host,
+                 config->members[i].port);
+    }
+    if (config->join[0])
+        cfs_members_url(client->urls[client->url_count++], config->join);
+    return 0;
+}
+
 /* ---- JSON to values ---- */
 
 static uint64_t number_of(const json_t *object, const char *key)
@@ -82,6 +103,7 @@ static int read_node(struct cfs_members_node *node, const json_t *object)
         return -1;
     node->info.id = (cfs_node_id)id;
     node->info.replaces = (cfs_node_id)number_of(object, "replaces");
+    node->info.weight = (uint32_t)number_of(object, "weight");
     node->session = json_is_integer(json_object_get(object, "session"));
     copy_word(node->role, sizeof node->role, object, "role");
     copy_word(node->state, sizeof node->state, object, "state");
@@ -128,7 +150,7 @@ static void explain(struct cfs_members_client *client, const char *url,
 
 static enum cfs_members_result result_of(int status)
 {
-    if (status == 200)
+    if (status >= 200 && status < 300)
         return CFS_MEMBERS_OK;
     return !status || status == 503 ? CFS_MEMBERS_LATER : CFS_MEMBERS_NEVER;
 }
@@ -142,7 +164,7 @@ static enum cfs_members_result ask_one(struct cfs_members_client *client, const 
     json_t *root;
 
     snprintf(whole, sizeof whole, "%s/members", url);
-    cfs_http_ask(&reply, "GET", whole, client->secret, ASK_MS);
+    cfs_http_ask(&reply, "GET", whole, client->secret, NULL, ASK_MS);
     result = result_of(reply.status);
     root = result == CFS_MEMBERS_OK && reply.body ? json_loads(reply.body, 0, NULL) : NULL;
     if (result != CFS_MEMBERS_OK) {
@@ -232,26 +254,42 @@ static void write_query(char *query, size_t size, const struct cfs_member_change
     }
     len = snprintf(query, size, "/members?node=%u&host=%s&port=%u%s", info->id, info->host,
                    (unsigned)info->port, change->move ? "&move=yes" : "");
+    if (info->weight)
+        len += snprintf(query + len, size - (size_t)len, "&weight=%u", info->weight);
     if (info->replaces)
         snprintf(query + len, size - (size_t)len, "&replaces=%u", info->replaces);
+}
+
+enum cfs_members_result cfs_members_request(struct cfs_members_client *client, const char *method,
+                                            const char *path, const char *accept,
+                                            unsigned timeout_ms, struct cfs_http_reply *reply)
+{
+    enum cfs_members_result result = CFS_MEMBERS_LATER;
+
+    *reply = (struct cfs_http_reply){0};
+    for (uint32_t i = 0; i < client->url_count && result == CFS_MEMBERS_LATER; i++) {
+        char whole[CFS_URL_BYTES + CFS_PATH_BYTES];
+
+        snprintf(whole, sizeof whole, "%s%s", client->urls[i], path);
+        cfs_http_reply_clear(reply);
+        cfs_http_ask(reply, method, whole, client->secret, accept, timeout_ms);
+        result = result_of(reply->status);
+        if (result != CFS_MEMBERS_OK)
+            explain(client, client->urls[i], reply);
+    }
+    return result;
 }
 
 enum cfs_members_result cfs_members_change(struct cfs_members_client *client,
                                            const struct cfs_member_change *change)
 {
-    enum cfs_members_result result = CFS_MEMBERS_LATER;
-    char query[CFS_URL_BYTES], whole[2 * CFS_URL_BYTES];
+    enum cfs_members_result result;
+    char query[CFS_URL_BYTES];
+    struct cfs_http_reply reply;
 
     write_query(query, sizeof query, change);
-    for (uint32_t i = 0; i < client->url_count && result == CFS_MEMBERS_LATER; i++) {
-        struct cfs_http_reply reply;
-
-        snprintf(whole, sizeof whole, "%s%s", client->urls[i], query);
-        cfs_http_ask(&reply, change->remove ? "DELETE" : "POST", whole, client->secret, CHANGE_MS);
-        result = result_of(reply.status);
-        if (result != CFS_MEMBERS_OK)
-            explain(client, client->urls[i], &reply);
-        cfs_http_reply_clear(&reply);
-    }
+    result = cfs_members_request(client, change->remove ? "DELETE" : "POST", query, NULL, CHANGE_MS,
+                                 &reply);
+    cfs_http_reply_clear(&reply);
     return result;
 }

@@ -1,8 +1,10 @@
-/* Asks a cluster for its nodes, and to change them: over HTTP, as any client. */
+/* Asks a cluster, over HTTP as any client: for its nodes, to change them, and whatever else. */
 #ifndef CFS_IO_MEMBERS_CLIENT_H
 #define CFS_IO_MEMBERS_CLIENT_H
 
+#include "coordfs/config.h"
 #include "coordfs/request.h"
+#include "io/http_ask.h"
 
 /* A node as GET /members describes it. */
 struct cfs_members_node {
@@ -27,6 +29,7 @@ const struct cfs_members_node *cfs_members_find(const struct cfs_members_view *v
                                                 cfs_node_id id);
 
 #define CFS_URL_BYTES 320u
+#define CFS_PATH_BYTES 2048u /* of a path with its query */
 
 /* Whom to ask. Zeroed memory with a first url and the secret is one. */
 struct cfs_members_client {
@@ -44,6 +47,16 @@ enum cfs_members_result {
 
 /* "HOST:PORT", "http://HOST:PORT" or that with a slash behind it. 0 or -1. */
 int cfs_members_url(char url[CFS_URL_BYTES], const char *text);
+
+/* Whom to ask: `url`, or if that is NULL the members that the settings name, the node of the
+ * settings first. Into zeroed memory; the secret stays that of `config`. 0, or -1 and `why`. */
+int cfs_members_client_open(struct cfs_members_client *client, const char *url,
+                            const struct cfs_config *config);
+
+/* Asks one after the other until somebody does not say "later". Clear the reply in any case. */
+enum cfs_members_result cfs_members_request(struct cfs_members_client *client, const char *method,
+                                            const char *path, const char *accept,
+                                            unsigned timeout_ms, struct cfs_http_reply *reply);
 
 /* What the leader says of the cluster, or else a node that knows a leader, or else any; remembers
  * all nodes as those to ask. */

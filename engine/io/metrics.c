@@ -7,8 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The only one so far. All samples of a metric stand together, so a second one goes into the loops
- * of put_group_metrics. */
+/* Of what is measured of group 0 alone. */
 #define GROUP "group=\"0\""
 
 struct metric {
@@ -37,6 +36,9 @@ static const struct metric group_metrics[] = {
      VIEW(elections)},
     {"coordfs_raft_leaderships_total", "counter", "Elections that this node has won.",
      VIEW(leaderships)},
+};
+
+static const struct metric cluster_metrics[] = {
     {"coordfs_sessions", "gauge", "Nodes with a session, as applied here.", VIEW(session_count)},
     {"coordfs_locks_held", "gauge", "Locks that are held, as applied here.", VIEW(held)},
     {"coordfs_locks_waiting", "gauge", "Requests that wait for a lock, as applied here.",
@@ -127,37 +129,57 @@ static void put_histogram(FILE *out, const char *name, const char *help, const c
     fprintf(out, "%s_count%s%s%s %" PRIu64 "\n", name, open, label, close, histogram->count);
 }
 
-static void put_role(FILE *out, const struct cfs_core_view *view)
+/* A sample for each group of which this node has a replica. */
+static void put_group_number(FILE *out, const struct metric *metric,
+                             const struct cfs_status *status)
+{
+    put_head(out, metric->name, metric->type, metric->help);
+    for (cfs_group_id id = 0; id <= CFS_GROUPS; id++)
+        if (status->groups[id].view.replica)
+            fprintf(out, "%s{group=\"%" PRIu32 "\"} %" PRIu64 "\n", metric->name, id,
+                    read_number(&status->groups[id].view, metric));
+}
+
+static void put_roles(FILE *out, const struct cfs_status *status)
 {
     static const char *const roles[] = {"leader", "follower", "candidate", "pre-candidate"};
 
     put_head(out, "coordfs_raft_role", "gauge", "1 for the role that this node has.");
-    for (size_t i = 0; i < COUNT(roles); i++)
-        fprintf(out, "coordfs_raft_role{" GROUP ",role=\"%s\"} %d\n", roles[i],
-                strcmp(roles[i], view->role) == 0);
+    for (cfs_group_id id = 0; id <= CFS_GROUPS; id++)
+        for (size_t i = 0; i < COUNT(roles) && status->groups[id].view.replica; i++)
+            fprintf(out, "coordfs_raft_role{group=\"%" PRIu32 "\",role=\"%s\"} %d\n", id, roles[i],
+                    strcmp(roles[i], status->groups[id].view.role) == 0);
 }
 
 /* Only a leader knows; from all others there is no sample. */
+static void put_lags_of(FILE *out, const struct cfs_group_status *group, cfs_group_id id,
+                        cfs_node_id self)
+{
+    if (group->view.leader != self)
+        return;
+    for (uint32_t i = 0; i < group->view.member_count; i++)
+        if (group->members[i].node != self)
+            fprintf(out,
+                    "coordfs_raft_peer_lag_entries{group=\"%" PRIu32 "\",peer=\"%" PRIu32
+                    "\"} %" PRIu64 "\n",
+                    id, group->members[i].node, group->view.last_index - group->members[i].match);
+}
+
 static void put_lags(FILE *out, const struct cfs_status *status)
 {
-    const struct cfs_core_view *view = &status->core;
-
     put_head(out, "coordfs_raft_peer_lag_entries", "gauge",
              "Leader: log entries that are not known to be durable on that peer.");
-    if (view->leader != status->config->node)
-        return;
-    for (uint32_t i = 0; i < view->member_count; i++)
-        if (status->members[i].node != status->config->node)
-            fprintf(out,
-                    "coordfs_raft_peer_lag_entries{" GROUP ",peer=\"%" PRIu32 "\"} %" PRIu64 "\n",
-                    status->members[i].node, view->last_index - status->members[i].match);
+    for (cfs_group_id id = 0; id <= CFS_GROUPS; id++)
+        put_lags_of(out, &status->groups[id], id, status->config->node);
 }
 
 static void put_group_metrics(FILE *out, const struct cfs_status *status)
 {
     for (size_t i = 0; i < COUNT(group_metrics); i++)
-        put_number(out, &group_metrics[i], "{" GROUP "}", &status->core);
-    put_role(out, &status->core);
+        put_group_number(out, &group_metrics[i], status);
+    for (size_t i = 0; i < COUNT(cluster_metrics); i++)
+        put_number(out, &cluster_metrics[i], "{" GROUP "}", &status->core);
+    put_roles(out, status);
     put_lags(out, status);
     put_histogram(out, "coordfs_raft_commit_duration_seconds",
                   "From proposal to commit, of what this node proposed while it led.", GROUP,
@@ -177,13 +199,10 @@ static void put_unsent(FILE *out, const struct cfs_status *status)
 static void put_requests(FILE *out, const struct cfs_status *status)
 {
     static const char *const routes[CFS_ROUTE_CLASSES] = {
-        [CFS_ROUTE_HEALTH] = "health",
-        [CFS_ROUTE_STATUS] = "status",
-        [CFS_ROUTE_METRICS] = "metrics",
-        [CFS_ROUTE_LOCK] = "lock",
-        [CFS_ROUTE_MEMBERS] = "members",
-        [CFS_ROUTE_RAFT] = "raft",
-        [CFS_ROUTE_UNAUTHORIZED] = "unauthorized",
+        [CFS_ROUTE_HEALTH] = "health",   [CFS_ROUTE_STATUS] = "status",
+        [CFS_ROUTE_METRICS] = "metrics", [CFS_ROUTE_LOCK] = "lock",
+        [CFS_ROUTE_QUEUE] = "queue",     [CFS_ROUTE_MEMBERS] = "members",
+        [CFS_ROUTE_RAFT] = "raft",       [CFS_ROUTE_UNAUTHORIZED] = "unauthorized",
         [CFS_ROUTE_UNKNOWN] = "unknown",
     };
 

@@ -12,6 +12,8 @@ static const struct page {
     {"nodes", cfs_page_nodes, cfs_page_put_nodes},
     {"locks", cfs_page_locks, cfs_page_put_locks},
     {"waits", cfs_page_waits, cfs_page_put_waits},
+    {"queues", cfs_page_queues, cfs_page_put_queues},
+    {"ring", cfs_page_ring, cfs_page_put_ring},
 };
 
 #define PAGE_COUNT (sizeof pages / sizeof *pages)

@@ -1,8 +1,8 @@
 /* The pages of .coordfs/ and the body of GET /status, as a table (page.c). Each is described once,
  * as JSON, and the text for people is made from that: what programs and people see cannot differ.
  *
- * A page is what this one node knows. Locks and waits are its applied state, which may be behind
- * the leader's: each says as of which index, and none of them asks anybody. */
+ * A page is what this one node knows. Locks, waits and queues are its applied state, which may be
+ * behind the leader's: each says so, most as of which index, and none of them asks anybody. */
 #ifndef CFS_IO_PAGE_H
 #define CFS_IO_PAGE_H
 
@@ -26,6 +26,14 @@ json_t *cfs_page_locks(const struct cfs_status *status);
 void cfs_page_put_locks(FILE *out, json_t *page);
 json_t *cfs_page_waits(const struct cfs_status *status);
 void cfs_page_put_waits(FILE *out, json_t *page);
+json_t *cfs_page_queues(const struct cfs_status *status);
+void cfs_page_put_queues(FILE *out, json_t *page);
+
+json_t *cfs_page_ring(const struct cfs_status *status);
+void cfs_page_put_ring(FILE *out, json_t *page);
+
+/* Every group as this node knows it: an array. */
+json_t *cfs_page_groups(const struct cfs_status *status);
 
 /* Every node as this one sees it: an array. */
 json_t *cfs_page_members(const struct cfs_status *status);

@@ -69,6 +69,7 @@ json_t *cfs_page_status(const struct cfs_status *status)
                         cfs_json_number((status->now - status->started) / CFS_SECONDS(1)));
     json_object_set_new(root, "wal", describe_wal(&status->wal));
     json_object_set_new(root, "members", cfs_page_members(status));
+    json_object_set_new(root, "groups", cfs_page_groups(status));
     return root;
 }
 

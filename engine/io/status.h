@@ -5,12 +5,24 @@
 #include "coordfs/config.h"
 #include "core/lock_table.h"
 #include "core/node_core.h"
+#include "core/queue.h"
 #include "io/http_api.h"
 #include "io/wal.h"
 
+/* One group, as this node knows it. */
+struct cfs_group_status {
+    struct cfs_core_view view;
+    struct cfs_member_view members[CFS_NODE_MAX]; /* view.member_count of them */
+    cfs_node_id
+        wanted[CFS_REPLICAS]; /* by the ring, the one that should lead first; of group 0 none */
+    uint32_t wanted_count;
+    const struct cfs_queues *queues; /* as applied here; borrowed until the next step */
+};
+
 struct cfs_status {
-    struct cfs_core_view core;
+    struct cfs_core_view core;                    /* group 0, as groups[0] */
     struct cfs_member_view members[CFS_NODE_MAX]; /* core.member_count of them */
+    const struct cfs_group_status *groups;        /* by id, CFS_GROUPS + 1 of them; borrowed */
     uint64_t cluster;
     struct cfs_node_info nodes[CFS_NODE_MAX]; /* by id: that are wanted */
     uint32_t node_count;

@@ -7,9 +7,11 @@
  *      "group":0,"term":7,...,"entries":[{"index":5,"term":7,"time":...,"wall":...,"kind":2,
  *      "len":93}]}]}\n<93 bytes>
  *
- * Bodies are the data of entries, forwarded commands, answers, and the names of reads, which may be
- * any bytes and so need not be UTF-8 as JSON demands. Numbers are JSON integers from 0 to 2^63 - 1;
- * what is larger does not travel (nothing in the core comes near). */
+ * Heartbeats and acknowledgements that follow one another are one object, {"type":"beats","len":N},
+ * and rows of numbers in its body (wire_beats.c). Bodies are else the data of entries, forwarded
+ * commands, answers, and the names of reads, which may be any bytes and so need not be UTF-8 as
+ * JSON demands. Numbers are JSON integers from 0 to 2^63 - 1; what is larger does not travel
+ * (nothing in the core comes near). */
 #include "io/wire.h"
 
 #include <inttypes.h>
@@ -19,6 +21,7 @@
 #include <string.h>
 
 #include "core/alloc.h"
+#include "io/wire_beats.h"
 #include "io/wire_fields.h"
 
 /* Upper bounds of the JSON text, with every number at its longest (wire_fields.c has the keys). */
@@ -180,8 +183,43 @@ static int put_cluster(json_t *object, uint64_t cluster)
     return json_object_set_new_nocheck(object, "cluster", json_string_nocheck(digits));
 }
 
+/* How many messages from the first on share an object. */
+static uint32_t run_of(const struct cfs_message *messages, uint32_t count)
+{
+    uint32_t run = 0;
+
+    while (run < count && cfs_wire_is_beat(&messages[run]))
+        run++;
+    return run ? run : 1;
+}
+
+static int put_beats(json_t *list, const struct cfs_message *messages, uint32_t count,
+                     struct cfs_writer *beats)
+{
+    json_t *object = json_object();
+    size_t before = beats->len;
+
+    if (json_array_append_new(list, object) < 0)
+        return -1;
+    for (uint32_t i = 0; i < count; i++)
+        if (cfs_wire_put_beat(beats, &messages[i]) < 0)
+            return -1;
+    if (json_object_set_new_nocheck(object, "type", json_string_nocheck("beats")) < 0)
+        return -1;
+    return put_number(object, "len", beats->len - before);
+}
+
+static int put_run(json_t *list, const struct cfs_message *messages, uint32_t count,
+                   struct cfs_writer *beats)
+{
+    if (cfs_wire_is_beat(messages))
+        return put_beats(list, messages, run_of(messages, count), beats);
+    return put_message(list, messages);
+}
+
+/* The rows of all beats go to `beats`, one run after the other. */
 static json_t *make_head(const struct cfs_batch_head *of, const struct cfs_message *messages,
-                         uint32_t count)
+                         uint32_t count, struct cfs_writer *beats)
 {
     json_t *head = json_object(), *list = json_array();
 
@@ -189,8 +227,8 @@ static json_t *make_head(const struct cfs_batch_head *of, const struct cfs_messa
         put_number(head, "from", of->from) < 0 || put_number(head, "to", of->to) < 0 ||
         json_object_set_nocheck(head, "messages", list) < 0)
         goto failed;
-    for (uint32_t i = 0; i < count; i++)
-        if (put_message(list, &messages[i]) < 0)
+    for (uint32_t i = 0; i < count; i += run_of(&messages[i], count - i))
+        if (put_run(list, &messages[i], count - i, beats) < 0)
             goto failed;
     json_decref(list);
     return head;
@@ -240,19 +278,30 @@ static size_t batch_size(const struct cfs_message *messages, uint32_t count)
 int cfs_wire_encode(uint8_t **out, size_t *len, const struct cfs_batch_head *of,
                     const struct cfs_message *messages, uint32_t count)
 {
-    json_t *head = make_head(of, messages, count);
+    struct cfs_writer beats = {0};
+    json_t *head = make_head(of, messages, count, &beats);
     size_t size = batch_size(messages, count), head_len;
+    const uint8_t *rows = beats.data;
 
-    if (!head)
+    if (!head) {
+        free(beats.data);
         return -1;
+    }
     *out = cfs_alloc(size);
     head_len = json_dumpb(head, (char *)*out, size, JSON_COMPACT);
     json_decref(head);
     assert(head_len > 0 && head_len < size);
     uint8_t *at = *out + head_len;
     *at++ = '\n';
-    for (uint32_t i = 0; i < count; i++)
-        at = put_bodies(at, &messages[i]);
+    for (uint32_t i = 0; i < count; i++) {
+        if (cfs_wire_is_beat(&messages[i])) {
+            at = put_bytes(at, rows, cfs_wire_beat_size(&messages[i]));
+            rows += cfs_wire_beat_size(&messages[i]);
+        } else {
+            at = put_bodies(at, &messages[i]);
+        }
+    }
+    free(beats.data);
     *len = (size_t)(at - *out);
     assert(*len <= size);
     return 0;

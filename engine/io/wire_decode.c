@@ -16,11 +16,13 @@
 #include "core/alloc.h"
 #include "core/planted.h"
 #include "io/wire.h"
+#include "io/wire_beats.h"
 #include "io/wire_fields.h"
 
 struct decoder {
     const uint8_t *body; /* the raw bytes not yet taken */
     size_t left;
+    size_t capacity; /* of the batch's messages */
     char *why;
     size_t why_size;
 };
@@ -282,6 +284,8 @@ static int decode_message(struct decoder *d, const json_t *object, struct cfs_me
 {
     enum cfs_message_type type = get_type(d, object);
 
+    if (type && !cfs_wire_fields(type))
+        return refuse(d, "'type': '%s' travels among 'beats'", cfs_message_type_name(type));
     if (!type || get_u32(d, object, "group", CFS_GROUPS_MAX, &m->group) < 0 ||
         get_number(d, object, "term", INT64_MAX, &m->term) < 0 ||
         get_fields(d, object, cfs_wire_fields(type), m) < 0)
@@ -292,6 +296,49 @@ static int decode_message(struct decoder *d, const json_t *object, struct cfs_me
     return decode_rest(d, object, m);
 }
 
+/* A message to be filled in; NULL when there are too many. */
+static struct cfs_message *next_message(struct decoder *d, struct cfs_batch *batch)
+{
+    struct cfs_message *m;
+
+    if (batch->count == CFS_WIRE_MESSAGES_MAX) {
+        refuse(d, "more than %d messages", CFS_WIRE_MESSAGES_MAX);
+        return NULL;
+    }
+    batch->messages =
+        cfs_array_room(batch->messages, batch->count, &d->capacity, sizeof *batch->messages);
+    m = &batch->messages[batch->count++];
+    *m = (struct cfs_message){.from = batch->head.from, .to = batch->head.to};
+    return m;
+}
+
+static int decode_beats(struct decoder *d, const json_t *object, struct cfs_batch *batch)
+{
+    struct cfs_reader rows = {0};
+    uint32_t len = 0;
+
+    if (get_u32(d, object, "len", CFS_WIRE_MESSAGES_MAX * CFS_WIRE_BEAT_MAX, &len) < 0)
+        return -1;
+    rows.data = take_body(d, len, CFS_WIRE_MESSAGES_MAX * CFS_WIRE_BEAT_MAX);
+    if (!rows.data)
+        return -1;
+    for (rows.len = len; rows.at < rows.len;) {
+        struct cfs_message *m = next_message(d, batch);
+        if (!m)
+            return -1;
+        if (cfs_wire_get_beat(&rows, m) < 0)
+            return refuse(d, "byte %zu of 'beats' belongs to no row that can be", rows.at);
+    }
+    return 0;
+}
+
+static bool is_beats(const json_t *object)
+{
+    const char *word = json_string_value(json_object_get(object, "type"));
+
+    return word && strcmp(word, "beats") == 0;
+}
+
 static int decode_messages(struct decoder *d, const json_t *head, struct cfs_batch *batch)
 {
     uint32_t count = 0;
@@ -299,14 +346,16 @@ static int decode_messages(struct decoder *d, const json_t *head, struct cfs_bat
 
     if (get_list(d, head, "messages", CFS_WIRE_MESSAGES_MAX, &list, &count) < 0)
         return -1;
-    if (count)
-        batch->messages = cfs_alloc_zeroed(count, sizeof *batch->messages);
     for (uint32_t i = 0; i < count; i++) {
-        struct cfs_message *m = &batch->messages[batch->count++];
-
-        m->from = batch->head.from;
-        m->to = batch->head.to;
-        if (decode_message(d, json_array_get(list, i), m) < 0)
+        const json_t *object = json_array_get(list, i);
+        struct cfs_message *m;
+        if (is_beats(object)) {
+            if (decode_beats(d, object, batch) < 0)
+                return -1;
+            continue;
+        }
+        m = next_message(d, batch);
+        if (!m || decode_message(d, object, m) < 0)
             return -1;
     }
     return d->left ? refuse(d, "%zu bytes too many", d->left) : 0;

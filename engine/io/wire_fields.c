@@ -50,12 +50,6 @@ static const struct cfs_wire_field append[] = {
     MESSAGE(BOOL, "serving", append.serving),      END, /* and entries */
 };
 
-static const struct cfs_wire_field append_reply[] = {
-    MESSAGE(BOOL, "success", append_reply.success), MESSAGE(U64, "match", append_reply.match),
-    MESSAGE(U64, "sent", append_reply.sent),        MESSAGE(BOOL, "sound", append_reply.sound),
-    MESSAGE(BOOL, "full", append_reply.full),       END,
-};
-
 static const struct cfs_wire_field forward[] = {
     MESSAGE(U32, "len", forward.len),
     END,
@@ -126,23 +120,14 @@ static const struct cfs_wire_field nothing[] = {
 const struct cfs_wire_field *cfs_wire_fields(enum cfs_message_type type)
 {
     static const struct cfs_wire_field *const tables[CFS_MSG_TYPE_COUNT] = {
-        [CFS_MSG_VOTE] = vote,
-        [CFS_MSG_VOTE_REPLY] = vote_reply,
-        [CFS_MSG_APPEND] = append,
-        [CFS_MSG_APPEND_REPLY] = append_reply,
-        [CFS_MSG_FORWARD] = forward,
-        [CFS_MSG_READ] = read,
-        [CFS_MSG_ANSWER] = answer,
-        [CFS_MSG_KEEPALIVE] = keepalive,
-        [CFS_MSG_KEEPALIVE_REPLY] = keepalive_reply,
-        [CFS_MSG_DRAIN] = drain,
-        [CFS_MSG_DRAIN_REPLY] = drain,
-        [CFS_MSG_COLLECT] = drain,
-        [CFS_MSG_COLLECT_REPLY] = collect_reply,
-        [CFS_MSG_SNAPSHOT] = snapshot,
-        [CFS_MSG_SNAPSHOT_REPLY] = snapshot_reply,
-        [CFS_MSG_TIMEOUT_NOW] = nothing,
-        [CFS_MSG_LOCATE] = nothing,
+        [CFS_MSG_VOTE] = vote,           [CFS_MSG_VOTE_REPLY] = vote_reply,
+        [CFS_MSG_APPEND] = append,       [CFS_MSG_FORWARD] = forward,
+        [CFS_MSG_READ] = read,           [CFS_MSG_ANSWER] = answer,
+        [CFS_MSG_KEEPALIVE] = keepalive, [CFS_MSG_KEEPALIVE_REPLY] = keepalive_reply,
+        [CFS_MSG_DRAIN] = drain,         [CFS_MSG_DRAIN_REPLY] = drain,
+        [CFS_MSG_COLLECT] = drain,       [CFS_MSG_COLLECT_REPLY] = collect_reply,
+        [CFS_MSG_SNAPSHOT] = snapshot,   [CFS_MSG_SNAPSHOT_REPLY] = snapshot_reply,
+        [CFS_MSG_TIMEOUT_NOW] = nothing, [CFS_MSG_LOCATE] = nothing,
         [CFS_MSG_LOCATED] = located,
     };
 

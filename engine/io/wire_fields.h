@@ -17,7 +17,7 @@ struct cfs_wire_field {
 
 extern const struct cfs_wire_field cfs_wire_entry_fields[];
 
-/* NULL for no such type. */
+/* NULL for no such type, and for APPEND_REPLY, which travels as a row (wire_beats.h). */
 const struct cfs_wire_field *cfs_wire_fields(enum cfs_message_type type);
 
 #endif

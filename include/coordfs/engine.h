@@ -77,8 +77,12 @@ void cfs_engine_cancel(struct cfs_engine *engine, uint64_t id);
 /* Whether calls have a chance: false once one has timed out, until a leader answers again. */
 bool cfs_engine_available(const struct cfs_engine *engine);
 
-/* The .coordfs/ page `page` ("status", "nodes", "locks", "waits") as text, or as JSON when `json`.
- * malloc'd, the caller frees; NULL if there is no such page. */
+/* Whether the leader of sessions and locks was heard from just now: what is submitted is as good as
+ * on its way there. */
+bool cfs_engine_in_touch(const struct cfs_engine *engine);
+
+/* The .coordfs/ page `page` ("status", "ring", ...) as text, or as JSON when `json`. malloc'd, the
+ * caller frees; NULL if there is no such page. */
 char *cfs_engine_page(struct cfs_engine *engine, const char *page, bool json);
 
 /* What the node counts and measures, in Prometheus' text format. malloc'd, the caller frees; NULL

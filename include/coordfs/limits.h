@@ -4,23 +4,24 @@
 
 #include <assert.h>
 
-#define CFS_NAME_MAX 255u        /* bytes of a lock's or queue's name */
-#define CFS_CONTENT_MAX 65536u   /* bytes of a lock's content */
-#define CFS_HOST_MAX 255u        /* bytes of a host's name or address */
-#define CFS_OWNER_MAX 64u        /* bytes of an HTTP client's name for itself */
-#define CFS_MEMBERS_MAX 5u       /* replicas of group 0 */
-#define CFS_NODE_MAX 63u         /* largest node id: nodes are kept in sets of 64 bits */
-#define CFS_GROUPS_MAX 63u       /* groups beside group 0: kept in sets of 64 bits */
-#define CFS_GROUPS 16u           /* groups of a cluster beside group 0 */
-#define CFS_WEIGHT_MAX 100u      /* largest weight of a node on the ring */
-#define CFS_MESSAGE_MAX 1048575u /* bytes of a queue's message: 1 MiB - 1 */
-#define CFS_PRODUCE_MAX 16384u   /* messages of one produce */
-#define CFS_CONSUME_MAX 256u     /* messages handed out or settled by one request */
-#define CFS_COMMAND_MAX 1179648u /* bytes of an encoded command: messages, lengths and head */
-#define CFS_REQUESTS_MAX 16384u  /* requests of one node that wait for an answer */
-#define CFS_HOLDERS_MAX 512u     /* holders that are listed of a lock that many share */
-#define CFS_ACKS_MAX 16u         /* ends of waits that one command acknowledges */
-#define CFS_SESSION_MS_MIN 1000u /* a node's session */
+#define CFS_NAME_MAX 255u           /* bytes of a lock's or queue's name */
+#define CFS_CONTENT_MAX 65536u      /* bytes of a lock's content */
+#define CFS_HOST_MAX 255u           /* bytes of a host's name or address */
+#define CFS_OWNER_MAX 64u           /* bytes of an HTTP client's name for itself */
+#define CFS_MEMBERS_MAX 5u          /* replicas of group 0 */
+#define CFS_NODE_MAX 63u            /* largest node id: nodes are kept in sets of 64 bits */
+#define CFS_GROUPS_MAX 63u          /* groups beside group 0: kept in sets of 64 bits */
+#define CFS_GROUPS 16u              /* groups of a cluster beside group 0 */
+#define CFS_WEIGHT_MAX 100u         /* largest weight of a node on the ring */
+#define CFS_MESSAGE_MAX 1048575u    /* bytes of a queue's message: 1 MiB - 1 */
+#define CFS_PRODUCE_MAX 16384u      /* messages of one produce */
+#define CFS_CONSUME_MAX 256u        /* messages handed out or settled by one request */
+#define CFS_MESSAGE_LIST_MAX 65536u /* ids of messages in one page of a listing */
+#define CFS_COMMAND_MAX 1179648u    /* bytes of an encoded command: messages, lengths and head */
+#define CFS_REQUESTS_MAX 16384u     /* requests of one node that wait for an answer */
+#define CFS_HOLDERS_MAX 512u        /* holders that are listed of a lock that many share */
+#define CFS_ACKS_MAX 16u            /* ends of waits that one command acknowledges */
+#define CFS_SESSION_MS_MIN 1000u    /* a node's session */
 #define CFS_SESSION_MS_MAX 3600000u
 #define CFS_APPEND_BYTES_MAX 2359296u /* entry bytes in one AppendEntries */
 #define CFS_APPEND_ENTRIES_MAX 1024u  /* entries in one AppendEntries */

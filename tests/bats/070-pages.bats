@@ -26,11 +26,11 @@ state() { awk -v node="$2" '$1 == node { print $4 }' "$D/$1/.coordfs/nodes"; }
 says() { [[ $(state "$1" "$2") == "$3" ]]; } # I J STATE
 
 @test "the directory lists its pages, each for people and for programs" {
-    local name
+    local name pages='locks nodes queues ring status waits'
     succeeds ls -A "$A/.coordfs"
-    is "$(sort <<< "$output" | xargs)" \
-        'locks locks.json nodes nodes.json status status.json waits waits.json' 'the pages'
-    for name in status nodes locks waits; do
+    is "$(sort <<< "$output")" \
+        "$(for name in $pages; do printf '%s\n%s.json\n' "$name" "$name"; done)" 'the pages'
+    for name in $pages; do
         page 1 "$name"
         like "$output" . 'the text'
         page 2 "$name.json"
@@ -100,6 +100,17 @@ says() { [[ $(state "$1" "$2") == "$3" ]]; } # I J STATE
     let_go page-flock
     rm "$C/locks/page-file"
     wait_until 5 shows 1 locks '^# 0 held'
+}
+
+@test "ring: each group on three nodes, led by the first that the ring wants" {
+    local group
+    for group in {1..16}; do
+        wait_until 20 shows 1 ring "^ *$group +([0-9]+) +\\1,"
+    done
+    page 1 ring.json
+    is "$(json 'len(page["groups"])')" 17 'groups, group 0 among them'
+    is "$(json 'len({g["leader"] for g in page["groups"][1:]})')" 3 'nodes that lead some of them'
+    is "$(json '{len(g["replicas"]) for g in page["groups"]}')" '{3}' 'replicas of each'
 }
 
 @test "waits: who waits for which lock, and who is in the way" {

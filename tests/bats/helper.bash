@@ -211,6 +211,37 @@ is_free() { [[ ! -e $1 ]]; }
 
 has_line() { grep -q "$2" "$1"; } # FILE PATTERN
 
+# --- queues ---------------------------------------------------------------------------------------
+
+has() { [[ $(attribute "$1" "$2") == "$3" ]]; } # PATH NAME VALUE: of an attribute
+
+# send TEXT PATH...: a message to each, without a newline.
+send() {
+    local path
+    for path in "${@:2}"; do printf %s "$1" > "$path"; done
+}
+
+# configure QUEUE LINE...: in one write.
+configure() {
+    printf '%s\n' "${@:2}" | dd of="${1%/*}/.${1##*/}/config" bs=4K iflag=fullblock status=none
+}
+
+# The names in a directory as it lists them, a line each.
+listed() { (cd "$1" && ls -U); }
+
+# The messages in a directory, in its order, in one line.
+contents() {
+    local name
+    while IFS= read -r name; do printf '%s\n' "$(< "$1/$name")"; done < <(listed "$1") |
+        paste -sd ' '
+}
+
+# Purges and removes queues that a test leaves, dead letters and all.
+remove_queues() { # PATH...
+    local path
+    for path; do truncate -s 0 "$path" && rm "$path"; done
+}
+
 # --- processes in the background ------------------------------------------------------------------
 
 declare -gA background_pid=() # -g: bats loads this file from within a function

@@ -146,7 +146,7 @@ static void command_answered(struct sim *sim, struct sim_guest *guest, enum cfs_
 void sim_guests_heard(struct sim *sim, const struct sim_node *node,
                       const struct cfs_message *message)
 {
-    struct cfs_holder_info *holders = NULL;
+    void *owned = NULL;
     struct cfs_answer answer;
     struct sim_guest *guest;
 
@@ -156,9 +156,9 @@ void sim_guests_heard(struct sim *sim, const struct sim_node *node,
     guest = guest_of(sim, node, message->group);
     if (!guest->waits || guest->life != node->life || guest->session != node->view.session ||
         message->answer.session != guest->session || message->answer.id != guest->sequence ||
-        cfs_answer_decode(&answer, &holders, message->answer.answer, message->answer.len) != 0)
+        cfs_answer_decode(&answer, &owned, message->answer.answer, message->answer.len) != 0)
         return;
-    free(holders);
+    free(owned);
     command_answered(sim, guest, answer.error);
 }
 

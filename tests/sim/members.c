@@ -100,22 +100,35 @@ bool sim_members_unseen(const struct sim *sim)
     return false;
 }
 
-static void ask(struct sim *sim, struct sim_node *via, bool removes, cfs_node_id id,
-                cfs_node_id replaces)
+static struct cfs_request member_request(bool removes, cfs_node_id id, cfs_node_id replaces)
 {
     struct cfs_request request = {
         .op = CFS_OP_MEMBER,
         .member = {.remove = removes,
                    .info = {.id = id, .port = (uint16_t)(7000 + id), .replaces = replaces}}};
+
+    snprintf(request.member.info.host, sizeof request.member.info.host, "node%u", id);
+    return request;
+}
+
+static void submit(struct sim *sim, struct sim_node *via, const struct cfs_request *request)
+{
     struct cfs_event event = {
-        .type = CFS_EV_REQUEST, .id = SIM_ADMIN_ID + ++sim->admin_requests, .request = &request};
+        .type = CFS_EV_REQUEST, .id = SIM_ADMIN_ID + ++sim->admin_requests, .request = request};
+
+    sim_node_event(sim, via, via->life, &event);
+}
+
+static void ask(struct sim *sim, struct sim_node *via, bool removes, cfs_node_id id,
+                cfs_node_id replaces)
+{
+    struct cfs_request request = member_request(removes, id, replaces);
 
     if (removes)
         sim->removal_asked = sim->world.now;
-    snprintf(request.member.info.host, sizeof request.member.info.host, "node%u", id);
     sim_say(sim, "through n%u: %s node %u%s%u", via->id, removes ? "remove" : "add", id,
             replaces ? " for " : ", ", replaces);
-    sim_node_event(sim, via, via->life, &event);
+    submit(sim, via, &request);
 }
 
 /* A machine that is in no replica set gets a new disk and waits to be spoken to. What a leader of
@@ -183,6 +196,16 @@ static void add(struct sim *sim, struct sim_node *best, cfs_node_id replaces)
         ask(sim, best, false, id, replaces);
 }
 
+/* It gets another share of the groups. */
+static void weigh(struct sim *sim, struct sim_node *via, cfs_node_id id)
+{
+    struct cfs_request request = member_request(false, id, 0);
+
+    request.member.info.weight = (uint32_t)sim_random_between(&sim->random_fault, 1, 4);
+    sim_say(sim, "through n%u: node %u weighs %u", via->id, id, request.member.info.weight);
+    submit(sim, via, &request);
+}
+
 void sim_members_change(struct sim *sim)
 {
     struct sim_node *best = most_advanced(sim);
@@ -190,7 +213,9 @@ void sim_members_change(struct sim *sim)
 
     if (!all)
         return;
-    if (sim_random_chance(&sim->random_fault, 300))
+    if (sim_random_chance(&sim->random_fault, 100))
+        weigh(sim, best, any_of(sim, all));
+    else if (sim_random_chance(&sim->random_fault, 300))
         add(sim, best, 0);
     else if (sim_random_chance(&sim->random_fault, 300))
         add(sim, best, any_of(sim, all));

@@ -74,6 +74,12 @@ static void answered(struct scene_node *node, const struct cfs_effect *effect)
         snprintf(place, sizeof place, ", ticket %" PRIu64, answer->ticket);
     scene_say(scene, "%u answers %s: %s%s%s", node->id, ask ? ask->label : "?",
               cfs_error_word(answer->error), token, place);
+    if (answer->id)
+        scene_say(scene, "    message %" PRIu64, answer->id);
+    for (uint32_t i = 0; i < answer->message_count; i++)
+        scene_say(scene, "    message %" PRIu64 ", claim %" PRIu64 ", delivery %u: %.*s",
+                  answer->messages[i].id, answer->messages[i].claim, answer->messages[i].deliveries,
+                  (int)answer->messages[i].len, (const char *)answer->messages[i].body);
     for (size_t at = 0; at < answer->names_len; at += strlen(answer->names + at) + 1)
         scene_say(scene, "    %s", answer->names + at);
     if (!ask)
@@ -107,6 +113,8 @@ static void collected(struct scene_node *node, uint64_t id)
 static void perform_store(struct scene_node *node, struct cfs_effect *effect)
 {
     struct cfs_event event = {.id = effect->id};
+    struct cfs_read_pieces read = {.id = effect->id, .group = effect->read.group};
+    struct cfs_writer pieces = {0};
     struct cfs_fetched fetched;
 
     if (effect->type == CFS_FX_CHECKPOINT) {
@@ -119,11 +127,17 @@ static void perform_store(struct scene_node *node, struct cfs_effect *effect)
     } else if (effect->type == CFS_FX_FETCH) {
         sim_store_fetch(&node->disk.store, effect->id, &effect->fetch, &fetched);
         event = (struct cfs_event){.type = CFS_EV_FETCHED, .fetched = &fetched};
+    } else if (effect->type == CFS_FX_READ) {
+        sim_store_read(&node->disk.store, &effect->read, &pieces);
+        read.data = pieces.data;
+        read.len = pieces.len;
+        event = (struct cfs_event){.type = CFS_EV_READ, .read = &read};
     } else {
         sim_store_end_fetch(&node->disk.store, effect->id);
         return;
     }
     scene_step(node, &event);
+    free(pieces.data);
 }
 
 static void perform(struct scene_node *node, struct cfs_effect *effect)

@@ -366,6 +366,11 @@ void client_bench_read_answer(struct client_bench *cb, uint64_t id, struct cfs_a
     receive_answer(cb, (struct cfs_msg_answer){.to = CFS_TO_READ, .id = id}, &answer);
 }
 
+void client_bench_read_queued(struct client_bench *cb, uint64_t id)
+{
+    receive_answer(cb, (struct cfs_msg_answer){.to = CFS_TO_READ, .id = id, .queued = true}, NULL);
+}
+
 void client_bench_kept_alive(struct client_bench *cb, cfs_time sent, bool known)
 {
     cfs_client_kept_alive(

@@ -128,6 +128,7 @@ void client_bench_answer(struct client_bench *cb, uint64_t sequence, struct cfs_
 void client_bench_opened(struct client_bench *cb, uint64_t nonce, cfs_session_id session);
 void client_bench_open_refused(struct client_bench *cb, uint64_t nonce, cfs_session_id present);
 void client_bench_queued(struct client_bench *cb, uint64_t sequence);
+void client_bench_read_queued(struct client_bench *cb, uint64_t id);
 void client_bench_read_answer(struct client_bench *cb, uint64_t id, struct cfs_answer answer);
 void client_bench_kept_alive(struct client_bench *cb, cfs_time sent, bool known);
 

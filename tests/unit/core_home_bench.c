@@ -197,7 +197,7 @@ const struct cfs_msg_answer *home_bench_said(const struct home_bench *hb, enum c
                                              struct cfs_answer *answer)
 {
     const struct cfs_effects *effects = &hb->rb.bench.effects;
-    struct cfs_holder_info *holders = NULL;
+    void *owned = NULL;
 
     for (size_t i = effects->count; i > 0; i--) {
         const struct cfs_message *message = &effects->items[i - 1].message;
@@ -206,10 +206,12 @@ const struct cfs_msg_answer *home_bench_said(const struct home_bench *hb, enum c
             continue;
         if (answer && !message->answer.queued) {
             assert_int_equal(
-                cfs_answer_decode(answer, &holders, message->answer.answer, message->answer.len),
+                cfs_answer_decode(answer, &owned, message->answer.answer, message->answer.len),
                 0);
-            free(holders);
+            free(owned);
             answer->lock.holders = NULL;
+            answer->messages = NULL;
+            answer->ids = NULL;
         }
         return &message->answer;
     }

@@ -12,9 +12,18 @@
 
 #define WORLD_NODES (CFS_MEMBERS_MAX + 1) /* nodes are found by id */
 
+/* The first message that an answer brought. */
+struct world_message {
+    cfs_message_id id;
+    cfs_claim_id claim;
+    uint32_t deliveries;
+    char body[64];
+};
+
 struct world_answer {
     uint64_t id;
     struct cfs_answer answer; /* without pointers */
+    struct world_message message;
     cfs_time at;
 };
 
@@ -40,7 +49,7 @@ struct world_node {
     uint32_t removed;                       /* how often it was told that it was */
     struct sim_disk disk;                   /* what survives it */
     enum world_store store;                 /* how its checkpoint store works */
-    uint32_t checkpoints, stages, installs; /* done so far */
+    uint32_t checkpoints, stages, installs, reads; /* done so far */
     struct world_answer *answers;
     size_t answer_count, answer_capacity;
     struct world_session session;

@@ -34,6 +34,7 @@ struct fuse_req {
     struct stat attr;
     struct fuse_entry_param entry;
     uint64_t fh;
+    unsigned events;  /* of a poll */
     bool interrupted; /* before it could be said to anybody */
     fuse_interrupt_func_t interrupt;
     void *interrupt_data;
@@ -137,13 +138,40 @@ struct asked {
     cfs_answer_fn answer; /* NULL: answered */
     void *arg;
     bool cancelled;
+    void *copies[2]; /* of what the request borrows */
 };
 
 static struct {
     struct asked asked[ASKED_MAX]; /* id - 1 */
     uint64_t count;
     enum cfs_error refuse; /* answers the next request at once */
+    bool in_touch; /* what cfs_engine_in_touch says */
 } engine;
+
+static void *copy(struct asked *asked, int i, const void *data, size_t size)
+{
+    asked->copies[i] = malloc(size + 1);
+    memcpy(asked->copies[i], data, size);
+    return asked->copies[i];
+}
+
+/* What it points to may be gone when the test looks at it. */
+static void copy_borrowed(struct asked *asked)
+{
+    struct cfs_request *request = &asked->request;
+
+    if (request->op == CFS_OP_PRODUCE) {
+        request->produce.data = copy(asked, 0, request->produce.data, request->produce.len);
+        if (request->produce.lengths)
+            request->produce.lengths =
+                copy(asked, 1, request->produce.lengths,
+                     request->produce.count * sizeof *request->produce.lengths);
+    } else if (request->op == CFS_OP_ACK || request->op == CFS_OP_GIVE_BACK ||
+               request->op == CFS_OP_EXTEND) {
+        request->settle.ids = copy(asked, 0, request->settle.ids,
+                                   request->settle.count * sizeof *request->settle.ids);
+    }
+}
 
 uint64_t cfs_engine_submit(struct cfs_engine *unused, const struct cfs_request *request,
                            cfs_answer_fn answer, void *arg)
@@ -154,6 +182,7 @@ uint64_t cfs_engine_submit(struct cfs_engine *unused, const struct cfs_request *
     (void)unused;
     assert_true(id <= ASKED_MAX);
     engine.asked[id - 1] = (struct asked){.request = *request, .answer = answer, .arg = arg};
+    copy_borrowed(&engine.asked[id - 1]);
     if (engine.refuse) {
         engine.refuse = CFS_OK;
         engine.asked[id - 1].answer = NULL;
@@ -167,6 +196,12 @@ void cfs_engine_cancel(struct cfs_engine *unused, uint64_t id)
     (void)unused;
     assert_true(id >= 1 && id <= engine.count);
     engine.asked[id - 1].cancelled = true;
+}
+
+bool cfs_engine_in_touch(const struct cfs_engine *unused)
+{
+    (void)unused;
+    return engine.in_touch;
 }
 
 char *cfs_engine_page(struct cfs_engine *unused, const char *page, bool json)
@@ -224,9 +259,11 @@ static inline uint64_t world_parked(void *arg, uint32_t tid)
 
 static inline int world_open(void **state)
 {
+    static const struct cfs_config config = {.timeout_ms = 5000};
     struct world *w = calloc(1, sizeof *w);
 
     memset(&engine, 0, sizeof engine);
+    w->fs.config = &config;
     cfs_nodes_init(&w->fs.nodes);
     cfs_fixed_add(&w->fs);
     w->fs.proc_fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -245,6 +282,10 @@ static inline int world_close(void **state)
     cfs_waits_close(&w->fs.waits);
     close(w->fs.proc_fd);
     free(w);
+    for (uint64_t i = 0; i < engine.count; i++) {
+        free(engine.asked[i].copies[0]);
+        free(engine.asked[i].copies[1]);
+    }
     return 0;
 }
 

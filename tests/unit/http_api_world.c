@@ -51,7 +51,6 @@ char *cfs_engine_metrics(struct cfs_engine *e)
 
 /* ---- the fixture ---- */
 
-
 static void handle(struct http_world *w, struct cfs_http_request *request)
 {
     (void)w;
@@ -91,6 +90,30 @@ void http_request(struct http_world *w, const char *line, const char *headers)
     w->reply[0] = 0;
     w->handled = 0;
     http_write_text(w, text);
+}
+
+void http_request_with(struct http_world *w, const char *line, const char *headers,
+                       const void *body, size_t len)
+{
+    char text[1024];
+
+    snprintf(text, sizeof text, "%sContent-Length: %zu\r\n", headers, len);
+    http_request(w, line, text);
+    http_write(w, body, len);
+}
+
+static uint64_t awaited;
+
+static bool is_asked(struct http_world *w)
+{
+    (void)w;
+    return http_engine.count >= awaited;
+}
+
+void http_turn_until_asked(struct http_world *w, uint64_t count)
+{
+    awaited = count;
+    http_turn_until(w, is_asked);
 }
 
 void http_begin(struct http_world *w, const char *line)

@@ -140,14 +140,14 @@ void http_close_client(struct http_world *w)
     w->client = -1;
 }
 
-static void write_all(struct http_world *w, const void *data, size_t len)
+void http_write(struct http_world *w, const void *data, size_t len)
 {
     assert_int_equal(send(w->client, data, len, MSG_NOSIGNAL), (ssize_t)len);
 }
 
 void http_write_text(struct http_world *w, const char *text)
 {
-    write_all(w, text, strlen(text));
+    http_write(w, text, strlen(text));
 }
 
 bool http_replied(struct http_world *w)

@@ -23,7 +23,7 @@ struct http_world {
     void (*handle)(struct http_world *w, struct cfs_http_request *request);
     int handled; /* requests */
     int client;  /* the socket whose replies are collected */
-    char reply[65536];
+    char reply[131072];
     size_t len;
     bool closed;
     bool (*until)(struct http_world *w);
@@ -52,6 +52,7 @@ int http_connect_to(const struct http_world *w);
 void http_open_client(struct http_world *w);
 void http_close_client(struct http_world *w);
 
+void http_write(struct http_world *w, const void *data, size_t len);
 void http_write_text(struct http_world *w, const char *text);
 
 /* Reads what has come, without turning the loop. */

@@ -4,6 +4,29 @@
 #include <string.h>
 
 static struct cfs_config config;
+static struct cfs_group_status groups[CFS_GROUPS + 1];
+
+static void fill_groups(const struct cfs_status *status)
+{
+    /* Group 1 is on both nodes too, and node 2 leads it; the others are elsewhere. */
+    memset(groups, 0, sizeof groups);
+    groups[0].view = status->core;
+    groups[0].view.replica = true;
+    memcpy(groups[0].members, status->members, sizeof status->members);
+    groups[1] = (struct cfs_group_status){
+        .view = {.role = "follower",
+                 .leader = 2,
+                 .term = 3,
+                 .commit = 40,
+                 .applied = 39,
+                 .last_index = 41,
+                 .replica = true,
+                 .member_count = 2},
+        .members = {{.node = 1, .role = "voter"}, {.node = 2, .role = "learner"}},
+        .wanted = {2, 1},
+        .wanted_count = 2};
+    groups[2].view.leader = 9;
+}
 
 struct cfs_status status_of_a_leader(void)
 {
@@ -63,9 +86,16 @@ struct cfs_status status_of_a_leader(void)
     status.resident_bytes = 8192;
     status.members[1].match = 110;
     status.members[1].heard = CFS_SECONDS(100) - CFS_MS(30);
+    fill_groups(&status);
+    status.groups = groups;
     cfs_config_init(&config);
     assert_int_equal(cfs_config_set(&config, "node", "1", why, sizeof(why)), 0);
     return status;
+}
+
+struct cfs_group_status *status_group(cfs_group_id group)
+{
+    return &groups[group];
 }
 
 json_t *page_as_json(const char *name, const struct cfs_status *status)

@@ -14,6 +14,9 @@
 /* Without locks. */
 struct cfs_status status_of_a_leader(void);
 
+/* What the newest status says of a group. */
+struct cfs_group_status *status_group(cfs_group_id group);
+
 /* The page, parsed; new. */
 json_t *page_as_json(const char *name, const struct cfs_status *status);
 

@@ -345,6 +345,7 @@ static void check_damaged(const struct cfs_writer *writer)
         assert_int_equal(again.len, writer->len);
         assert_memory_equal(again.data, writer->data, again.len);
         free(again.data);
+        cfs_command_clear(&got);
     }
     free(copy);
 }

@@ -119,7 +119,7 @@ static void test_defaults(void **state)
     assert_string_equal(w->config.secret, SECRET);
     assert_int_equal(w->config.timeout_ms, 5000);
     assert_int_equal(w->config.session_ms, 5000);
-    assert_int_equal(w->config.heartbeat_ms, 60);
+    assert_int_equal(w->config.heartbeat_ms, 100);
     assert_int_equal(w->config.lease_ms, 200);
     assert_int_equal(w->config.election_ms, 250);
     assert_int_equal(w->config.checkpoint_kb, 8192);

@@ -84,6 +84,53 @@ static void unlocking_gives_back(void **state)
     assert_null(w->fs.waits.held);
 }
 
+static void who_is_in_touch_does_not_wait_for_an_unlock(void **state)
+{
+    struct world *w = *state;
+    struct cfs_handle *handle = open_lock(w, "job", false);
+    struct fuse_req *req;
+    uint64_t first = handle->id, release;
+
+    engine.in_touch = true;
+    ask_flock(w, handle, LOCK_EX);
+    answer_token(3);
+    req = ask_flock(w, handle, LOCK_UN);
+    assert_replied(req, 0);
+    assert_int_equal(last_asked()->op, CFS_OP_RELEASE);
+    assert_int_equal(last_asked()->release.handle, first);
+    release = engine.count;
+    assert_int_equal(handle->mode, 0);
+    assert_false(handle->may_hold);
+    /* A leader that asks has to wait for it all the same. */
+    assert_true(cfs_handles_releasing(&w->fs.handles, w->fs.handles.last_release));
+
+    req = ask_flock(w, handle, LOCK_EX);
+    assert_int_not_equal(last_asked()->acquire.handle, first);
+    answer_id(release, &(struct cfs_answer){0});
+    assert_false(cfs_handles_releasing(&w->fs.handles, w->fs.handles.last_release));
+    answer_token(4);
+    assert_replied(req, 0);
+    assert_int_equal(handle->mode, CFS_EXCLUSIVE);
+    assert_int_equal(handle->token, 4);
+}
+
+static void an_unlock_waits_while_another_thread_asks(void **state)
+{
+    struct world *w = *state;
+    struct cfs_handle *handle = open_lock(w, "job", false);
+    uint64_t first = handle->id;
+    struct fuse_req *unlocking;
+
+    engine.in_touch = true;
+    ask_flock(w, handle, LOCK_SH);
+    answer_token(3);
+    ask_flock(w, handle, LOCK_EX);
+    unlocking = ask_flock(w, handle, LOCK_UN);
+    assert_int_equal(handle->id, first);
+    answer_error(CFS_OK);
+    assert_replied(unlocking, 0);
+}
+
 /* The engine goes on giving back what it could not give back in time; so does a close. */
 static void an_unlock_without_a_majority_still_lets_go(void **state)
 {
@@ -349,6 +396,8 @@ int main(void)
         TEST(lock_nb_does_not_wait),
         TEST(unlocking_what_holds_nothing_asks_nobody),
         TEST(unlocking_gives_back),
+        TEST(who_is_in_touch_does_not_wait_for_an_unlock),
+        TEST(an_unlock_waits_while_another_thread_asks),
         TEST(an_unlock_without_a_majority_still_lets_go),
         TEST(unlocking_leaves_another_threads_wait_alone),
         TEST(who_asks_again_at_once_keeps_its_place),

@@ -164,6 +164,9 @@ static void test_every_number_is_there(void **state)
     is("coordfs_raft_durable_index{group=\"0\"}", 120);
     is("coordfs_raft_elections_total{group=\"0\"}", 3);
     is("coordfs_raft_leaderships_total{group=\"0\"}", 2);
+    is("coordfs_raft_term{group=\"1\"}", 3);
+    is("coordfs_raft_applied_index{group=\"1\"}", 39);
+    assert_false(has("coordfs_raft_term{group=\"2\"}")); /* of which this node has no replica */
     is("coordfs_sessions{group=\"0\"}", 2);
     is("coordfs_locks_held{group=\"0\"}", 4);
     is("coordfs_locks_waiting{group=\"0\"}", 2);
@@ -190,7 +193,7 @@ static void test_exactly_one_role_is_one(void **state)
 
     (void)state;
     for (size_t i = 0; i < 4; i++) {
-        status.core.role = roles[i];
+        status_group(0)->view.role = roles[i];
         parse(&status);
         for (size_t k = 0; k < 4; k++) {
             snprintf(series, sizeof series, "coordfs_raft_role{group=\"0\",role=\"%s\"}", roles[k]);
@@ -207,8 +210,9 @@ static void test_only_a_leader_tells_how_far_others_lag(void **state)
     parse(&status);
     is("coordfs_raft_peer_lag_entries{group=\"0\",peer=\"2\"}", 11);
     assert_false(has("coordfs_raft_peer_lag_entries{group=\"0\",peer=\"1\"}"));
-    status.core.role = "follower";
-    status.core.leader = 2;
+    assert_false(has("coordfs_raft_peer_lag_entries{group=\"1\",peer=\"2\"}"));
+    status_group(0)->view.role = "follower";
+    status_group(0)->view.leader = 2;
     parse(&status);
     assert_false(has("coordfs_raft_peer_lag_entries{group=\"0\",peer=\"2\"}"));
 }

@@ -188,7 +188,8 @@ static void changes_of_the_members(void **state)
     accept(w, "member list -o config=CONFIG");
     assert_int_equal(w->options.command, CFS_COMMAND_MEMBER);
     assert_true(member->verb == CFS_MEMBER_LIST && !member->url && !member->no_wait);
-    accept(w, "member add 4@h:1 -oconfig=CONFIG --no-wait --move");
+    accept(w, "member add 4@h:1 -oconfig=CONFIG --no-wait --move --weight 3");
+    assert_string_equal(w->options.member.weight, "3");
     assert_true(member->verb == CFS_MEMBER_ADD && member->no_wait && member->move);
     assert_string_equal(member->node, "4@h:1");
     accept(w, "member replace 3 4@h:1 -o config=CONFIG --url h:1");
@@ -215,6 +216,50 @@ static void wrong_changes_are_named(void **state)
     refuse(w, "member list --url h:1 --secret-file /no/such/file", "/no/such/file");
 }
 
+static void what_is_asked_of_queues(void **state)
+{
+    struct world *w = *state;
+    const struct cfs_queue_command *queue = &w->options.queue;
+
+    accept(w, "queue ls -o config=CONFIG");
+    assert_int_equal(w->options.command, CFS_COMMAND_QUEUE);
+    assert_true(queue->verb == CFS_QUEUE_LS && !queue->name && !queue->json && !queue->url);
+    accept(w, "queue stats -oconfig=CONFIG --json");
+    assert_true(queue->verb == CFS_QUEUE_STATS && !queue->name && queue->json);
+    accept(w, "queue stats q -oconfig=CONFIG --url h:1");
+    assert_string_equal(queue->name, "q");
+    assert_string_equal(queue->url, "h:1");
+    accept(w, "queue peek --place dead --json --max 7 -oconfig=CONFIG -- -q");
+    assert_true(queue->verb == CFS_QUEUE_PEEK && queue->json);
+    assert_string_equal(queue->name, "-q");
+    assert_string_equal(queue->place, "dead");
+    assert_string_equal(queue->count, "7");
+    accept(w, "queue purge q -oconfig=CONFIG");
+    assert_int_equal(queue->verb, CFS_QUEUE_PURGE);
+    accept(w, "queue kick q -oconfig=CONFIG");
+    assert_true(queue->verb == CFS_QUEUE_KICK && !queue->count);
+    accept(w, "queue kick q 3 -oconfig=CONFIG");
+    assert_string_equal(queue->count, "3");
+    assert_true(strlen(w->options.config.secret) > 16);
+}
+
+static void wrong_words_about_queues_are_named(void **state)
+{
+    struct world *w = *state;
+
+    refuse(w, "queue", "ls|stats|peek|purge|kick");
+    refuse(w, "queue drop -o config=CONFIG", "drop");
+    refuse(w, "queue ls q -o config=CONFIG", "coordfs queue ls");
+    refuse(w, "queue purge -o config=CONFIG", "coordfs queue purge NAME");
+    refuse(w, "queue purge a b -o config=CONFIG", "coordfs queue purge NAME");
+    refuse(w, "queue peek q --max 3 -o config=CONFIG", "--json [--max N]");
+    refuse(w, "queue kick a b c -o config=CONFIG", "c");
+    refuse(w, "queue purge q --json -o config=CONFIG", "--json");
+    refuse(w, "queue ls --place dead -o config=CONFIG", "--place");
+    refuse(w, "queue peek q --place", "--place");
+    refuse(w, "queue ls", "which cluster");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -229,6 +274,8 @@ int main(void)
         TEST(join_is_an_option_like_others),
         TEST(changes_of_the_members),
         TEST(wrong_changes_are_named),
+        TEST(what_is_asked_of_queues),
+        TEST(wrong_words_about_queues_are_named),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -138,6 +138,92 @@ static void a_flock_goes_before_what_has_a_moment_left(void **state)
     assert_true(engine.asked[1].cancelled);
 }
 
+static void what_waits_for_others_is_given_up_at_once_too(void **state)
+{
+    struct world *w = *state;
+    struct fuse_req *req = request(w);
+    struct cfs_pending *pending = park(w, req, 0);
+
+    pending->waits = true;
+    interrupt(req);
+    cfs_pendings_cancel_due(&w->fs, cfs_fs_now());
+    assert_true(engine.asked[0].cancelled);
+    assert_int_equal(cfs_pendings_parked(&w->fs.pendings, 0), 0); /* it waits for no lock */
+}
+
+static void a_limit_is_kept_until_the_answer(void **state)
+{
+    struct world *w = *state;
+    struct fuse_req *req = request(w);
+    struct cfs_pending *limited = park(w, req, 0);
+    cfs_time now = cfs_fs_now();
+
+    cfs_pending_limit(limited, now + CFS_SECONDS(5));
+    cfs_pending_limit(limited, now + CFS_SECONDS(7)); /* the sooner of two */
+    assert_int_equal(cfs_pendings_cancel_due(&w->fs, now), now + CFS_SECONDS(5));
+    assert_false(engine.asked[0].cancelled);
+    assert_int_equal(cfs_pendings_cancel_due(&w->fs, now + CFS_SECONDS(5)), CFS_NEVER);
+    assert_true(engine.asked[0].cancelled);
+    answer_error(CFS_ERR_INTERRUPTED);
+    limited = park(w, request(w), 0);
+    cfs_pending_limit(limited, now + CFS_SECONDS(5));
+    answer_error(CFS_OK);
+    assert_null(w->fs.pendings.due);
+}
+
+static void what_is_interrupted_goes_before_what_has_a_limit(void **state)
+{
+    struct world *w = *state;
+    struct fuse_req *urgent = request(w);
+
+    cfs_pending_limit(park(w, request(w), 0), cfs_fs_now() + CFS_SECONDS(5));
+    park(w, urgent, 4711);
+    interrupt(urgent);
+    assert_int_not_equal(cfs_pendings_cancel_due(&w->fs, cfs_fs_now()), CFS_NEVER);
+    assert_false(engine.asked[0].cancelled);
+    assert_true(engine.asked[1].cancelled);
+}
+
+static void reply_and_close(struct cfs_pending *pending)
+{
+    cfs_pending_reply_error(pending, CFS_ERR_INTERRUPTED);
+    cfs_pending_close(pending);
+}
+
+static void one_may_wait_on_this_node(void **state)
+{
+    struct world *w = *state;
+    struct cfs_request asked = cfs_lock_request(CFS_OP_GET, "a");
+    struct fuse_req *given_up = request(w), *served = request(w), *asking = request(w);
+    struct cfs_pending *pending = cfs_pending_new(&w->fs, given_up, NULL, NULL);
+
+    pending->waits = true;
+    cfs_pending_wait(pending, reply_and_close);
+    interrupt(given_up);
+    assert_int_equal(given_up->replies, 0);
+    cfs_pendings_cancel_due(&w->fs, cfs_fs_now());
+    assert_replied(given_up, EINTR);
+
+    pending = cfs_pending_new(&w->fs, served, NULL, NULL);
+    cfs_pending_wait(pending, reply_and_close);
+    cfs_pending_wake(pending);
+    cfs_pending_reply_errno(pending, 0);
+    cfs_pending_close(pending);
+    assert_replied(served, 0);
+
+    pending = cfs_pending_new(&w->fs, asking, NULL, NULL);
+    pending->waits = true;
+    cfs_pending_wait(pending, reply_and_close);
+    interrupt(asking); /* and is woken before that has been looked at */
+    cfs_pending_wake(pending);
+    cfs_pending_submit(pending, &asked, reply_error);
+    cfs_pendings_cancel_due(&w->fs, cfs_fs_now());
+    assert_true(engine.asked[0].cancelled);
+    answer_error(CFS_ERR_INTERRUPTED);
+    assert_replied(asking, EINTR);
+    assert_null(w->fs.pendings.all);
+}
+
 static void only_what_goes_on_waiting_counts_as_parked(void **state)
 {
     struct world *w = *state;
@@ -181,6 +267,10 @@ int main(void)
         TEST(a_grant_that_came_before_the_interrupt_counts),
         TEST(other_requests_get_a_moment_to_be_answered),
         TEST(a_flock_goes_before_what_has_a_moment_left),
+        TEST(what_waits_for_others_is_given_up_at_once_too),
+        TEST(a_limit_is_kept_until_the_answer),
+        TEST(what_is_interrupted_goes_before_what_has_a_limit),
+        TEST(one_may_wait_on_this_node),
         TEST(only_what_goes_on_waiting_counts_as_parked),
         TEST(the_mount_may_end_while_requests_wait),
     };

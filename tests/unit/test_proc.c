@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -43,6 +44,22 @@ static void a_command_cannot_forge_the_start_time(void **state)
     assert_int_equal(start, 98765);
     assert_false(cfs_proc_parse_stat("42 (cut off) S 1 2", &process_state, &start));
     assert_false(cfs_proc_parse_stat("", &process_state, &start));
+}
+
+static void flags_and_exit_code_are_the_9th_and_52nd_field(void **state)
+{
+    const char *stat =
+        "42 (a) S 9 9) S 1 42 42 0 -1 4195332 10 11 12 13 14 15 16 17 18 19 20 21 22 "
+        "23 24 25 26 27 28 29 30 31 32 33 34 35 36 37 38 39 40 41 42 43 44 45 46 47 "
+        "48 49 50 51 134\n";
+    uint64_t flags = 0, exit_code = 0;
+
+    (void)state;
+    assert_true(cfs_proc_parse_end(stat, &flags, &exit_code));
+    assert_int_equal(flags, 4195332);
+    assert_int_equal(exit_code, 134);
+    assert_false(cfs_proc_parse_end("42 (cut off) S 1 2", &flags, &exit_code));
+    assert_false(cfs_proc_parse_end("", &flags, &exit_code));
 }
 
 static void a_name_cannot_forge_the_process(void **state)
@@ -159,6 +176,53 @@ static bool see(void *arg, uint32_t pid, uint32_t fd, const char *target)
     return false;
 }
 
+/* Until the child has gone to sleep in its write; it cannot be told when. */
+static uint64_t comes_to_write(uint32_t tid)
+{
+    uint64_t size = 0;
+
+    for (int i = 0; i < 100000 && !size; i++)
+        cfs_proc_write_size(proc, tid, &size);
+    return size;
+}
+
+static void what_a_writer_has_asked_for_is_seen(void **state)
+{
+    static char data[100000];
+    int ends[2];
+    pid_t child;
+    uint64_t size;
+
+    (void)state;
+    assert_int_equal(pipe(ends), 0);
+    child = fork();
+    if (child == 0) { /* more than a pipe holds */
+        close(ends[0]);
+        _exit(write(ends[1], data, sizeof data) < 0);
+    }
+    close(ends[1]);
+    assert_int_equal(comes_to_write((uint32_t)child), sizeof data);
+    close(ends[0]);
+    waitpid(child, NULL, 0);
+    assert_true(cfs_proc_write_size(proc, UINT32_MAX, &size));
+    assert_int_equal(size, 0);
+}
+
+static void one_that_runs_has_not_gone_to_sleep(void **state)
+{
+    uint64_t size = 1;
+    pid_t child = fork();
+
+    (void)state;
+    if (child == 0)
+        for (;;)
+            continue;
+    assert_false(cfs_proc_write_size(proc, (uint32_t)child, &size));
+    assert_int_equal(size, 0);
+    kill(child, SIGKILL);
+    waitpid(child, NULL, 0);
+}
+
 static void descriptors_are_seen(void **state)
 {
     struct seen seen = {.wanted = "/proc/version"};
@@ -192,11 +256,14 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_command_cannot_forge_the_start_time),
+        cmocka_unit_test(flags_and_exit_code_are_the_9th_and_52nd_field),
         cmocka_unit_test(a_name_cannot_forge_the_process),
         cmocka_unit_test(mount_points_are_unescaped),
         cmocka_unit_test(a_process_finds_itself),
         cmocka_unit_test(what_cannot_be_seen_is_nobody),
         cmocka_unit_test(wait_is_recognised),
+        cmocka_unit_test(what_a_writer_has_asked_for_is_seen),
+        cmocka_unit_test(one_that_runs_has_not_gone_to_sleep),
         cmocka_unit_test(descriptors_are_seen),
         cmocka_unit_test(mounts_are_found_by_path_and_by_id),
     };

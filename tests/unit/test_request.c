@@ -40,6 +40,15 @@ static void a_name_has_at_most_255_bytes(void **state)
     assert_false(cfs_name_valid(name));
 }
 
+static void a_queue_is_not_hidden(void **state)
+{
+    (void)state;
+    assert_true(cfs_queue_name_valid("job"));
+    assert_false(cfs_queue_name_valid(".job"));
+    assert_false(cfs_queue_name_valid("a/b"));
+    assert_false(cfs_queue_name_valid(""));
+}
+
 static void what_changes_nothing_is_a_read(void **state)
 {
     (void)state;
@@ -67,6 +76,7 @@ int main(void)
         cmocka_unit_test(ordinary_names_are_names),
         cmocka_unit_test(what_a_path_means_by_itself_is_no_name),
         cmocka_unit_test(a_name_has_at_most_255_bytes),
+        cmocka_unit_test(a_queue_is_not_hidden),
         cmocka_unit_test(what_changes_nothing_is_a_read),
         cmocka_unit_test(who_asks_to_wait_may_wait),
     };

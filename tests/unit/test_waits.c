@@ -16,6 +16,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "fake_proc.h"
 #include "fs/clock.h"
 #include "fs/waits.h"
 
@@ -23,7 +24,7 @@
 #define INO 1234u
 
 struct world {
-    char root[64];
+    struct fake_proc proc;
     struct cfs_waits waits;
     uint64_t parked[16]; /* by thread id: the acquire it is parked in */
     struct cfs_held held, other;
@@ -40,19 +41,12 @@ static int setup(void **state)
 {
     struct world *w = calloc(1, sizeof *w);
 
-    strcpy(w->root, "/tmp/coordfs-proc-XXXXXX");
-    assert_non_null(mkdtemp(w->root));
-    cfs_waits_init(&w->waits, open(w->root, O_PATH | O_DIRECTORY | O_CLOEXEC), parked, w);
+    fake_proc_open(&w->proc);
+    cfs_waits_init(&w->waits, w->proc.fd, parked, w);
     w->waits.mount_id = OUR_MOUNT;
     w->waits.device = makedev(0, 9);
     *state = w;
     return 0;
-}
-
-static int remove_one(const char *path, const struct stat *attr, int type, struct FTW *ftw)
-{
-    (void)attr, (void)type, (void)ftw;
-    return remove(path);
 }
 
 static int teardown(void **state)
@@ -60,68 +54,15 @@ static int teardown(void **state)
     struct world *w = *state;
 
     cfs_waits_close(&w->waits);
-    close(w->waits.proc);
-    nftw(w->root, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    fake_proc_close(&w->proc);
     free(w);
     return 0;
-}
-
-/* --- making processes -------------------------------------------------------------------- */
-
-static void put(const struct world *w, const char *text, const char *format, ...)
-{
-    char path[256];
-    va_list args;
-    FILE *file;
-    int len = snprintf(path, sizeof path, "%s/", w->root);
-
-    va_start(args, format);
-    vsnprintf(path + len, sizeof path - (size_t)len, format, args);
-    va_end(args);
-    for (char *at = path + len; (at = strchr(at, '/')); at++) {
-        *at = '\0';
-        mkdir(path, 0700);
-        *at = '/';
-    }
-    file = fopen(path, "w");
-    assert_non_null(file);
-    fputs(text, file);
-    fclose(file);
-}
-
-/* A thread; `syscall` is the number of the call it is blocked in, -1: running. */
-static void put_thread(const struct world *w, int pid, int tid, long syscall, const char *children)
-{
-    char text[64] = "running\n";
-
-    if (syscall >= 0)
-        snprintf(text, sizeof text, "%ld 0x1 0x2 0x3 0x4 0x5 0x6 0x7 0x8\n", syscall);
-    put(w, text, "%d/task/%d/syscall", pid, tid);
-    put(w, children, "%d/task/%d/children", pid, tid);
-}
-
-static void put_process(const struct world *w, int pid, long syscall, const char *children)
-{
-    char path[256], text[256];
-
-    put_thread(w, pid, pid, syscall, children);
-    snprintf(text, sizeof text, "%d (x) S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 %d 0\n", pid,
-             pid * 100);
-    put(w, text, "%d/stat", pid);
-    snprintf(path, sizeof path, "%s/%d/fd", w->root, pid);
-    mkdir(path, 0700);
 }
 
 static void put_fd_of(const struct world *w, int pid, int fd, const char *target, unsigned mount_id,
                       unsigned ino)
 {
-    char path[256], text[128];
-
-    snprintf(path, sizeof path, "%s/%d/fd/%d", w->root, pid, fd);
-    unlink(path);
-    assert_int_equal(symlink(target, path), 0);
-    snprintf(text, sizeof text, "pos:\t0\nflags:\t02\nmnt_id:\t%u\nino:\t%u\n", mount_id, ino);
-    put(w, text, "%d/fdinfo/%d", pid, fd);
+    fake_put_fd(&w->proc, pid, fd, target, mount_id, ino);
 }
 
 static void put_fd(const struct world *w, int pid, int fd, const char *target)
@@ -161,7 +102,7 @@ static void a_taker_that_waits_is_stuck(void **state)
 {
     struct world *w = *state;
 
-    put_process(w, 2, 0, "");
+    fake_put_process(&w->proc, 2, 0, "");
     put_fd(w, 2, 3, "/mnt/locks/a");
     held_by(w, &w->held, 2);
     assert_runs(w);
@@ -174,8 +115,8 @@ static void a_parent_that_waits_for_a_waiting_child_is_stuck(void **state)
 {
     struct world *w = *state;
 
-    put_process(w, 2, SYS_wait4, "3 ");
-    put_process(w, 3, 0, "");
+    fake_put_process(&w->proc, 2, SYS_wait4, "3 ");
+    fake_put_process(&w->proc, 3, 0, "");
     put_fd(w, 2, 3, "/mnt/locks/a");
     put_fd(w, 3, 3, "/mnt/locks/a");
     held_by(w, &w->held, 2);
@@ -189,8 +130,8 @@ static void the_child_need_not_have_it_open(void **state)
 {
     struct world *w = *state;
 
-    put_process(w, 2, SYS_waitid, "3 ");
-    put_process(w, 3, 0, "");
+    fake_put_process(&w->proc, 2, SYS_waitid, "3 ");
+    fake_put_process(&w->proc, 3, 0, "");
     put_fd(w, 2, 3, "/mnt/locks/a");
     held_by(w, &w->held, 2);
     w->held.flushed = true;
@@ -203,7 +144,7 @@ static void what_was_closed_just_now_is_not_stuck_yet(void **state)
 {
     struct world *w = *state;
 
-    put_process(w, 2, 0, "");
+    fake_put_process(&w->proc, 2, 0, "");
     put_fd(w, 2, 3, "/mnt/locks/a");
     held_by(w, &w->held, 2);
     w->parked[2] = 77;
@@ -219,14 +160,14 @@ static void a_shell_that_goes_on_is_not_stuck(void **state)
 {
     struct world *w = *state;
 
-    put_process(w, 2, -1, "");
+    fake_put_process(&w->proc, 2, -1, "");
     put_fd(w, 2, 9, "/mnt/locks/a");
     held_by(w, &w->held, 5);
     w->held.flushed = true;
     assert_runs(w);
     assert_int_equal(w->held.witness, 2);
-    put_process(w, 2, SYS_wait4, "3 ");
-    put_process(w, 3, 0, "");
+    fake_put_process(&w->proc, 2, SYS_wait4, "3 ");
+    fake_put_process(&w->proc, 3, 0, "");
     w->parked[3] = 77; /* ... until it too asks, by a child, for what it cannot have */
     assert_stuck_for(w, 77, 0);
 }
@@ -235,9 +176,9 @@ static void every_child_counts(void **state)
 {
     struct world *w = *state;
 
-    put_process(w, 2, SYS_wait4, "3 4 ");
-    put_process(w, 3, 0, "");
-    put_process(w, 4, -1, "");
+    fake_put_process(&w->proc, 2, SYS_wait4, "3 4 ");
+    fake_put_process(&w->proc, 3, 0, "");
+    fake_put_process(&w->proc, 4, -1, "");
     put_fd(w, 2, 9, "/mnt/locks/a");
     held_by(w, &w->held, 2);
     w->parked[3] = 77;
@@ -250,7 +191,7 @@ static void waiting_for_no_child_is_not_waiting(void **state)
 {
     struct world *w = *state;
 
-    put_process(w, 2, SYS_wait4, "");
+    fake_put_process(&w->proc, 2, SYS_wait4, "");
     put_fd(w, 2, 9, "/mnt/locks/a");
     held_by(w, &w->held, 2);
     assert_runs(w);
@@ -260,8 +201,8 @@ static void every_thread_counts(void **state)
 {
     struct world *w = *state;
 
-    put_process(w, 2, 0, "");
-    put_thread(w, 2, 6, -1, "");
+    fake_put_process(&w->proc, 2, 0, "");
+    fake_put_thread(&w->proc, 2, 6, -1, "");
     put_fd(w, 2, 3, "/mnt/locks/a");
     held_by(w, &w->held, 2);
     w->parked[2] = 77;
@@ -275,8 +216,8 @@ static void everybody_who_has_it_open_counts(void **state)
 {
     struct world *w = *state;
 
-    put_process(w, 2, 0, "");
-    put_process(w, 3, -1, "");
+    fake_put_process(&w->proc, 2, 0, "");
+    fake_put_process(&w->proc, 3, -1, "");
     put_fd(w, 2, 3, "/mnt/locks/a");
     put_fd(w, 3, 3, "/mnt/locks/a (deleted)");
     held_by(w, &w->held, 2);
@@ -291,8 +232,8 @@ static void other_files_of_that_name_do_not_count(void **state)
 {
     struct world *w = *state;
 
-    put_process(w, 2, 0, "");
-    put_process(w, 3, -1, "");
+    fake_put_process(&w->proc, 2, 0, "");
+    fake_put_process(&w->proc, 3, -1, "");
     put_fd(w, 2, 3, "/mnt/locks/a");
     put_fd_of(w, 3, 3, "/home/a", OUR_MOUNT + 1, INO + 1);
     put_fd(w, 3, 4, "/mnt/locks/ab");
@@ -308,16 +249,16 @@ static void mounts_are_told_apart_by_their_device(void **state)
 {
     struct world *w = *state;
 
-    put_process(w, 2, 0, "");
-    put_process(w, 3, -1, "");
+    fake_put_process(&w->proc, 2, 0, "");
+    fake_put_process(&w->proc, 3, -1, "");
     put_fd(w, 2, 3, "/mnt/locks/a");
     put_fd_of(w, 3, 3, "/other/locks/a", OUR_MOUNT + 1, INO);
-    put(w, "41 1 0:8 / /other rw - fuse.coordfs coordfs rw\n", "3/mountinfo");
+    fake_put(&w->proc, "41 1 0:8 / /other rw - fuse.coordfs coordfs rw\n", "3/mountinfo");
     held_by(w, &w->held, 2);
     w->parked[2] = 77;
     assert_stuck_for(w, 77, 0);
     w->parked[2] = 78; /* another wait: looks again */
-    put(w, "41 1 0:9 / /other rw - fuse.coordfs coordfs rw\n", "3/mountinfo");
+    fake_put(&w->proc, "41 1 0:9 / /other rw - fuse.coordfs coordfs rw\n", "3/mountinfo");
     assert_runs(w);
 }
 
@@ -325,7 +266,7 @@ static void what_nobody_seems_to_have_open_runs(void **state)
 {
     struct world *w = *state;
 
-    put_process(w, 2, 0, "");
+    fake_put_process(&w->proc, 2, 0, "");
     held_by(w, &w->held, 2);
     w->parked[2] = 77;
     assert_runs(w);
@@ -335,8 +276,8 @@ static void a_recycled_pid_is_not_the_taker(void **state)
 {
     struct world *w = *state;
 
-    put_process(w, 2, -1, "");
-    put_process(w, 3, 0, "");
+    fake_put_process(&w->proc, 2, -1, "");
+    fake_put_process(&w->proc, 3, 0, "");
     put_fd(w, 3, 3, "/mnt/locks/a");
     held_by(w, &w->held, 2);
     w->held.taker.start = 1;
@@ -350,12 +291,12 @@ static void what_is_stuck_stays_so_while_the_same_waits_last(void **state)
 {
     struct world *w = *state;
 
-    put_process(w, 2, 0, "");
+    fake_put_process(&w->proc, 2, 0, "");
     put_fd(w, 2, 3, "/mnt/locks/a");
     held_by(w, &w->held, 2);
     w->parked[2] = 77;
     assert_stuck_for(w, 77, 0);
-    put_process(w, 3, -1, "");
+    fake_put_process(&w->proc, 3, -1, "");
     put_fd(w, 3, 3, "/mnt/locks/a");
     assert_stuck_for(w, 77, 0);
     w->parked[2] = 78;
@@ -367,8 +308,8 @@ static void handles_of_one_name_are_all_looked_at(void **state)
     struct world *w = *state;
     const struct cfs_stuck_handle *stuck;
 
-    put_process(w, 2, 0, "");
-    put_process(w, 3, 0, "");
+    fake_put_process(&w->proc, 2, 0, "");
+    fake_put_process(&w->proc, 3, 0, "");
     put_fd(w, 2, 3, "/mnt/locks/a");
     put_fd(w, 3, 3, "/mnt/locks/a");
     held_by(w, &w->held, 2);

@@ -1,0 +1,126 @@
+/* The life of a message: new, ready, taken out, returned or buried, dropped. Each step keeps counts
+ * and indices; which steps are taken is decided in the other files. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/queue_internal.h"
+
+struct cfs_queue_message *cfs_queue_message_of(struct cfs_tree_node *node)
+{
+    return (struct cfs_queue_message *)((char *)node - offsetof(struct cfs_queue_message, node));
+}
+
+int cfs_queue_message_compare(const void *turn, const struct cfs_tree_node *node)
+{
+    uint64_t here = *(const uint64_t *)turn;
+    uintptr_t at = (uintptr_t)node - offsetof(struct cfs_queue_message, node);
+    uint64_t there = ((const struct cfs_queue_message *)at)->turn;
+
+    return (here > there) - (here < there);
+}
+
+struct cfs_queue_message *cfs_queue_message_find(const struct cfs_queues *queues,
+                                                 const struct cfs_queue *queue, cfs_message_id id,
+                                                 enum cfs_message_place place)
+{
+    struct cfs_queue_message *message =
+        (struct cfs_queue_message *)cfs_id_find(&queues->messages, id);
+
+    return message && message->queue == queue && message->place == place ? message : NULL;
+}
+
+struct cfs_queue_message *cfs_queue_message_new(struct cfs_queues *queues, cfs_message_id id,
+                                                const uint8_t *body, uint32_t len)
+{
+    struct cfs_queue_message *message = cfs_alloc_zeroed(1, sizeof *message);
+
+    message->item.id = id;
+    message->len = len;
+    message->body = cfs_alloc_copy(body, len);
+    cfs_id_add(&queues->messages, &message->item);
+    return message;
+}
+
+void cfs_queue_message_drop(struct cfs_queues *queues, struct cfs_queue_message *message)
+{
+    cfs_queue_message_gone(queues, message);
+    cfs_id_remove(&queues->messages, &message->item);
+    free(message->body);
+    free(message);
+}
+
+static void count_ready(struct cfs_queue *queue, const struct cfs_queue_message *message, bool in)
+{
+    queue->ready_count += in ? 1 : -1;
+    queue->bytes += in ? message->len : -(uint64_t)message->len;
+}
+
+void cfs_queue_message_append(struct cfs_queues *queues, struct cfs_queue *queue,
+                              struct cfs_queue_message *message, uint64_t turn)
+{
+    message->queue = queue;
+    message->turn = turn;
+    message->place = CFS_READY;
+    message->next = NULL;
+    if (queue->fresh)
+        queue->newest->next = message;
+    else
+        queue->fresh = message;
+    queue->newest = message;
+    count_ready(queue, message, true);
+    cfs_queue_message_changed(queues, message);
+}
+
+void cfs_queue_message_return(struct cfs_queues *queues, struct cfs_queue_message *message)
+{
+    struct cfs_queue *queue = message->queue;
+
+    message->place = CFS_READY;
+    cfs_tree_add(&queue->returned, &message->node, &message->turn, cfs_queue_message_compare);
+    count_ready(queue, message, true);
+    cfs_queue_message_changed(queues, message);
+}
+
+void cfs_queue_message_bury(struct cfs_queues *queues, struct cfs_queue_message *message)
+{
+    struct cfs_queue *queue = message->queue;
+
+    message->place = CFS_DEAD;
+    message->turn = message->item.id;
+    cfs_tree_add(&queue->dead, &message->node, &message->turn, cfs_queue_message_compare);
+    queue->dead_count++;
+    queue->dead_bytes += message->len;
+    queue->bytes += message->len;
+    cfs_queue_message_changed(queues, message);
+}
+
+void cfs_queue_message_exhume(struct cfs_queue_message *message)
+{
+    struct cfs_queue *queue = message->queue;
+
+    assert(message->place == CFS_DEAD);
+    cfs_tree_remove(&queue->dead, &message->node, &message->turn, cfs_queue_message_compare);
+    queue->dead_count--;
+    queue->dead_bytes -= message->len;
+    queue->bytes -= message->len;
+}
+
+struct cfs_queue_message *cfs_queue_message_take(struct cfs_queue *queue)
+{
+    struct cfs_tree_node *returned = cfs_tree_take_first(&queue->returned);
+    struct cfs_queue_message *message = queue->fresh;
+
+    if (returned)
+        message = cfs_queue_message_of(returned);
+    else
+        queue->fresh = message->next;
+    count_ready(queue, message, false);
+    return message;
+}
+
+struct cfs_queue_message *cfs_queue_message_first(const struct cfs_queue *queue)
+{
+    struct cfs_tree_node *returned = cfs_tree_first(queue->returned);
+
+    return returned ? cfs_queue_message_of(returned) : queue->fresh;
+}

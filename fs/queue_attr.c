@@ -1,0 +1,247 @@
+/* stat of a queue and of what belongs to it, and the setters. Whatever is asked of .NAME/ is asked
+ * of the queue: its parts exist when it does, and have permissions that follow from its own. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "fs/attr.h"
+#include "fs/clock.h"
+#include "fs/queues.h"
+#include "fs/tree_fixed.h"
+
+struct cfs_request cfs_queue_request(enum cfs_op op, const char *name)
+{
+    struct cfs_request request = {.op = op};
+
+    strcpy(request.name, name); /* ops.c lets no longer ones through */
+    return request;
+}
+
+/* --- nodes ------------------------------------------------------------------------------- */
+
+struct part {
+    const char *name; /* below .NAME/ */
+    mode_t type;
+    const struct cfs_tree *tree;
+};
+
+static const struct part parts[] = {
+    [CFS_PART_QUEUE] = {NULL, S_IFREG, &cfs_tree_queues},
+    [CFS_PART_OPENED] = {NULL, S_IFDIR, &cfs_tree_queue_opened},
+    [CFS_PART_CLAIM] = {"claim", S_IFREG, &cfs_tree_queue_claim},
+    [CFS_PART_CONFIG] = {"config", S_IFREG, &cfs_tree_queue_config},
+    [CFS_PART_INFLIGHT] = {"inflight", S_IFDIR, &cfs_tree_queue_place},
+    [CFS_PART_DEAD] = {"dead", S_IFDIR, &cfs_tree_queue_place},
+    [CFS_PART_READY] = {"ready", S_IFDIR, &cfs_tree_queue_place},
+};
+
+uint64_t cfs_queue_ino(enum cfs_queue_part part, const char *name)
+{
+    char path[CFS_NAME_MAX + 32];
+
+    if (part == CFS_PART_QUEUE)
+        return cfs_ino_of("queues", name);
+    if (part == CFS_PART_OPENED)
+        snprintf(path, sizeof path, ".%s", name);
+    else
+        snprintf(path, sizeof path, ".%s/%s", name, parts[part].name);
+    return cfs_ino_of("queues", path);
+}
+
+uint64_t cfs_message_ino(enum cfs_queue_part part, const char *name, uint64_t number)
+{
+    char path[CFS_NAME_MAX + 64];
+
+    snprintf(path, sizeof path, ".%s/%s/%" PRIu64, name, parts[part].name, number);
+    return cfs_ino_of("queues", path);
+}
+
+struct cfs_node *cfs_queue_node(struct cfs_fs *fs, enum cfs_queue_part part, const char *name)
+{
+    struct cfs_node *node = cfs_node_new(&fs->nodes, parts[part].tree, name);
+
+    node->part = part;
+    node->mode = parts[part].type;
+    node->token = S_ISDIR(node->mode) ? 1 : 0;
+    node->framing = CFS_FRAMING_WRITE;
+    node->ino = cfs_queue_ino(part, name);
+    return node;
+}
+
+/* Who may read may take messages, so he may do all that is done with one that is taken: rm, mv and
+ * touch, for which the kernel wants to see the other bits. */
+static mode_t permissions(enum cfs_queue_part part, mode_t perm)
+{
+    mode_t readers = perm & 0444, writers = perm & 0222;
+
+    switch (part) {
+    case CFS_PART_QUEUE:
+        return perm;
+    case CFS_PART_OPENED:
+        return 0777;
+    case CFS_PART_CLAIM:
+        return readers;
+    case CFS_PART_CONFIG:
+        return 0600 | ((readers | writers << 1) & 0044);
+    case CFS_PART_INFLIGHT:
+    case CFS_PART_DEAD:
+    case CFS_PART_READY:
+        return readers | readers >> 1 | readers >> 2;
+    }
+    return 0;
+}
+
+void cfs_queue_seen(struct cfs_node *node, const struct cfs_queue_info *info)
+{
+    node->mode = parts[node->part].type | permissions(node->part, info->perm);
+    node->uid = info->uid;
+    node->gid = info->gid;
+    node->framing = info->config.framing;
+}
+
+/* --- stat -------------------------------------------------------------------------------- */
+
+static nlink_t link_count(enum cfs_queue_part part)
+{
+    if (parts[part].type != S_IFDIR)
+        return 1;
+    return part == CFS_PART_OPENED ? 5 : 2;
+}
+
+/* A queue and its claim have size 0, as what is in /proc: programs then read to the end, and those
+ * that copy files by their size copy nothing. */
+struct stat cfs_queue_attributes(const struct cfs_node *node, const struct cfs_queue_info *info)
+{
+    struct stat attr = {.st_ino = node->ino,
+                        .st_mode = node->mode,
+                        .st_uid = node->uid,
+                        .st_gid = node->gid,
+                        .st_blksize = 4096,
+                        .st_atim = node->made,
+                        .st_mtim = node->made,
+                        .st_ctim = node->made};
+    char text[CFS_CONFIG_TEXT_MAX];
+
+    if (!info)
+        return attr;
+    attr.st_nlink = link_count(node->part);
+    attr.st_mtim = attr.st_atim = cfs_timespec_of(info->mtime);
+    attr.st_ctim = cfs_timespec_of(info->mtime > info->ctime ? info->mtime : info->ctime);
+    if (node->part == CFS_PART_CONFIG) {
+        attr.st_size = (off_t)cfs_queue_config_print(&info->config, text, sizeof text);
+        attr.st_blocks = 1;
+    }
+    return attr;
+}
+
+static void got_attr(struct cfs_pending *pending, const struct cfs_answer *answer)
+{
+    struct cfs_node *node = pending->node;
+    struct stat attr;
+
+    /* open(2) asks between LOOKUP and OPEN, and an open file's must not fail either. */
+    bool gone = answer->error == CFS_ERR_NO_QUEUE && S_ISREG(node->mode);
+
+    if (answer->error && !gone) {
+        cfs_pending_reply_error(pending, answer->error);
+        return;
+    }
+    if (!gone)
+        cfs_queue_seen(node, &answer->queue);
+    attr = cfs_queue_attributes(node, gone ? NULL : &answer->queue);
+    fuse_reply_attr(cfs_pending_take(pending), &attr, 0);
+}
+
+static void get_attr(struct cfs_pending *pending)
+{
+    struct cfs_request request = cfs_queue_request(CFS_OP_QUEUE_STAT, pending->node->name);
+
+    cfs_pending_submit(pending, &request, got_attr);
+}
+
+void cfs_queue_getattr(struct cfs_fs *fs, fuse_req_t req, struct cfs_node *node)
+{
+    get_attr(cfs_pending_new(fs, req, node, NULL));
+}
+
+/* --- lookup ------------------------------------------------------------------------------ */
+
+/* The node that the kernel knows, where that has to stay the same; a reference. */
+static struct cfs_node *settled_node(struct cfs_fs *fs, struct cfs_node *node)
+{
+    struct cfs_node *known =
+        node->token ? cfs_node_find_directory(&fs->nodes, node->part, node->name, node->token)
+                    : NULL;
+
+    return cfs_node_ref(known ? known : node);
+}
+
+static void looked_up(struct cfs_pending *pending, const struct cfs_answer *answer)
+{
+    struct cfs_fs *fs = pending->fs;
+    struct fuse_entry_param entry = {0};
+    struct cfs_node *node;
+
+    if (answer->error) {
+        cfs_pending_reply_error(pending, answer->error);
+        return;
+    }
+    node = settled_node(fs, pending->node);
+    cfs_queue_seen(node, &answer->queue);
+    entry.ino = node->id;
+    entry.attr = cfs_queue_attributes(node, &answer->queue);
+    if (fuse_reply_entry(cfs_pending_take(pending), &entry) == 0)
+        cfs_node_told(&fs->nodes, node);
+    cfs_node_unref(&fs->nodes, node);
+}
+
+void cfs_queue_lookup(struct cfs_fs *fs, fuse_req_t req, enum cfs_queue_part part, const char *name)
+{
+    struct cfs_request request = cfs_queue_request(CFS_OP_QUEUE_STAT, name);
+    struct cfs_node *node = cfs_queue_node(fs, part, name);
+    struct cfs_pending *pending = cfs_pending_new(fs, req, node, NULL);
+
+    cfs_node_unref(&fs->nodes, node);
+    cfs_pending_submit(pending, &request, looked_up);
+}
+
+/* --- setattr ----------------------------------------------------------------------------- */
+
+static void set_attr(struct cfs_pending *pending, const struct cfs_answer *answer)
+{
+    if (answer->error) {
+        cfs_pending_reply_error(pending, answer->error);
+        return;
+    }
+    pending->committed = true;
+    get_attr(pending);
+}
+
+/* O_TRUNC does not come here (FUSE_CAP_ATOMIC_O_TRUNC): this is ftruncate or truncate. */
+static void resize(struct cfs_fs *fs, fuse_req_t req, struct cfs_node *node, off_t size)
+{
+    struct cfs_request request = cfs_queue_request(CFS_OP_PURGE, node->name);
+
+    if (size != 0) {
+        fuse_reply_err(req, EINVAL);
+        return;
+    }
+    request.queue_caller.uid = fuse_req_ctx(req)->uid;
+    cfs_pending_submit(cfs_pending_new(fs, req, node, NULL), &request, set_attr);
+}
+
+void cfs_queue_setattr(struct cfs_fs *fs, fuse_req_t req, struct cfs_node *node,
+                       struct cfs_handle *handle, const struct stat *attr, int fields)
+{
+    struct cfs_request request = cfs_queue_request(CFS_OP_QUEUE_SETATTR, node->name);
+
+    (void)handle;
+    request.setattr = cfs_setattr_of(attr, fields, fuse_req_ctx(req)->uid);
+    if (fields & FUSE_SET_ATTR_SIZE) /* the kernel adds times of its own */
+        resize(fs, req, node, attr->st_size);
+    else if (!request.setattr.fields)
+        cfs_queue_getattr(fs, req, node);
+    else
+        cfs_pending_submit(cfs_pending_new(fs, req, node, NULL), &request, set_attr);
+}
