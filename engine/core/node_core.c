@@ -202,8 +202,8 @@ static void settle(struct cfs_core *core)
     }
 }
 
-/* One checkpoint at a time, of all groups together: they share the log that it shortens. A group that is being replaced on the disk can
- * say nothing of itself, and without it no record may go. */
+/* One checkpoint at a time, of all groups together: they share the log that it shortens. A group
+ * that is being replaced on the disk can say nothing of itself, and without it no record may go. */
 static void order_checkpoint(struct cfs_core *core)
 {
     struct cfs_effect *effect;
