@@ -45,6 +45,7 @@
     X(BUG_DROP_ALL, "drop-all", "a replica that was let go votes as if it had never had anything") \
     X(BUG_LEAVE_EARLY, "leave-early",                                                              \
       "a removed node ends while a group may need it for the change")                              \
+    X(BUG_COUNT_TORN, "count-torn", "counts the vote of a node whose log was torn like any other") \
     X(BUG_WIRE_FORGETS, "wire-forgets", "the codec leaves out that a disk is full")
 
 enum cfs_planted {
