@@ -58,15 +58,6 @@ bool cfs_closer_has_thread(const struct cfs_closer *closer, uint32_t tid)
     return process.pid == closer->pid;
 }
 
-bool cfs_closer_is_other(const struct cfs_closer *closer, uint32_t tid)
-{
-    struct cfs_process process;
-    uint32_t parent;
-
-    cfs_proc_identify(closer->proc, tid, &process, &parent);
-    return process.pid && process.pid != closer->pid;
-}
-
 struct search {
     const struct cfs_closer *closer;
     const char *base;

@@ -28,9 +28,6 @@ void cfs_closer_look(struct cfs_closer *closer, int proc, uint32_t tid);
 /* Whether thread `tid` is one of that process. One that has ended is none. */
 bool cfs_closer_has_thread(const struct cfs_closer *closer, uint32_t tid);
 
-/* Whether thread `tid` is there, and of another process. */
-bool cfs_closer_is_other(const struct cfs_closer *closer, uint32_t tid);
-
 /* Whether the open file may go on being used through another descriptor of that process, or by a
  * child that inherited one: it has children, or another descriptor of a file whose name is `base`
  * and whose inode number is `ino`, or nobody can tell. */

@@ -148,8 +148,6 @@ void cfs_handle_close(struct cfs_handle *handle)
     const struct cfs_tree *tree = handle->node->tree;
 
     leave_open(handle);
-    DL_APPEND(handles->releasing, handle);
-    handle->release_number = ++handles->last_release;
     handle->releases++; /* until all is asked */
     /* The kernel closes no file that is in a call of it, unless the connection was cut. */
     if (handle->acquiring)
@@ -158,8 +156,12 @@ void cfs_handle_close(struct cfs_handle *handle)
         give_back(handle);
     if (tree->release)
         tree->release(handle);
-    handle->releases--;
-    settle(handle);
+    if (--handle->releases == 0 && !handle->acquiring) {
+        cfs_handle_unref(handle);
+        return;
+    }
+    DL_APPEND(handles->releasing, handle);
+    handle->release_number = ++handles->last_release;
 }
 
 void cfs_handle_renew(struct cfs_handle *handle)

@@ -162,16 +162,17 @@ bool cfs_proc_in_wait(int proc, uint32_t pid, uint32_t tid)
            strcmp(text, "do_wait") == 0;
 }
 
-uint64_t cfs_proc_write_size(int proc, uint32_t tid)
+bool cfs_proc_write_size(int proc, uint32_t tid, uint64_t *size)
 {
     char text[256];
-    uint64_t size;
     long number;
 
-    if (cfs_proc_read(proc, text, sizeof text, "%" PRIu32 "/syscall", tid) &&
-        sscanf(text, "%ld %*x %*x %" SCNx64, &number, &size) == 2 && number == SYS_write)
-        return size;
-    return 0;
+    *size = 0;
+    if (!cfs_proc_read(proc, text, sizeof text, "%" PRIu32 "/syscall", tid))
+        return true;
+    if (sscanf(text, "%ld %*x %*x %" SCNx64, &number, size) != 2 || number != SYS_write)
+        *size = 0;
+    return strcmp(text, "running\n") != 0;
 }
 
 bool cfs_proc_has_threads(int proc, uint32_t pid)

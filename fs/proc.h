@@ -36,9 +36,9 @@ bool cfs_proc_exists(int proc, const struct cfs_process *process);
 /* Whether the thread is blocked in wait4(2) or waitid(2). */
 bool cfs_proc_in_wait(int proc, uint32_t pid, uint32_t tid);
 
-/* How many bytes the thread, blocked in write(2), has asked to write; 0: it is not in write(2), or
- * not for us to know. */
-uint64_t cfs_proc_write_size(int proc, uint32_t tid);
+/* How many bytes the thread, blocked in write(2), has asked to write; 0: it is blocked in something
+ * else, or not for us to know. False: it has not gone to sleep yet. */
+bool cfs_proc_write_size(int proc, uint32_t tid, uint64_t *size);
 
 /* Whether it has more threads than the one that it is named for. */
 bool cfs_proc_has_threads(int proc, uint32_t pid);

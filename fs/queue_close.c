@@ -43,7 +43,7 @@ static bool is_undecided(const struct cfs_queue_file *queue)
 static bool has_read(const struct cfs_queue_file *queue, const struct cfs_closer *closer)
 {
     for (uint32_t i = 0; i < queue->reader_count; i++)
-        if (i == CFS_READERS_MAX || !cfs_closer_is_other(closer, queue->readers[i]))
+        if (i == CFS_READERS_MAX || !queue->readers[i].pid || queue->readers[i].pid == closer->pid)
             return true;
     return false;
 }
@@ -51,7 +51,7 @@ static bool has_read(const struct cfs_queue_file *queue, const struct cfs_closer
 static bool is_only_reader(const struct cfs_queue_file *queue, const struct cfs_closer *closer)
 {
     for (uint32_t i = 0; i < queue->reader_count; i++)
-        if (i == CFS_READERS_MAX || !cfs_closer_has_thread(closer, queue->readers[i]))
+        if (i == CFS_READERS_MAX || queue->readers[i].pid != closer->pid)
             return false;
     return true;
 }

@@ -12,6 +12,7 @@
 #include <utlist.h>
 
 #include "fs/memory.h"
+#include "fs/proc.h"
 #include "fs/queues.h"
 
 /* Programs that copy what they find (backups; cp -r, rsync and mv between file systems, which do
@@ -114,15 +115,15 @@ static void reply_end(struct cfs_queue_file *queue, fuse_req_t req)
 static bool serve(struct cfs_handle *handle, fuse_req_t req, size_t size, uint64_t offset)
 {
     struct cfs_queue_file *queue = handle->queue;
+    /* A later piece of the read that took the last bytes has not read the end. */
+    bool nothing = queue->claim ? offset != 0 : passes_by(handle);
 
     if (queue->claim && queue->at < queue->len)
         reply_bytes(queue, req, size);
-    else if (queue->claim && offset)
-        fuse_reply_buf(req, NULL, 0); /* a later piece of the read that took the last bytes */
+    else if (nothing)
+        fuse_reply_buf(req, NULL, 0);
     else if (queue->claim && (queue->lost || handle->node->part == CFS_PART_CLAIM))
         reply_end(queue, req);
-    else if (!queue->claim && passes_by(handle))
-        fuse_reply_buf(req, NULL, 0);
     else
         return false;
     return true;
@@ -249,15 +250,20 @@ static void read_behind(struct cfs_handle *handle)
     }
 }
 
-static void note_reader(struct cfs_queue_file *queue, uint32_t tid)
+/* When the file is closed it may be gone. */
+static void note_reader(const struct cfs_fs *fs, struct cfs_queue_file *queue, uint32_t tid)
 {
     uint32_t known = queue->reader_count < CFS_READERS_MAX ? queue->reader_count : CFS_READERS_MAX;
+    struct cfs_process process;
+    uint32_t parent;
 
     for (uint32_t i = 0; i < known; i++)
-        if (queue->readers[i] == tid)
+        if (queue->readers[i].tid == tid)
             return;
-    if (known < CFS_READERS_MAX)
-        queue->readers[known] = tid;
+    if (known < CFS_READERS_MAX) {
+        cfs_proc_identify(fs->proc_fd, tid, &process, &parent);
+        queue->readers[known] = (struct cfs_reader){tid, process.pid};
+    }
     queue->reader_count = known + 1;
 }
 
@@ -266,7 +272,7 @@ void cfs_queue_read(struct cfs_fs *fs, fuse_req_t req, struct cfs_handle *handle
 {
     struct cfs_pending *pending;
 
-    note_reader(handle->queue, (uint32_t)fuse_req_ctx(req)->pid);
+    note_reader(fs, handle->queue, (uint32_t)fuse_req_ctx(req)->pid);
     if (!handle->queue->reading && serve(handle, req, size, offset))
         return;
     pending = cfs_pending_new(fs, req, NULL, handle);

@@ -24,7 +24,7 @@
 #include "fs/queues.h"
 
 /* Looks at a writer who has handed over his request and not gone to sleep yet. */
-#define LOOKS_MAX 100
+#define LOOKS_MAX 20
 #define LOOK_NS 10000
 
 static bool may_wait(const struct cfs_handle *handle)
@@ -129,11 +129,8 @@ static uint64_t whole_size(const struct cfs_fs *fs, uint32_t tid, size_t size)
 
     if (size <= CFS_MESSAGE_MAX + 1 - (size_t)sysconf(_SC_PAGESIZE))
         return size;
-    for (int i = 0; !whole && i < LOOKS_MAX; i++) {
-        if (i)
-            nanosleep(&pause, NULL);
-        whole = cfs_proc_write_size(fs->proc_fd, tid);
-    }
+    for (int i = 0; i < LOOKS_MAX && !cfs_proc_write_size(fs->proc_fd, tid, &whole); i++)
+        nanosleep(&pause, NULL);
     return whole;
 }
 
@@ -141,6 +138,8 @@ static void write_whole(struct cfs_fs *fs, fuse_req_t req, struct cfs_handle *ha
                         const char *data, size_t size, uint64_t offset, bool append)
 {
     struct cfs_queue_file *queue = handle->queue;
+    /* Of a writev of more than 256 pieces: those before it are a message. */
+    bool later_piece = offset && !append;
     uint64_t whole;
 
     if (queue->due && offset == queue->due_at && size <= queue->due) {
@@ -153,10 +152,8 @@ static void write_whole(struct cfs_fs *fs, fuse_req_t req, struct cfs_handle *ha
         return;
     }
     whole = size > CFS_MESSAGE_MAX ? 0 : whole_size(fs, (uint32_t)fuse_req_ctx(req)->pid, size);
-    if (whole < size || whole > CFS_MESSAGE_MAX) {
+    if (whole < size || whole > CFS_MESSAGE_MAX || later_piece) {
         fuse_reply_err(req, EMSGSIZE);
-    } else if (offset && !append) {
-        fuse_reply_err(req, EMSGSIZE); /* a later piece of a writev of more than 256 pieces */
     } else if (whole > size) {
         queue->due = (uint32_t)whole;
         queue->due_at = offset;

@@ -27,6 +27,11 @@ enum cfs_queue_part {
 /* As text: all five lines. */
 #define CFS_CONFIG_TEXT_MAX 256u
 
+/* Who has read of an open file; pid 0: a process that /proc does not show. */
+struct cfs_reader {
+    uint32_t tid, pid;
+};
+
 /* An open queue or claim: what has been read and written of it, half way through. */
 struct cfs_queue_file {
     uint32_t opener; /* the thread that opened it */
@@ -35,11 +40,11 @@ struct cfs_queue_file {
     /* Reading: a message, or the path of a claimed one. */
     cfs_claim_id claim; /* 0: nothing; the next read asks for it */
     char *text;
-    uint32_t len, at;                     /* bytes, and how many have been read */
-    bool lost;                            /* the session that it was handed to is over */
-    struct cfs_pending *reading;          /* asks for a message, or acknowledges one */
-    struct cfs_pending *behind;           /* reads that wait for the end of that */
-    uint32_t readers[CFS_READERS_MAX];    /* threads that have read */
+    uint32_t len, at;            /* bytes, and how many have been read */
+    bool lost;                   /* the session that it was handed to is over */
+    struct cfs_pending *reading; /* asks for a message, or acknowledges one */
+    struct cfs_pending *behind;  /* reads that wait for the end of that */
+    struct cfs_reader readers[CFS_READERS_MAX];
     uint32_t reader_count;                /* more than there is room for: there were others */
     enum cfs_close_reason closed;         /* why the last one closed it, of those who count */
     cfs_claim_id claims[CFS_CONSUME_MAX]; /* of claim: the newest; older ones end by their time */

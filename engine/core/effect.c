@@ -39,6 +39,8 @@ static void effect_clear(struct cfs_effect *effect)
         cfs_checkpoint_clear(&effect->checkpoint);
     else if (effect->type == CFS_FX_STAGE)
         cfs_part_clear(&effect->stage.part);
+    else if (effect->type == CFS_FX_READ)
+        free(effect->read.keys.data);
     free(effect->buffer);
     free(effect->owned);
 }

@@ -21,6 +21,7 @@ enum cfs_effect_type {
     CFS_FX_STAGE, /* add `stage` to the state that is to replace its group's, then CFS_EV_STAGED */
     CFS_FX_FETCH, /* read on in a checkpoint for the transfer `id`, then CFS_EV_FETCHED */
     CFS_FX_END_FETCH, /* nothing more is read for the transfer `id` */
+    CFS_FX_READ,      /* read single pieces of the last checkpoint, then CFS_EV_READ with `id` */
     CFS_FX_NODES, /* the nodes of the cluster, or their addresses, are others now: cfs_core_nodes */
     CFS_FX_REMOVED,   /* this node is none of them any more: it has nothing left to do */
     CFS_FX_CAUGHT_UP, /* of group `id` the node has again what it may have forgotten (cfs_amnesia)
@@ -72,11 +73,17 @@ struct cfs_fetch {
     uint32_t bytes; /* of pieces, about; at least one piece */
 };
 
+/* Pieces that are not kept in memory. */
+struct cfs_read {
+    cfs_group_id group;
+    struct cfs_writer keys; /* owned; each with its length first (codec.h) */
+};
+
 struct cfs_effect {
     enum cfs_effect_type type;
     uint64_t lsn; /* PERSIST: goes on by one from the number of records restored */
-    uint64_t id;  /* ANSWER, DRAIN, COLLECT, CHECKPOINT, STAGE; FETCH, END_FETCH: the transfer;
-                     CAUGHT_UP: the group */
+    uint64_t id;  /* ANSWER, DRAIN, COLLECT, CHECKPOINT, STAGE, READ; FETCH, END_FETCH: the
+                     transfer; CAUGHT_UP: the group */
     union {
         struct cfs_record record;
         struct cfs_message message;
@@ -85,6 +92,7 @@ struct cfs_effect {
         struct cfs_checkpoint checkpoint;
         struct cfs_stage stage;
         struct cfs_fetch fetch;
+        struct cfs_read read;
     };
     uint8_t *buffer; /* ANSWER: owned, what `answer` points into */
     void *owned;     /* ANSWER: its lock.holders, messages or ids */

@@ -18,6 +18,7 @@ enum cfs_event_type {
     CFS_EV_CHECKPOINTED, /* the checkpoint `id` is durable */
     CFS_EV_STAGED,       /* what CFS_FX_STAGE `id` brought is durable */
     CFS_EV_FETCHED,      /* what CFS_FX_FETCH asked for; the core takes what it owns */
+    CFS_EV_READ,         /* what CFS_FX_READ asked for */
     CFS_EV_DISK,         /* `full` or not: whether the log has room for more than what frees room */
     CFS_EV_LEAVE,        /* close the session: a clean unmount; ends with CFS_FX_SESSION closed */
 };
@@ -36,6 +37,14 @@ struct cfs_fetched {
     bool last;
 };
 
+/* Single pieces of a group's checkpoint: puts of those that are there. */
+struct cfs_read_pieces {
+    uint64_t id; /* of the effect */
+    cfs_group_id group;
+    const uint8_t *data; /* borrowed during the step; piece.h */
+    size_t len;
+};
+
 struct cfs_event {
     enum cfs_event_type type;
     cfs_time now;       /* CLOCK_BOOTTIME of this node; never smaller than at the event before */
@@ -46,6 +55,7 @@ struct cfs_event {
         cfs_node_id peer;
         bool full;
         struct cfs_fetched *fetched;
+        const struct cfs_read_pieces *read;
         struct {
             uint64_t id; /* REQUEST and CANCEL: the shell's, never 0, never reused; else echoed */
             const struct cfs_request *request;   /* borrowed during the step */

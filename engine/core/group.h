@@ -63,8 +63,6 @@ cfs_node_id cfs_group_leader(const struct cfs_group *group);
 
 /* group_save.c: checkpoints. */
 
-/* Whether enough has been applied since the last one. */
-bool cfs_group_wants_checkpoint(const struct cfs_group *group);
 /* Appends the group's part, if anything has changed. */
 void cfs_group_save(struct cfs_group *group, struct cfs_checkpoint *checkpoint);
 /* The checkpoint ordered last is durable: the log gives up what it covers. */

@@ -11,12 +11,6 @@
  * not for ever. */
 #define KEEP_BYTES_MAX 67108864u
 
-bool cfs_group_wants_checkpoint(const struct cfs_group *group)
-{
-    return group->config->checkpoint_bytes &&
-           group->unsaved_bytes >= group->config->checkpoint_bytes;
-}
-
 void cfs_group_save(struct cfs_group *group, struct cfs_checkpoint *checkpoint)
 {
     struct cfs_group_head head = cfs_raft_head(&group->raft);
@@ -60,5 +54,6 @@ void cfs_group_saved(struct cfs_group *group)
 {
     if (group->ordered_index > group->saved_index)
         group->saved_index = group->ordered_index;
+    cfs_machine_saved(group->machine);
     cfs_raft_log_compact(&group->raft, compactable(group));
 }

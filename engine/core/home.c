@@ -106,6 +106,7 @@ void cfs_home_stop(struct cfs_home *home)
         drop_renewal(home, home->renewals);
     cfs_home_drop_questions(home);
     cfs_home_drop_awaits(home);
+    cfs_home_drop_held(home);
     cfs_home_stop_collecting(home);
 }
 
@@ -150,7 +151,7 @@ void cfs_home_answer(struct cfs_home *home, struct cfs_asker asker, bool queued,
                                              .id = asker.sequence,
                                              .queued = queued}};
 
-    if (!home->serving)
+    if (!home->serving || (!queued && cfs_home_hold(home, CFS_TO_COMMAND, asker, answer)))
         return;
     if (!queued) {
         cfs_answer_encode(&writer, answer);

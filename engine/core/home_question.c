@@ -149,6 +149,8 @@ void cfs_home_answer_read(struct cfs_home *home, cfs_node_id to, uint64_t id,
                                   .term = home->raft->term,
                                   .answer = {.to = CFS_TO_READ, .id = id, .queued = !answer}};
 
+    if (answer && cfs_home_hold(home, CFS_TO_READ, (struct cfs_asker){0, id, to}, answer))
+        return;
     if (answer)
         cfs_answer_encode(&writer, answer);
     message.answer.answer = writer.data;

@@ -43,6 +43,9 @@ cfs_time cfs_machine_next_expiry(const struct cfs_machine *machine);
 /* Appends what has changed since the last save as pieces: the first time, everything. */
 void cfs_machine_save(struct cfs_machine *machine, struct cfs_writer *pieces);
 
+/* What the last save said is on the disk: what can be read there is not kept in memory. */
+void cfs_machine_saved(struct cfs_machine *machine);
+
 /* Fills a new machine with one saved piece after the other, in the order of their keys. 0, or -1
  * when it is none of a machine of this version. Then, once all are there: whether they make a
  * whole. */

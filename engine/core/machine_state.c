@@ -26,6 +26,11 @@ void cfs_machine_save(struct cfs_machine *machine, struct cfs_writer *pieces)
     cfs_queues_save(machine->queues, pieces);
 }
 
+void cfs_machine_saved(struct cfs_machine *machine)
+{
+    cfs_queues_saved(machine->queues);
+}
+
 static int load_counters(struct cfs_machine *machine, const struct cfs_piece *piece)
 {
     struct cfs_reader value = {.data = piece->value, .len = piece->value_len};

@@ -201,20 +201,21 @@ static void settle(struct cfs_core *core)
     }
 }
 
-/* One checkpoint at a time, of all groups together. A group that is being replaced on the disk can
+/* One checkpoint at a time, of all groups together: they share the log that it shortens. A group that is being replaced on the disk can
  * say nothing of itself, and without it no record may go. */
 static void order_checkpoint(struct cfs_core *core)
 {
     struct cfs_effect *effect;
-    bool wanted = false;
+    uint64_t unsaved = 0;
 
     EACH_GROUP(core, group)
     {
         if (cfs_snapshot_switching(group))
             return;
-        wanted |= cfs_group_wants_checkpoint(group);
+        unsaved += group->unsaved_bytes;
     }
-    if (!wanted || core->checkpoint_id)
+    if (!core->config.checkpoint_bytes || unsaved < core->config.checkpoint_bytes ||
+        core->checkpoint_id)
         return;
     effect = cfs_effects_add(core->env.effects, CFS_FX_CHECKPOINT);
     effect->id = core->checkpoint_id = ++core->env.last_id;
@@ -354,6 +355,9 @@ static void dispatch(struct cfs_core *core, const struct cfs_event *event)
         break;
     case CFS_EV_FETCHED:
         fetched(core, event->fetched);
+        break;
+    case CFS_EV_READ:
+        cfs_home_bodies_read(&core->groups[event->read->group].home, event->read);
         break;
     case CFS_EV_LEAVE:
         cfs_client_leave(&core->client);

@@ -110,6 +110,7 @@ void cfs_queues_free(struct cfs_queues *queues)
     cfs_id_table_close(&queues->claims);
     free(queues->expiries.items);
     free(queues->changes.messages.items);
+    free(queues->changes.bodies.items);
     free(queues->changes.gone.data);
     while (queues->woken_count)
         free(queues->woken[--queues->woken_count]);

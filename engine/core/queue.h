@@ -6,6 +6,10 @@
  * given back, its time or its session is over, or nobody has heard of it. Who waits, for a message
  * or for room, is served first come, first served, and nobody overtakes him.
  *
+ * Bodies are in memory until they are saved; after that they are on the disk alone, each a piece of
+ * its own (CFS_PIECE_BODY, by the message's id). A message whose body is there is shown without it:
+ * `len` says how long it is, `body` is NULL.
+ *
  * Ids of messages and claims come from one counter: they grow, and none is used twice. */
 #ifndef CFS_CORE_QUEUE_H
 #define CFS_CORE_QUEUE_H
@@ -116,6 +120,9 @@ uint64_t *cfs_queues_list_messages(const struct cfs_queues *queues, const char *
 void cfs_queues_get(struct cfs_queues *queues, const char *name, const struct cfs_queue_read *read,
                     cfs_time now, struct cfs_answer *answer);
 
+/* Whether there is such a message, in any queue and place. */
+bool cfs_queues_have(const struct cfs_queues *queues, cfs_message_id id);
+
 /* The next time a message is ready in `name`, or the queue is removed, its name is to be taken from
  * cfs_queues_take_woken, once. Known to this replica alone. */
 void cfs_queues_watch(struct cfs_queues *queues, const char *name);
@@ -129,6 +136,9 @@ void cfs_queues_each(const struct cfs_queues *queues, cfs_queue_fn queue, void *
 
 /* Appends what has changed since the last save as pieces (piece.h): the first time, everything. */
 void cfs_queues_save(struct cfs_queues *queues, struct cfs_writer *pieces);
+
+/* What the last save said is durable: the bodies in it are forgotten here. */
+void cfs_queues_saved(struct cfs_queues *queues);
 
 /* One piece of saved queues into new ones, in the order of their keys. 0, or -1 when it is no piece
  * of queues. Then, once all are there: whether they make a whole. */

@@ -179,6 +179,7 @@ struct cfs_queues {
         struct cfs_queue_wait *waits;
         struct cfs_produce_key *keys;
         struct cfs_id_list messages;
+        struct cfs_id_list bodies; /* said by the last save: to be forgotten when it is durable */
         struct cfs_writer gone; /* pieces: what was saved and is no more */
     } changes;
     char **woken; /* names of queues that were watched */

@@ -1,6 +1,6 @@
 /* Queues made of what was saved, one piece after the other in the order of their keys: the counter,
  * queues, then what refers to them by serial. Nothing is believed: what makes no sense is refused.
- */
+ * Bodies may be left out; those that come stay where they are. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -129,6 +129,7 @@ static int load_message(struct cfs_queues *queues, cfs_message_id id, struct cfs
     message->deliveries = deliveries;
     message->len = len;
     message->saved = true;
+    message->body_saved = len > 0;
     if (place_message(queues, message, place, value) == 0)
         return 0;
     cfs_id_remove(&queues->messages, &message->item);
@@ -136,16 +137,13 @@ static int load_message(struct cfs_queues *queues, cfs_message_id id, struct cfs
     return -1;
 }
 
-static int load_body(struct cfs_queues *queues, cfs_message_id id, const struct cfs_piece *piece)
+static int load_body(const struct cfs_queues *queues, cfs_message_id id,
+                     const struct cfs_piece *piece)
 {
-    struct cfs_queue_message *message =
-        (struct cfs_queue_message *)cfs_id_find(&queues->messages, id);
+    const struct cfs_queue_message *message =
+        (const struct cfs_queue_message *)cfs_id_find(&queues->messages, id);
 
-    if (!message || !message->len || message->len != piece->value_len || message->body_saved)
-        return -1;
-    message->body = cfs_alloc_copy(piece->value, piece->value_len);
-    message->body_saved = true;
-    return 0;
+    return message && message->len && message->len == piece->value_len ? 0 : -1;
 }
 
 static void get_produce(struct cfs_reader *value, struct cfs_queue_wait *wait)

@@ -144,6 +144,11 @@ uint64_t *cfs_queues_list_messages(const struct cfs_queues *queues, const char *
     return ids.items;
 }
 
+bool cfs_queues_have(const struct cfs_queues *queues, cfs_message_id id)
+{
+    return cfs_id_find(&queues->messages, id);
+}
+
 void cfs_queues_get(struct cfs_queues *queues, const char *name, const struct cfs_queue_read *read,
                     cfs_time now, struct cfs_answer *answer)
 {

@@ -35,15 +35,23 @@ void cfs_queue_gone(struct cfs_queues *queues, struct cfs_queue *queue)
         cfs_piece_delete(&queues->changes.gone, &key);
 }
 
+static void list_id(struct cfs_id_list *list, uint64_t id)
+{
+    list->items = cfs_array_room(list->items, list->count, &list->capacity, sizeof *list->items);
+    list->items[list->count++] = id;
+}
+
+static struct cfs_queue_message *find_message(const struct cfs_queues *queues, uint64_t id)
+{
+    return (struct cfs_queue_message *)cfs_id_find(&queues->messages, id);
+}
+
 void cfs_queue_message_changed(struct cfs_queues *queues, struct cfs_queue_message *message)
 {
-    struct cfs_id_list *list = &queues->changes.messages;
-
     if (message->changed || queues->loading)
         return;
     message->changed = true;
-    list->items = cfs_array_room(list->items, list->count, &list->capacity, sizeof *list->items);
-    list->items[list->count++] = message->item.id;
+    list_id(&queues->changes.messages, message->item.id);
 }
 
 void cfs_queue_message_gone(struct cfs_queues *queues, struct cfs_queue_message *message)
@@ -168,8 +176,17 @@ static void put_claim(struct cfs_writer *value, const struct cfs_queue_claim *cl
     cfs_put_u8(value, grant->bound);
 }
 
-static void save_message(struct cfs_queue_message *message, struct cfs_writer *pieces,
-                         struct cfs_writer *value)
+static void save_body(struct cfs_queues *queues, struct cfs_queue_message *message,
+                      struct cfs_writer *pieces, struct cfs_writer *value)
+{
+    cfs_put_raw(value, message->body, message->len);
+    put(pieces, CFS_PIECE_BODY, message->item.id, value);
+    message->body_saved = true;
+    list_id(&queues->changes.bodies, message->item.id);
+}
+
+static void save_message(struct cfs_queues *queues, struct cfs_queue_message *message,
+                         struct cfs_writer *pieces, struct cfs_writer *value)
 {
     cfs_put_u8(value, VERSION);
     cfs_put_u64(value, message->queue->item.id);
@@ -183,11 +200,8 @@ static void save_message(struct cfs_queue_message *message, struct cfs_writer *p
     put(pieces, CFS_PIECE_MESSAGE, message->item.id, value);
     message->saved = true;
     message->changed = false;
-    if (!message->len || message->body_saved)
-        return;
-    cfs_put_raw(value, message->body, message->len);
-    put(pieces, CFS_PIECE_BODY, message->item.id, value);
-    message->body_saved = true;
+    if (message->len && !message->body_saved)
+        save_body(queues, message, pieces, value);
 }
 
 static void save_messages(struct cfs_queues *queues, struct cfs_writer *pieces,
@@ -196,10 +210,9 @@ static void save_messages(struct cfs_queues *queues, struct cfs_writer *pieces,
     struct cfs_id_list *list = &queues->changes.messages;
 
     for (size_t i = 0; i < list->count; i++) {
-        struct cfs_queue_message *message =
-            (struct cfs_queue_message *)cfs_id_find(&queues->messages, list->items[i]);
+        struct cfs_queue_message *message = find_message(queues, list->items[i]);
         if (message)
-            save_message(message, pieces, value);
+            save_message(queues, message, pieces, value);
     }
     free(list->items);
     *list = (struct cfs_id_list){0};
@@ -253,4 +266,19 @@ void cfs_queues_save(struct cfs_queues *queues, struct cfs_writer *pieces)
     save_messages(queues, pieces, &value);
     save_waits(queues, pieces, &value);
     free(value.data);
+}
+
+void cfs_queues_saved(struct cfs_queues *queues)
+{
+    struct cfs_id_list *list = &queues->changes.bodies;
+
+    for (size_t i = 0; i < list->count; i++) {
+        struct cfs_queue_message *message = find_message(queues, list->items[i]);
+        if (!message)
+            continue;
+        free(message->body);
+        message->body = NULL;
+    }
+    free(list->items);
+    *list = (struct cfs_id_list){0};
 }

@@ -91,6 +91,15 @@ static void add_change(struct cfs_checkpoints *c, struct cfs_effect *effect)
         hand_over(c);
 }
 
+static void get(struct cfs_read *read, struct cfs_store_job *job)
+{
+    job->kind = CFS_STORE_GET;
+    job->group = read->group;
+    job->keys = read->keys.data;
+    job->keys_len = read->keys.len;
+    read->keys = (struct cfs_writer){0};
+}
+
 void cfs_checkpoints_perform(struct cfs_checkpoints *c, struct cfs_effect *effect)
 {
     struct cfs_store_job job = {.transfer = effect->id, .id = effect->id};
@@ -104,6 +113,8 @@ void cfs_checkpoints_perform(struct cfs_checkpoints *c, struct cfs_effect *effec
         job.group = effect->fetch.group;
         job.bytes = effect->fetch.bytes;
     }
+    if (effect->type == CFS_FX_READ)
+        get(&effect->read, &job);
     cfs_store_submit(c->store, &job);
 }
 
@@ -158,6 +169,23 @@ static void read_done(struct cfs_checkpoints *c, struct cfs_store_done *done)
     cfs_part_clear(&fetched.part);
 }
 
+/* What cannot be read here others have. */
+static void get_done(struct cfs_checkpoints *c, struct cfs_store_done *done)
+{
+    struct cfs_read_pieces read = {
+        .id = done->id, .group = done->group, .data = done->pieces, .len = done->pieces_len};
+    struct cfs_event event = {.type = CFS_EV_READ, .read = &read};
+
+    if (done->error != 0) {
+        cfs_log(CFS_LOG_ERROR, "a message cannot be read: %s: the node stops",
+                strerror(-done->error));
+        c->events.failed(c->events.arg);
+    } else {
+        c->events.event(c->events.arg, &event);
+    }
+    free(done->pieces);
+}
+
 static void on_store(void *arg, uint32_t events)
 {
     struct cfs_checkpoints *c = arg;
@@ -167,6 +195,8 @@ static void on_store(void *arg, uint32_t events)
     while (cfs_store_take(c->store, &done)) {
         if (done.kind == CFS_STORE_READ)
             read_done(c, &done);
+        else if (done.kind == CFS_STORE_GET)
+            get_done(c, &done);
         else if (done.kind != CFS_STORE_END_READ)
             change_done(c, &done);
     }

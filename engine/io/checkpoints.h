@@ -12,7 +12,7 @@ struct cfs_checkpoints;
 
 struct cfs_checkpoints_events {
     void *arg;
-    void (*event)(void *arg, struct cfs_event *event); /* CHECKPOINTED, STAGED, FETCHED */
+    void (*event)(void *arg, struct cfs_event *event); /* CHECKPOINTED, STAGED, FETCHED, READ */
     void (*failed)(void *arg);                         /* the node must stop */
 };
 
@@ -22,7 +22,7 @@ struct cfs_checkpoints *cfs_checkpoints_new(struct cfs_loop *loop, struct cfs_st
                                             const struct cfs_checkpoints_events *events);
 void cfs_checkpoints_free(struct cfs_checkpoints *checkpoints);
 
-/* CFS_FX_CHECKPOINT, STAGE, FETCH and END_FETCH; takes what the effect owns. */
+/* CFS_FX_CHECKPOINT, STAGE, FETCH, END_FETCH and READ; takes what the effect owns. */
 void cfs_checkpoints_perform(struct cfs_checkpoints *checkpoints, struct cfs_effect *effect);
 
 #endif

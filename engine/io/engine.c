@@ -128,6 +128,7 @@ static void perform(struct cfs_engine *engine, struct cfs_effect *effect, cfs_ti
     case CFS_FX_STAGE:
     case CFS_FX_FETCH:
     case CFS_FX_END_FETCH:
+    case CFS_FX_READ:
         cfs_checkpoints_perform(engine->checkpoints, effect);
         break;
     case CFS_FX_CAUGHT_UP:

@@ -1,5 +1,6 @@
 /* Jobs, one thread that does them in order, and what is done. The thread has the environment to
- * itself, its read transactions too; the loop shares two lists with it.
+ * itself, its read transactions too; the loop shares two lists with it. But GETs have a thread of
+ * their own, which only reads: somebody waits for them, and a checkpoint may take long.
  *
  * A job that changes something is done only if all before it were: what failed for want of room
  * fails all such jobs behind it, until the caller has taken note and may submit them again. So a
@@ -32,8 +33,8 @@ struct item {
 struct cfs_store {
     struct cfs_store_db db;
     int event_fd;
-    pthread_t thread;
-    bool running;
+    pthread_t thread, reader;
+    bool running, reading;
 
     /* The thread's own. */
     struct cfs_store_transfer *transfers;
@@ -42,10 +43,10 @@ struct cfs_store {
     bool full;    /* was said to be */
 
     pthread_mutex_t mutex;
-    pthread_cond_t work;
+    pthread_cond_t work, wanted;
     /* Under mutex. */
-    struct item *jobs, *done; /* oldest first */
-    uint32_t failures;        /* among `done`, of jobs that were to change something */
+    struct item *jobs, *gets, *done; /* oldest first */
+    uint32_t failures;               /* among `done`, of jobs that were to change something */
     bool closing, failed;
     struct cfs_store_stats stats;
 };
@@ -62,6 +63,7 @@ static void free_item(struct item *item)
         free(item->job.parts[i].pieces);
     }
     free(item->job.parts);
+    free(item->job.keys);
     free(item);
 }
 
@@ -77,14 +79,18 @@ static void signal_loop(struct cfs_store *store)
 void cfs_store_submit(struct cfs_store *store, struct cfs_store_job *job)
 {
     struct item *item = cfs_alloc_zeroed(1, sizeof(*item));
+    bool get = job->kind == CFS_STORE_GET;
 
     item->job = *job;
     *job = (struct cfs_store_job){0};
     pthread_mutex_lock(&store->mutex);
     item->doomed = store->failures > 0 && changes(&item->job);
-    DL_APPEND(store->jobs, item);
+    if (get)
+        DL_APPEND(store->gets, item);
+    else
+        DL_APPEND(store->jobs, item);
     pthread_mutex_unlock(&store->mutex);
-    pthread_cond_signal(&store->work);
+    pthread_cond_signal(get ? &store->wanted : &store->work);
 }
 
 static void fail(struct cfs_store *store, int error)
@@ -168,6 +174,8 @@ static int perform(struct cfs_store *store, struct item *item)
     case CFS_STORE_END_READ:
         cfs_store_end_read(&store->transfers, job->transfer);
         return 0;
+    case CFS_STORE_GET:
+        return cfs_store_get(&store->db, job, &item->done);
     }
     return EINVAL;
 }
@@ -179,6 +187,7 @@ static void finish(struct cfs_store *store, struct item *item, int error)
 
     item->done.kind = item->job.kind;
     item->done.id = item->job.id;
+    item->done.group = item->job.group;
     item->done.error = error;
     pthread_mutex_lock(&store->mutex);
     if (error != 0 && changes(&item->job)) {
@@ -256,6 +265,31 @@ static void *run(void *arg)
     return NULL;
 }
 
+/* The oldest GET; NULL: it is over. */
+static struct item *take_get(struct cfs_store *store)
+{
+    struct item *item;
+
+    pthread_mutex_lock(&store->mutex);
+    while (!store->gets && !store->closing)
+        pthread_cond_wait(&store->wanted, &store->mutex);
+    item = store->gets;
+    if (item)
+        DL_DELETE(store->gets, item);
+    pthread_mutex_unlock(&store->mutex);
+    return item;
+}
+
+static void *run_gets(void *arg)
+{
+    struct cfs_store *store = arg;
+    struct item *item;
+
+    while ((item = take_get(store)))
+        finish(store, item, cfs_store_code(perform(store, item)));
+    return NULL;
+}
+
 static int start(struct cfs_store *store)
 {
     int rv = 0;
@@ -266,6 +300,9 @@ static int start(struct cfs_store *store)
     if (rv == 0)
         rv = cfs_thread_start(&store->thread, "coordfs-store", run, store);
     store->running = rv == 0;
+    if (rv == 0)
+        rv = cfs_thread_start(&store->reader, "coordfs-read", run_gets, store);
+    store->reading = rv == 0;
     if (rv != 0)
         cfs_log(CFS_LOG_ERROR, "cannot start the store in %s: %s", store->db.dir, strerror(-rv));
     return rv;
@@ -290,6 +327,7 @@ int cfs_store_open_sized(struct cfs_store **out, const char *data_dir, uint64_t 
     store->garbage = true;
     pthread_mutex_init(&store->mutex, NULL);
     pthread_cond_init(&store->work, NULL);
+    pthread_cond_init(&store->wanted, NULL);
     if (cfs_store_dir_open(&store->db, data_dir, map_bytes) != 0 || forget_staging(store) != 0) {
         cfs_store_close(store);
         return -1;
@@ -384,14 +422,19 @@ void cfs_store_close(struct cfs_store *store)
     store->closing = true;
     pthread_mutex_unlock(&store->mutex);
     pthread_cond_signal(&store->work);
+    pthread_cond_signal(&store->wanted);
     if (store->running)
         pthread_join(store->thread, NULL);
+    if (store->reading)
+        pthread_join(store->reader, NULL);
     free_items(store->jobs);
+    free_items(store->gets);
     free_items(store->done);
     cfs_store_dir_close(&store->db);
     if (store->event_fd >= 0)
         close(store->event_fd);
     pthread_cond_destroy(&store->work);
+    pthread_cond_destroy(&store->wanted);
     pthread_mutex_destroy(&store->mutex);
     free(store);
 }

@@ -5,7 +5,9 @@
  * Pieces come and go many in one buffer (core/codec.h):
  *
  *     u8 kind (1 = put, 2 = delete) | u32 key_len | key | for put: u32 value_len | value
- */
+ *
+ * A piece whose key begins with a byte of CFS_STORE_LARGE or more is too large to be in memory: a
+ * load leaves it out, and it is read by itself when it is wanted. */
 #ifndef CFS_IO_STORE_H
 #define CFS_IO_STORE_H
 
@@ -14,6 +16,7 @@
 
 #define CFS_STORE_KEY_MAX 400u       /* bytes of a piece's key; at least 1 */
 #define CFS_STORE_VALUE_MAX 2097152u /* bytes of its value */
+#define CFS_STORE_LARGE 0x80u
 
 struct cfs_store;
 
@@ -22,6 +25,7 @@ enum cfs_store_kind {
     CFS_STORE_STAGE,          /* one part: add to the snapshot that the group receives */
     CFS_STORE_READ,           /* the next pieces of a consistent copy of a group */
     CFS_STORE_END_READ,       /* give that copy up */
+    CFS_STORE_GET,            /* single pieces, as they are now */
 };
 
 enum cfs_store_piece { CFS_STORE_PUT = 1, CFS_STORE_DELETE = 2 };
@@ -47,24 +51,27 @@ struct cfs_store_job {
      * the READ that is `done`, with one that fails, or with END_READ. It keeps the space of what is
      * replaced meanwhile, so it must end. */
     uint64_t transfer;
-    cfs_group_id group; /* READ */
-    size_t bytes; /* READ: of encoded pieces, about; at least one piece comes if any is left */
+    cfs_group_id group; /* READ, GET */
+    size_t bytes;  /* READ: of encoded pieces, about; at least one piece comes if any is left */
+    uint8_t *keys; /* GET: owned; u32 key_len | key, one after the other */
+    size_t keys_len;
 };
 
 struct cfs_store_done {
     enum cfs_store_kind kind;
     uint64_t id;
+    cfs_group_id group; /* READ, GET */
     /* 0, or nothing was changed and
      *   -ENOSPC   no room: try again later. The same for every CHECKPOINT and STAGE submitted
      *             before this one was taken: none is done whose predecessor was not
      *   -ENOENT   READ: the group has no checkpoint. STAGE: not `first`, and nothing is staged
-     *   -EINVAL   the pieces are malformed
-     *   -EBADMSG  READ: damaged; a log line says where
+     *   -EINVAL   the pieces or keys are malformed
+     *   -EBADMSG  READ, GET: damaged; a log line says where
      *   -EIO      the store has failed (cfs_store_failed) */
     int error;
     uint8_t *head; /* READ: the copy's; the caller frees */
     uint32_t head_len;
-    uint8_t *pieces; /* READ: puts, in key order; the caller frees */
+    uint8_t *pieces; /* READ: puts, in key order. GET: of those that are there. The caller frees */
     size_t pieces_len;
     bool done; /* READ: these are the last */
 };
@@ -74,9 +81,9 @@ struct cfs_store_done {
  * format, or cannot be made. */
 int cfs_store_open(struct cfs_store **out, const char *data_dir);
 
-/* Before the first submit: hands over everything, per group its head, then its pieces in key order;
- * what the callbacks get is borrowed. 0, or -1 after a log line that names file, group and key of
- * what is damaged. */
+/* Before the first submit: hands over all but the large ones, per group its head, then its pieces
+ * in key order; what the callbacks get is borrowed. 0, or -1 after a log line that names file,
+ * group and key of what is damaged. */
 int cfs_store_load(struct cfs_store *store,
                    void (*head)(void *arg, cfs_group_id group, const uint8_t *head, uint32_t len),
                    void (*piece)(void *arg, cfs_group_id group, const uint8_t *key,
@@ -88,7 +95,8 @@ int cfs_store_load(struct cfs_store *store,
  */
 struct cfs_wal_begin cfs_store_wal_begin(const struct cfs_store *store);
 
-/* Takes what the job owns; jobs are done in the order of submission. */
+/* Takes what the job owns; jobs are done in the order of submission, but a GET waits for no other
+ * job than those before it of its kind, and sees what is durable when it is done. */
 void cfs_store_submit(struct cfs_store *store, struct cfs_store_job *job);
 
 /* Readable (eventfd(2)) when something is done or the store failed. */

@@ -5,6 +5,7 @@
  *   store_record.c  keys and values as bytes; what LMDB's errors mean
  *   store_write.c   the transactions that change something
  *   store_read.c    walks through a group: for a load and for transfers
+ *   store_get.c     single pieces
  *
  * Functions return 0 or a positive error, errno's or LMDB's, except where they say otherwise.
  *
@@ -70,7 +71,7 @@ int cfs_store_sum_of(const MDB_val *value, uint64_t *sum);
 int cfs_store_unseal(const MDB_val *key, const MDB_val *value, MDB_val *data);
 
 /* A generation: number 0 is none. Count and sum of checksums (modulo 2^64) of its records tell of
- * one that is lost. */
+ * one that is lost; large ones do not count, for a load does not see them. */
 struct cfs_store_generation {
     uint64_t number, count, sum;
 };
@@ -111,7 +112,19 @@ int cfs_store_write_forget_staging(struct cfs_store_db *db); /* of all groups */
 /* Removes some records of a generation that no group knows. MDB_NOTFOUND: there is none. */
 int cfs_store_write_collect(struct cfs_store_db *db);
 
-/* Hands over everything. 0, or -1 after a log line. */
+/* Whether a piece, or head, is one that counts. */
+bool cfs_store_counts(const uint8_t *key, size_t len);
+
+/* Says that a group is damaged, and what to do. MDB_CORRUPTED. */
+int cfs_store_damaged(const struct cfs_store_db *db, cfs_group_id group, const char *what);
+/* The same of one record, by its key in `pieces`. */
+int cfs_store_damaged_record(const struct cfs_store_db *db, cfs_group_id group, const MDB_val *key);
+
+/* Single pieces; may be called beside all others. */
+int cfs_store_get(const struct cfs_store_db *db, const struct cfs_store_job *job,
+                  struct cfs_store_done *done);
+
+/* Hands over all but the large ones. 0, or -1 after a log line. */
 struct cfs_store_load {
     void (*head)(void *arg, cfs_group_id group, const uint8_t *head, uint32_t len);
     void (*piece)(void *arg, cfs_group_id group, const uint8_t *key, uint32_t key_len,

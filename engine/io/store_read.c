@@ -1,18 +1,15 @@
 /* Walks through a group: its head, then its pieces in key order, each checked before it is handed
- * over, and in the end their number and the sum of their checksums. A load walks all groups, a
- * transfer walks one group in several steps; either sees one moment of the store. */
+ * over, and in the end their number and the sum of their checksums. A load walks all groups up to
+ * what is large, a transfer walks one group in several steps; either sees one moment of the store.
+ */
 #include "io/store_internal.h"
 
-#include <ctype.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <utlist.h>
 
 #include "coordfs/log.h"
 #include "core/alloc.h"
-
-#define PRINTED_KEY_BYTES 64u
 
 struct walk {
     const struct cfs_store_db *db;
@@ -21,43 +18,9 @@ struct walk {
     struct cfs_store_generation seen; /* so far */
     const uint8_t *key, *value;       /* where it stands; borrowed from the transaction */
     uint32_t key_len, value_len;
+    bool large; /* it sees large ones too */
     bool ended; /* it stands nowhere */
 };
-
-/* For people: what is no printable ASCII as \xNN, a long one cut. */
-static void print_key(const uint8_t *key, size_t len, char *text, size_t size)
-{
-    size_t at = 0;
-
-    text[0] = '\0';
-    for (size_t i = 0; i < len && i < PRINTED_KEY_BYTES; i++) {
-        bool plain = key[i] < 0x80 && isprint(key[i]) && key[i] != '\\' && key[i] != '"';
-        at += (size_t)snprintf(text + at, size - at, plain ? "%c" : "\\x%02x", key[i]);
-    }
-    if (len > PRINTED_KEY_BYTES)
-        snprintf(text + at, size - at, "...");
-}
-
-static int damaged(const struct cfs_store_db *db, cfs_group_id group, const char *what)
-{
-    cfs_log(CFS_LOG_ERROR, "%s/data.mdb is damaged: group %u: %s. " CFS_STORE_ADVICE, db->dir,
-            group, what, db->data);
-    return MDB_CORRUPTED;
-}
-
-static int damaged_record(const struct walk *walk, const MDB_val *key)
-{
-    size_t len = key->mv_size - CFS_STORE_PREFIX_BYTES;
-    char printed[PRINTED_KEY_BYTES * 4 + 8], what[PRINTED_KEY_BYTES * 4 + 64];
-
-    print_key((const uint8_t *)key->mv_data + CFS_STORE_PREFIX_BYTES, len, printed,
-              sizeof(printed));
-    if (len == 0)
-        snprintf(what, sizeof(what), "its head: the checksum is wrong");
-    else
-        snprintf(what, sizeof(what), "key \"%s\": the checksum is wrong", printed);
-    return damaged(walk->db, walk->group.id, what);
-}
 
 static int end(struct walk *walk)
 {
@@ -66,7 +29,8 @@ static int end(struct walk *walk)
     walk->ended = true;
     if (walk->seen.count == stored->count && walk->seen.sum == stored->sum)
         return 0;
-    return damaged(walk->db, walk->group.id, "some of its pieces are not those that were stored");
+    return cfs_store_damaged(walk->db, walk->group.id,
+                             "some of its pieces are not those that were stored");
 }
 
 /* Stands on the record that `op` leads to. */
@@ -75,21 +39,27 @@ static int stand(struct walk *walk, MDB_val *key, MDB_cursor_op op)
     MDB_val value, data;
     cfs_group_id group;
     uint64_t generation, sum;
+    bool counts;
     int rv = mdb_cursor_get(walk->cursor, key, &value, op);
 
     if (rv == MDB_NOTFOUND)
         return end(walk);
     if (rv != 0)
-        return cfs_store_is_damaged(rv) ? damaged(walk->db, walk->group.id, mdb_strerror(rv)) : rv;
+        return cfs_store_is_damaged(rv)
+                   ? cfs_store_damaged(walk->db, walk->group.id, mdb_strerror(rv))
+                   : rv;
     if (!cfs_store_key_parse(key, &group, &generation))
-        return damaged(walk->db, walk->group.id, "a key that no coordfs wrote follows");
-    if (group != walk->group.id || generation != walk->group.current.number)
+        return cfs_store_damaged(walk->db, walk->group.id, "a key that no coordfs wrote follows");
+    counts = cfs_store_counts((const uint8_t *)key->mv_data + CFS_STORE_PREFIX_BYTES,
+                              key->mv_size - CFS_STORE_PREFIX_BYTES);
+    if (group != walk->group.id || generation != walk->group.current.number ||
+        (!counts && !walk->large)) /* they are the last */
         return end(walk);
     if (cfs_store_unseal(key, &value, &data) != 0 || cfs_store_sum_of(&value, &sum) != 0 ||
         data.mv_size > UINT32_MAX)
-        return damaged_record(walk, key);
-    walk->seen.count++;
-    walk->seen.sum += sum;
+        return cfs_store_damaged_record(walk->db, walk->group.id, key);
+    walk->seen.count += counts;
+    walk->seen.sum += counts ? sum : 0;
     walk->key = (const uint8_t *)key->mv_data + CFS_STORE_PREFIX_BYTES;
     walk->key_len = (uint32_t)(key->mv_size - CFS_STORE_PREFIX_BYTES);
     walk->value = data.mv_data;
@@ -114,7 +84,7 @@ static int open_walk(struct walk *walk, const struct cfs_store_db *db, MDB_txn *
 
     walk->db = db;
     if (cfs_store_is_damaged(rv))
-        return damaged(db, group, "its generations: the checksum is wrong");
+        return cfs_store_damaged(db, group, "its generations: the checksum is wrong");
     if (rv == 0 && walk->group.current.number == 0)
         rv = MDB_NOTFOUND;
     if (rv == 0)
@@ -125,7 +95,7 @@ static int open_walk(struct walk *walk, const struct cfs_store_db *db, MDB_txn *
     key = (MDB_val){.mv_size = first.len, .mv_data = first.bytes};
     rv = stand(walk, &key, MDB_SET_RANGE);
     if (rv == 0 && (walk->ended || walk->key_len != 0))
-        rv = damaged(db, group, "its head is missing");
+        rv = cfs_store_damaged(db, group, "its head is missing");
     return rv;
 }
 
@@ -167,7 +137,7 @@ static int load_groups(const struct cfs_store_db *db, MDB_txn *txn,
     while (rv == 0) {
         rv = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
         if (rv == 0 && cfs_store_group_id(&key, &group) != 0)
-            rv = damaged(db, group, "a group that no coordfs wrote follows");
+            rv = cfs_store_damaged(db, group, "a group that no coordfs wrote follows");
         if (rv == 0)
             rv = load_group(db, txn, group, load);
     }
@@ -217,6 +187,7 @@ static int open_transfer(struct cfs_store_transfer *transfer, struct cfs_store_d
 {
     int rv = mdb_txn_begin(db->env, NULL, MDB_RDONLY, &transfer->txn);
 
+    transfer->walk.large = true;
     if (rv == 0)
         rv = open_walk(&transfer->walk, db, transfer->txn, group);
     if (rv != 0)

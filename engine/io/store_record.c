@@ -189,6 +189,11 @@ int cfs_store_meta_put(const struct cfs_store_db *db, MDB_txn *txn, struct cfs_w
     return rv;
 }
 
+bool cfs_store_counts(const uint8_t *key, size_t len)
+{
+    return len == 0 || key[0] < CFS_STORE_LARGE;
+}
+
 /* MDB_TXN_FULL: one transaction may hold some 500 MB. */
 bool cfs_store_is_full(int error)
 {

@@ -42,6 +42,12 @@ static int run(struct cfs_store_db *db, int (*body)(struct change *change, const
     return rv;
 }
 
+static bool counts(const MDB_val *key)
+{
+    return cfs_store_counts((const uint8_t *)key->mv_data + CFS_STORE_PREFIX_BYTES,
+                            key->mv_size - CFS_STORE_PREFIX_BYTES);
+}
+
 /* Takes the record out of its generation's count and sum. MDB_NOTFOUND: it is not there. */
 static int discount(struct change *change, MDB_val *key, struct cfs_store_generation *generation)
 {
@@ -68,6 +74,8 @@ static int put_record(struct change *change, struct cfs_store_generation *genera
 
     cfs_store_key_make(&bytes, change->group.id, generation->number, name, name_len);
     key.mv_size = bytes.len;
+    if (!counts(&key))
+        return cfs_store_put(change->txn, change->db->pieces, &key, data, len, NULL);
     rv = discount(change, &key, generation);
     if (rv != 0 && rv != MDB_NOTFOUND)
         return rv;
@@ -86,10 +94,10 @@ static int delete_record(struct change *change, struct cfs_store_generation *gen
 
     cfs_store_key_make(&bytes, change->group.id, generation->number, name, name_len);
     key.mv_size = bytes.len;
-    rv = discount(change, &key, generation);
-    if (rv == MDB_NOTFOUND)
-        return 0;
-    return rv != 0 ? rv : mdb_del(change->txn, change->db->pieces, &key, NULL);
+    rv = counts(&key) ? discount(change, &key, generation) : 0;
+    if (rv == 0)
+        rv = mdb_del(change->txn, change->db->pieces, &key, NULL);
+    return rv == MDB_NOTFOUND ? 0 : rv;
 }
 
 /* One piece, as store.h says. EINVAL: malformed. */

@@ -277,17 +277,18 @@ os.ftruncate(os.open(sys.argv[1], os.O_WRONLY), 0)' "$C/queues/purge"
     local here
     touch "$A/queues/"{l1,l2,l3}
     for here in "$A" "$B" "$C"; do
-        is "$(ls -A "$here/queues" | grep -E '^\.?l[123]' | paste -sd ' ')" 'l1 l2 l3' "in $here"
+        is "$(cd "$here/queues" && find . -name '*l[123]' | sort | paste -sd ' ')" \
+            './l1 ./l2 ./l3' "in $here"
     done
     rm "$B/queues/"{l1,l2,l3}
-    is "$(ls "$C/queues" | grep -c '^l[123]' || true)" 0 'those that are left'
+    is "$(find "$C/queues" -name 'l[123]')" '' 'those that are left'
 }
 
 @test "many queues are listed whole" {
     local i
     (cd "$A/queues" && touch many{1..300})
-    is "$(ls "$B/queues" | grep -c '^many')" 300 'queues listed'
-    is "$(ls -U "$C/queues" | sort | uniq -d | wc -l)" 0 'queues listed twice'
+    is "$(find "$B/queues" -name 'many*' | wc -l)" 300 'queues listed'
+    is "$(find "$C/queues" | sort | uniq -d)" '' 'queues listed twice'
     (cd "$C/queues" && rm many*)
 }
 
@@ -301,7 +302,9 @@ os.ftruncate(os.open(sys.argv[1], os.O_WRONLY), 0)' "$C/queues/purge"
     succeeds tar -cf "$BATS_TEST_TMPDIR/archive" --atime-preserve=system -C "$B" queues
     succeeds cp -r "$C/queues" "$BATS_TEST_TMPDIR/copy"
     succeeds cp -a "$C/queues" "$BATS_TEST_TMPDIR/copy2"
-    if command -v rsync > /dev/null; then succeeds rsync -a "$A/queues" "$BATS_TEST_TMPDIR/copy3"; fi
+    if command -v rsync > /dev/null; then
+        succeeds rsync -a "$A/queues" "$BATS_TEST_TMPDIR/copy3"
+    fi
     succeeds python3 -c '
 import os, sys
 fd = os.open(sys.argv[1], os.O_RDONLY | os.O_NOATIME)

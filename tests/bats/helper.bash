@@ -221,6 +221,21 @@ send() {
     for path in "${@:2}"; do printf %s "$1" > "$path"; done
 }
 
+# configure QUEUE LINE...: in one write.
+configure() {
+    printf '%s\n' "${@:2}" | dd of="${1%/*}/.${1##*/}/config" bs=4K iflag=fullblock status=none
+}
+
+# The names in a directory as it lists them, a line each.
+listed() { (cd "$1" && ls -U); }
+
+# The messages in a directory, in its order, in one line.
+contents() {
+    local name
+    while IFS= read -r name; do printf '%s\n' "$(< "$1/$name")"; done < <(listed "$1") |
+        paste -sd ' '
+}
+
 # Purges and removes queues that a test leaves, dead letters and all.
 remove_queues() { # PATH...
     local path

@@ -245,6 +245,7 @@ static void perform(struct sim *sim, struct sim_node *node, struct cfs_effect *e
     case CFS_FX_STAGE:
     case CFS_FX_FETCH:
     case CFS_FX_END_FETCH:
+    case CFS_FX_READ:
         sim_jobs_add(sim, node, effect);
         break;
     case CFS_FX_NODES:

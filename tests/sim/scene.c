@@ -113,6 +113,8 @@ static void collected(struct scene_node *node, uint64_t id)
 static void perform_store(struct scene_node *node, struct cfs_effect *effect)
 {
     struct cfs_event event = {.id = effect->id};
+    struct cfs_read_pieces read = {.id = effect->id, .group = effect->read.group};
+    struct cfs_writer pieces = {0};
     struct cfs_fetched fetched;
 
     if (effect->type == CFS_FX_CHECKPOINT) {
@@ -125,11 +127,17 @@ static void perform_store(struct scene_node *node, struct cfs_effect *effect)
     } else if (effect->type == CFS_FX_FETCH) {
         sim_store_fetch(&node->disk.store, effect->id, &effect->fetch, &fetched);
         event = (struct cfs_event){.type = CFS_EV_FETCHED, .fetched = &fetched};
+    } else if (effect->type == CFS_FX_READ) {
+        sim_store_read(&node->disk.store, &effect->read, &pieces);
+        read.data = pieces.data;
+        read.len = pieces.len;
+        event = (struct cfs_event){.type = CFS_EV_READ, .read = &read};
     } else {
         sim_store_end_fetch(&node->disk.store, effect->id);
         return;
     }
     scene_step(node, &event);
+    free(pieces.data);
 }
 
 static void perform(struct scene_node *node, struct cfs_effect *effect)

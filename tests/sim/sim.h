@@ -26,7 +26,7 @@ struct sim {
     uint64_t processes_born, contents_written, keys_used;
     bool winding_down;
     uint64_t operations; /* requests submitted */
-    uint64_t checkpoints, installs, admin_requests;
+    uint64_t checkpoints, installs, reads, admin_requests;
     cfs_time removal_asked; /* the last one */
     struct sim_raft_check raft;
     struct sim_lock_check locks;

@@ -148,6 +148,15 @@ static struct sim_copy *copy_for(struct sim_store *store, uint64_t transfer,
     return copy;
 }
 
+static void put_item(struct cfs_writer *pieces, const struct sim_item *item)
+{
+    struct cfs_piece_key key = {.len = item->key_len};
+
+    memcpy(key.bytes, item->key, item->key_len);
+    cfs_piece_put(pieces, &key,
+                  &(struct cfs_writer){item->value, item->value_len, item->value_len});
+}
+
 void sim_store_fetch(struct sim_store *store, uint64_t transfer, const struct cfs_fetch *fetch,
                      struct cfs_fetched *fetched)
 {
@@ -156,13 +165,8 @@ void sim_store_fetch(struct sim_store *store, uint64_t transfer, const struct cf
 
     *fetched = (struct cfs_fetched){.transfer = transfer, .part = {.group = fetch->group}};
     cfs_put_raw(&part->head, copy->state.head, copy->state.head_len);
-    while (copy->at < copy->state.count && part->pieces.len < fetch->bytes) {
-        const struct sim_item *item = &copy->state.items[copy->at++];
-        struct cfs_piece_key key = {.len = item->key_len};
-        memcpy(key.bytes, item->key, item->key_len);
-        cfs_piece_put(&part->pieces, &key,
-                      &(struct cfs_writer){item->value, item->value_len, item->value_len});
-    }
+    while (copy->at < copy->state.count && part->pieces.len < fetch->bytes)
+        put_item(&part->pieces, &copy->state.items[copy->at++]);
     fetched->last = copy->at == copy->state.count;
     if (fetched->last)
         sim_store_end_fetch(store, transfer);
@@ -181,6 +185,22 @@ void sim_store_end_fetch(struct sim_store *store, uint64_t transfer)
     }
 }
 
+void sim_store_read(const struct sim_store *store, const struct cfs_read *read,
+                    struct cfs_writer *pieces)
+{
+    const struct sim_saved *state = &store->states[read->group];
+    struct cfs_reader keys = {.data = read->keys.data, .len = read->keys.len};
+
+    while (keys.at < keys.len) {
+        struct cfs_piece piece = {0};
+        size_t at;
+        piece.key = cfs_get_bytes(&keys, &piece.key_len);
+        at = place_of(state, &piece);
+        if (at < state->count && compare(&state->items[at], &piece) == 0)
+            put_item(pieces, &state->items[at]);
+    }
+}
+
 bool sim_store_restore(const struct sim_store *store, struct cfs_core *core)
 {
     for (size_t g = 0; g < SIM_GROUPS; g++) {
@@ -191,6 +211,8 @@ bool sim_store_restore(const struct sim_store *store, struct cfs_core *core)
             return false;
         for (size_t i = 0; i < state->count; i++) {
             const struct sim_item *item = &state->items[i];
+            if (item->key[0] == CFS_PIECE_BODY)
+                continue;
             if (cfs_core_restore_piece(core, (cfs_group_id)g, item->key, item->key_len, item->value,
                                        item->value_len) != 0)
                 return false;

@@ -46,10 +46,14 @@ void sim_store_fetch(struct sim_store *store, uint64_t transfer, const struct cf
                      struct cfs_fetched *fetched);
 void sim_store_end_fetch(struct sim_store *store, uint64_t transfer);
 
+/* Single pieces, as they are now: puts of those that are there. */
+void sim_store_read(const struct sim_store *store, const struct cfs_read *read,
+                    struct cfs_writer *pieces);
+
 /* The process that read copies is gone. */
 void sim_store_crash(struct sim_store *store);
 
-/* Hands a new core what is there; false when it will not have it. */
+/* Hands a new core what is there, but for bodies; false when it will not have it. */
 bool sim_store_restore(const struct sim_store *store, struct cfs_core *core);
 
 #endif

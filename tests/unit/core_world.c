@@ -81,6 +81,8 @@ static void begin_job(struct world *w, cfs_node_id id, struct cfs_effect *effect
         effect->checkpoint = (struct cfs_checkpoint){0};
     else if (effect->type == CFS_FX_STAGE)
         effect->stage = (struct cfs_stage){0};
+    else if (effect->type == CFS_FX_READ)
+        effect->read.keys = (struct cfs_writer){0};
     arrange(w, (struct world_event){
                    .at = w->now + STORE_TAKES, .node = id, .life = w->nodes[id].life, .job = job});
 }
@@ -91,6 +93,8 @@ static void free_job(struct cfs_effect *job)
         cfs_checkpoint_clear(&job->checkpoint);
     else if (job && job->type == CFS_FX_STAGE)
         cfs_part_clear(&job->stage.part);
+    else if (job && job->type == CFS_FX_READ)
+        free(job->read.keys.data);
     free(job);
 }
 
@@ -176,6 +180,7 @@ static void perform(struct world *w, cfs_node_id id, struct cfs_effect *effect)
     case CFS_FX_STAGE:
     case CFS_FX_FETCH:
     case CFS_FX_END_FETCH:
+    case CFS_FX_READ:
         begin_job(w, id, effect);
         break;
     }
@@ -292,6 +297,8 @@ static void do_job(struct world *w, struct world_node *node, const struct cfs_ef
 static void report_job(struct world *w, cfs_node_id id, const struct cfs_effect *job)
 {
     struct cfs_event event = {.id = job->id};
+    struct cfs_read_pieces read = {.id = job->id, .group = job->read.group};
+    struct cfs_writer pieces = {0};
     struct cfs_fetched fetched;
 
     switch (job->type) {
@@ -305,10 +312,18 @@ static void report_job(struct world *w, cfs_node_id id, const struct cfs_effect 
         sim_store_fetch(&w->nodes[id].disk.store, job->id, &job->fetch, &fetched);
         event = (struct cfs_event){.type = CFS_EV_FETCHED, .fetched = &fetched};
         break;
+    case CFS_FX_READ:
+        sim_store_read(&w->nodes[id].disk.store, &job->read, &pieces);
+        read.data = pieces.data;
+        read.len = pieces.len;
+        event = (struct cfs_event){.type = CFS_EV_READ, .read = &read};
+        w->nodes[id].reads++;
+        break;
     default:
         return;
     }
     world_step(w, id, event);
+    free(pieces.data);
 }
 
 static void deliver_job(struct world *w, struct world_event *event)

@@ -48,7 +48,7 @@ struct world_node {
     bool files_busy;                        /* leaves DRAIN and COLLECT unanswered */
     struct sim_disk disk;                   /* what survives it */
     enum world_store store;                 /* how its checkpoint store works */
-    uint32_t checkpoints, stages, installs; /* done so far */
+    uint32_t checkpoints, stages, installs, reads; /* done so far */
     struct world_answer *answers;
     size_t answer_count, answer_capacity;
     struct world_session session;

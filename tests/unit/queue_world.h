@@ -18,6 +18,7 @@
 
 #define ENDS_MAX 1000
 #define BODY_MAX 64
+#define ON_DISK "(on the disk)" /* in place of a body that is not in memory */
 
 /* What a message was when it was handed out. */
 struct handed {
@@ -48,8 +49,10 @@ static inline struct handed keep(const struct cfs_message_info *info)
     struct handed handed = {.info = *info};
 
     assert_true(info->len < BODY_MAX);
-    if (info->len)
+    if (info->len && info->body)
         memcpy(handed.body, info->body, info->len);
+    else if (info->len)
+        strcpy(handed.body, ON_DISK);
     return handed;
 }
 

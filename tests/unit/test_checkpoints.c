@@ -67,6 +67,18 @@ static void note_fetched(struct bench *b, const struct cfs_fetched *fetched)
     note_event(b, what, fetched->transfer);
 }
 
+static void note_read(struct bench *b, const struct cfs_read_pieces *read)
+{
+    struct cfs_part part = {
+        .pieces = {.data = cfs_alloc_copy(read->data, read->len), .len = read->len}};
+    char what[300], pieces[200];
+
+    print_pieces(&part, pieces, sizeof(pieces));
+    snprintf(what, sizeof(what), "read%s of group %u for", pieces, read->group);
+    note_event(b, what, read->id);
+    cfs_part_clear(&part);
+}
+
 static void on_event(void *arg, struct cfs_event *event)
 {
     if (event->type == CFS_EV_CHECKPOINTED)
@@ -75,6 +87,8 @@ static void on_event(void *arg, struct cfs_event *event)
         note_event(arg, "staged", event->id);
     else if (event->type == CFS_EV_FETCHED)
         note_fetched(arg, event->fetched);
+    else if (event->type == CFS_EV_READ)
+        note_read(arg, event->read);
     else
         fail_msg("an event of type %d", event->type);
 }
@@ -538,6 +552,45 @@ static void test_an_end_while_the_disk_is_full_loses_nothing(void **state)
     assert_true(b->lsn > BIG_COUNT - 20); /* all of the log is there */
 }
 
+static void order_read(struct bench *b, uint64_t id, const char *key)
+{
+    struct cfs_effect effect = {.type = CFS_FX_READ, .id = id, .read = {.group = 1}};
+
+    cfs_put_string(&effect.read.keys, key);
+    perform_effect(b, effect);
+}
+
+static void test_single_pieces_are_read(void **state)
+{
+    struct bench *b = *state;
+
+    open_bench(b);
+    order_checkpoint(b, 1, "head", "a=1 b=2");
+    run(b, 1);
+    order_read(b, 60, "b");
+    order_read(b, 61, "none");
+    run(b, 2);
+    expect(b, "checkpointed 1, read b=2 of group 1 for 60, read of group 1 for 61");
+}
+
+/* Others have it: this one must not lead on without. */
+static void test_a_piece_that_cannot_be_read_stops_the_node(void **state)
+{
+    struct bench *b = *state;
+
+    open_bench(b);
+    order_checkpoint(b, 1, "head", "a=1");
+    run(b, 1);
+    expect(b, "checkpointed 1");
+    catch_stderr(b->w);
+    order_read(b, 60, "");
+    run(b, 1);
+    release_stderr(b->w);
+    assert_int_equal(b->failures, 1);
+    expect(b, "");
+    assert_said(b->w, "a message cannot be read");
+}
+
 static void test_a_broken_store_stops_the_node(void **state)
 {
     struct bench *b = *state;
@@ -604,6 +657,8 @@ int main(void)
         TEST(a_second_full_disk_is_said_again),
         TEST(an_end_amid_changes_keeps_those_before),
         TEST(an_end_while_the_disk_is_full_loses_nothing),
+        TEST(single_pieces_are_read),
+        TEST(a_piece_that_cannot_be_read_stops_the_node),
         TEST(a_broken_store_stops_the_node),
         TEST(a_change_that_the_store_refuses_stops_the_node),
     };

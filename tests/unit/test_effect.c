@@ -55,6 +55,7 @@ static void clearing_frees_what_the_effects_own(void **state)
     cfs_effects_add(&effects, CFS_FX_FETCH)->fetch.bytes = 9; /* these own nothing */
     cfs_effects_add(&effects, CFS_FX_END_FETCH);
     cfs_effects_add(&effects, CFS_FX_CAUGHT_UP);
+    cfs_put_u64(&cfs_effects_add(&effects, CFS_FX_READ)->read.keys, 1);
     cfs_effects_clear(&effects);
     assert_int_equal(effects.count, 0);
     cfs_effects_close(&effects);

@@ -242,22 +242,80 @@ static void who_only_waits_to_know_hears_of_it_from_the_next_leader_too(void **s
     assert_int_equal(look(other).ready, 1);
 }
 
-static void after_all_were_down_everything_is_there(void **state)
+/* All are down at once, and come back; there are checkpoints from then on. */
+static void restart_with_checkpoints(void)
 {
-    (void)state;
     world_checkpoints(&w, 2000, 300);
-    for (int i = 0; i < 50; i++)
-        put(follower, "0123456789012345678901234567890");
-    take(other);
     for (cfs_node_id id = 1; id <= 3; id++)
         world_crash(&w, id);
     world_start_all(&w);
     leader = world_settle(&w);
+    follower = world_follower(&w, leader);
+    other = world_follower(&w, follower);
     world_run(&w, CFS_SECONDS(6));
+}
+
+static void after_all_were_down_everything_is_there(void **state)
+{
+    (void)state;
+    restart_with_checkpoints();
+    for (int i = 0; i < 50; i++)
+        put(follower, "0123456789012345678901234567890");
+    take(other);
+    restart_with_checkpoints();
     assert_int_equal(look(leader).ready + look(leader).inflight, 50);
     for (int i = 0; i < 50; i++)
         assert_string_equal(take(leader)->body, "0123456789012345678901234567890");
     assert_replicas_agree();
+    assert_true(w.nodes[leader].reads > 40); /* bodies are not in memory after a restart */
+}
+
+/* Who is handed a message that is older than the last checkpoint waits until it has been read. */
+static void old_bodies_are_read_from_the_disk(void **state)
+{
+    struct cfs_queue_info info;
+
+    (void)state;
+    restart_with_checkpoints();
+    for (int i = 0; i < 20; i++)
+        put(follower, "0123456789012345678901234567890");
+    world_run(&w, CFS_SECONDS(1));
+    assert_true(w.nodes[leader].checkpoints > 0);
+    w.nodes[leader].reads = 0;
+    assert_string_equal(take(other)->body, "0123456789012345678901234567890");
+    assert_int_equal(w.nodes[leader].reads, 1);
+    put(other, "young");
+    for (int i = 0; i < 19; i++)
+        take(follower);
+    assert_string_equal(take(follower)->body, "young");
+    info = look(leader);
+    assert_int_equal(info.inflight, 21);
+}
+
+static void let_lead(cfs_node_id node)
+{
+    while ((leader = world_settle(&w)) != node) {
+        world_crash(&w, leader);
+        world_run(&w, CFS_SECONDS(2));
+        world_start(&w, leader);
+    }
+}
+
+/* Nor does a node that is brought up by a snapshot keep them, and it can lead all the same. */
+static void a_node_that_was_brought_up_by_a_snapshot_has_the_bodies(void **state)
+{
+    (void)state;
+    restart_with_checkpoints();
+    world_cut(&w, other);
+    for (int i = 0; i < 60; i++)
+        put(follower, "0123456789012345678901234567890");
+    world_join(&w, other);
+    world_run(&w, CFS_SECONDS(3));
+    assert_true(w.nodes[other].installs > 0);
+    let_lead(other);
+    for (int i = 0; i < 60; i++)
+        assert_string_equal(take(other)->body, "0123456789012345678901234567890");
+    assert_true(w.nodes[other].reads >= 60);
 }
 
 #define IN_CLUSTER(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
@@ -276,6 +334,8 @@ int main(void)
         IN_CLUSTER(a_full_queue_holds_producers_on_all_nodes),
         IN_CLUSTER(who_only_waits_to_know_hears_of_it_from_the_next_leader_too),
         IN_CLUSTER(after_all_were_down_everything_is_there),
+        IN_CLUSTER(old_bodies_are_read_from_the_disk),
+        IN_CLUSTER(a_node_that_was_brought_up_by_a_snapshot_has_the_bodies),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

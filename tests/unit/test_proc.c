@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -181,7 +182,7 @@ static uint64_t comes_to_write(uint32_t tid)
     uint64_t size = 0;
 
     for (int i = 0; i < 100000 && !size; i++)
-        size = cfs_proc_write_size(proc, tid);
+        cfs_proc_write_size(proc, tid, &size);
     return size;
 }
 
@@ -190,6 +191,7 @@ static void what_a_writer_has_asked_for_is_seen(void **state)
     static char data[100000];
     int ends[2];
     pid_t child;
+    uint64_t size;
 
     (void)state;
     assert_int_equal(pipe(ends), 0);
@@ -202,7 +204,23 @@ static void what_a_writer_has_asked_for_is_seen(void **state)
     assert_int_equal(comes_to_write((uint32_t)child), sizeof data);
     close(ends[0]);
     waitpid(child, NULL, 0);
-    assert_int_equal(cfs_proc_write_size(proc, (uint32_t)getpid()), 0);
+    assert_true(cfs_proc_write_size(proc, UINT32_MAX, &size));
+    assert_int_equal(size, 0);
+}
+
+static void one_that_runs_has_not_gone_to_sleep(void **state)
+{
+    uint64_t size = 1;
+    pid_t child = fork();
+
+    (void)state;
+    if (child == 0)
+        for (;;)
+            continue;
+    assert_false(cfs_proc_write_size(proc, (uint32_t)child, &size));
+    assert_int_equal(size, 0);
+    kill(child, SIGKILL);
+    waitpid(child, NULL, 0);
 }
 
 static void descriptors_are_seen(void **state)
@@ -245,6 +263,7 @@ int main(void)
         cmocka_unit_test(what_cannot_be_seen_is_nobody),
         cmocka_unit_test(wait_is_recognised),
         cmocka_unit_test(what_a_writer_has_asked_for_is_seen),
+        cmocka_unit_test(one_that_runs_has_not_gone_to_sleep),
         cmocka_unit_test(descriptors_are_seen),
         cmocka_unit_test(mounts_are_found_by_path_and_by_id),
     };

@@ -502,6 +502,7 @@ static void save_twin(struct run *run)
 
     cfs_queues_save(run->twin, &part.pieces);
     sim_store_checkpoint(&run->store, &checkpoint);
+    cfs_queues_saved(run->twin);
     free(part.pieces.data);
     if (run->reload && chance(run, 50))
         reload_twin(run);

@@ -57,9 +57,9 @@ static void a_message_is_a_file(void **state)
     assert_int_equal(req->entry.attr.st_nlink, 1);
     assert_int_equal(req->entry.attr.st_mtim.tv_sec, 2);
     assert_int_equal(req->entry.attr.st_ino, cfs_ino_of("queues", ".q/inflight/7"));
-    req = look(w, place(w, "dead"), "7");
+    look(w, place(w, "dead"), "7");
     answer_message(CFS_DEAD, 7);
-    req = look(w, place(w, "ready"), "7");
+    look(w, place(w, "ready"), "7");
     answer_message(CFS_READY, 7);
 }
 

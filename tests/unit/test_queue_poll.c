@@ -79,8 +79,9 @@ static void a_read_in_vain_has_to_be_told_too(void **state)
 {
     struct world *w = *state;
     struct cfs_handle *handle = open_reader(w);
-    struct fuse_req *req = start_poll(w, handle, true);
+    struct fuse_req *req;
 
+    start_poll(w, handle, true);
     answer_ready(1);
     req = start_read(w, handle, 4096);
     answer_error(CFS_ERR_EMPTY);

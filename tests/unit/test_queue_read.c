@@ -86,8 +86,9 @@ static void a_message_of_a_lost_session_ends_in_an_error(void **state)
 {
     struct world *w = *state;
     struct cfs_handle *handle = open_reader(w, 0);
-    struct fuse_req *req = start_read(w, handle, 3);
+    struct fuse_req *req;
 
+    start_read(w, handle, 3);
     hand_out(7, "hello");
     cfs_handles_lose(&w->fs.handles);
     assert_read(start_read(w, handle, 4096), "lo");

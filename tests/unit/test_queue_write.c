@@ -295,7 +295,7 @@ static void more_lines_than_a_request_takes_are_several_requests(void **state)
     struct fuse_req *req;
 
     for (uint32_t i = 0; i < lines; i++)
-        memcpy(data + 2 * i, "x\n", 2);
+        data[2 * i] = 'x', data[2 * i + 1] = '\n';
     for (int fails = 0; fails < 2; fails++) {
         req = write_bytes(w, handle, data, 2 * lines, 0, false);
         assert_int_equal(last_asked()->produce.count, CFS_PRODUCE_MAX);
@@ -329,7 +329,7 @@ static void a_line_has_less_than_a_mebibyte(void **state)
     assert_string_equal(produced(), "next|");
     answer_error(CFS_OK);
     assert_written(req, 6);
-    memcpy(data, "a\n", 2); /* a good line before one that is too long */
+    data[1] = '\n'; /* a good line before one that is too long */
     write_bytes(w, handle, data, 1000, 0, false);
     answer_error(CFS_OK);
     req = write_bytes(w, handle, data + 2, 1048574, 0, false);

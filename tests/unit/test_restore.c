@@ -272,7 +272,7 @@ static void test_refuses_a_head_with_more_behind_it(void **state)
 static void test_refuses_a_piece_of_another_version(void **state)
 {
     struct node *n = *state;
-    struct cfs_piece_key key = cfs_piece_key_number(200, 1);
+    struct cfs_piece_key key = cfs_piece_key_number(100, 1);
     struct cfs_writer pieces = {0}, value = {0};
     struct seen_head head;
 

@@ -132,7 +132,7 @@ static void test_keys_and_values_may_be_as_large_as_they_may_be(void **state)
     for (uint32_t i = 0; i < CFS_STORE_VALUE_MAX; i++)
         value[i] = (uint8_t)(i * 7);
     for (uint32_t i = 0; i < CFS_STORE_KEY_MAX; i++)
-        extreme.key[i] = (uint8_t)(255 - i);
+        extreme.key[i] = (uint8_t)(127 - i);
     open_store(w);
     cfs_put_u8(&writer, CFS_STORE_PUT);
     cfs_put_bytes(&writer, extreme.key, extreme.key_len);
