@@ -10,7 +10,7 @@ static const struct verb {
     const char *usage;
 } verbs[] = {
     {"list", CFS_MEMBER_LIST, 0, "coordfs member list"},
-    {"add", CFS_MEMBER_ADD, 1, "coordfs member add ID@HOST:PORT"},
+    {"add", CFS_MEMBER_ADD, 1, "coordfs member add ID@HOST:PORT [--weight W] [--move]"},
     {"remove", CFS_MEMBER_REMOVE, 1, "coordfs member remove ID"},
     {"replace", CFS_MEMBER_REPLACE, 2, "coordfs member replace OLD-ID ID@HOST:PORT"},
 };
@@ -26,9 +26,8 @@ static const struct verb *find_verb(const char *word)
 static int take_option(struct cfs_options *options, struct cfs_line *line, const char *word,
                        char *why, size_t size)
 {
-    (void)line;
-    (void)why;
-    (void)size;
+    if (strcmp(word, "--weight") == 0)
+        return cfs_line_value(line, &options->member.weight, why, size);
     if (strcmp(word, "--no-wait") == 0)
         options->member.no_wait = true;
     else if (strcmp(word, "--move") == 0)
@@ -46,6 +45,8 @@ static int check(struct cfs_options *options, const struct cfs_line *line, char 
         return cfs_options_wrong(why, size, "it is said like this: ", verb->usage);
     if (options->member.move && verb->verb != CFS_MEMBER_ADD)
         return cfs_options_wrong(why, size, "--move is for ", "coordfs member add");
+    if (options->member.weight && verb->words == 0)
+        return cfs_options_wrong(why, size, "--weight is for ", "coordfs member add and replace");
     options->member.verb = verb->verb;
     options->member.old = line->count == 2 ? line->words[0] : NULL;
     options->member.node = line->count ? line->words[line->count - 1] : NULL;

@@ -17,8 +17,10 @@
 #include "core/command.h"
 #include "core/env.h"
 #include "core/placement.h"
+#include "core/queue.h"
 
 struct cfs_call;
+struct cfs_moving;
 
 /* What goes to one group. */
 struct cfs_channel {
@@ -64,6 +66,7 @@ struct cfs_client {
     uint32_t channel_count;
     uint64_t next_read;
     struct cfs_call *by_id, *by_read;
+    struct cfs_moving *moving; /* messages that this node moves between groups */
     uint32_t call_count;
     cfs_time calls_due; /* next look at all calls */
 };
@@ -102,11 +105,17 @@ cfs_time cfs_client_deadline(const struct cfs_client *client);
 /* The sequence of the acquire `id` if it waits in a lock's queue; 0 otherwise. */
 uint64_t cfs_client_wait_sequence(const struct cfs_client *client, uint64_t id);
 
+/* client_move.c: sees a message that moves from `group`, which this node leads, through to its end;
+ * again for one that is on its way: nothing. False: there are enough for now. */
+bool cfs_client_move(struct cfs_client *client, cfs_group_id group,
+                     const struct cfs_move_info *move);
+
 /* Shared by the parts of the implementation. */
 struct cfs_call {
     uint64_t id;       /* the shell's; 0: nobody waits for the answer */
     uint64_t sequence; /* of a change, 0: not sent yet; of a read its id */
     struct cfs_channel *channel;
+    struct cfs_moving *moving; /* of which this call is a step; NULL: none */
     bool read;
     bool is_queued;
     bool waits;      /* was queued, be it in an earlier session: loss of contact ends it */
@@ -133,6 +142,10 @@ enum cfs_error cfs_client_check(const struct cfs_client *client, const struct cf
 /* The call has the request, and copies of what it points to. */
 void cfs_client_own(struct cfs_client *client, struct cfs_call *call,
                     const struct cfs_request *request);
+/* A step of a move was answered; or its call is given up. */
+void cfs_client_move_answered(struct cfs_client *client, struct cfs_call *call,
+                              const struct cfs_answer *answer);
+void cfs_client_move_dropped(struct cfs_client *client, struct cfs_call *call);
 void cfs_client_send(struct cfs_client *client, struct cfs_call *call);
 void cfs_client_send_unsent(struct cfs_client *client, struct cfs_channel *channel);
 void cfs_client_look_at(struct cfs_client *client, cfs_time due);

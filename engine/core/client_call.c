@@ -63,6 +63,7 @@ void cfs_client_drop(struct cfs_client *client, struct cfs_call *call)
     /* Acquires may have waited for it: the next look at the calls sends them. */
     if (call->late && --call->channel->loose_ends == 0)
         cfs_client_look_at(client, client->env->now);
+    cfs_client_move_dropped(client, call);
     forget_id(client, call);
     if (call->sequence && call->read)
         HASH_DELETE(hh_sequence, client->by_read, call);
@@ -435,6 +436,7 @@ static void finish(struct cfs_client *client, struct cfs_call *call, struct cfs_
         cfs_trace(client->env, "ignores a malformed answer");
         return;
     }
+    cfs_client_move_answered(client, call, &answer);
     if (call->id) {
         say(client, call, &answer, message->answer, owned);
         message->answer = NULL;

@@ -73,6 +73,10 @@ void cfs_client_own(struct cfs_client *client, struct cfs_call *call,
         own_data(call, &call->request.write.data, request->write.len);
     else if (request->op == CFS_OP_PRODUCE)
         own_produce(call, &call->request.produce);
+    else if (request->op == CFS_OP_MESSAGE_MOVE)
+        call->request.message_move.away =
+            cfs_placement_group_of(client->placement, request->message_move.to) !=
+            call->channel->group;
     else if (request->op >= CFS_OP_ACK && request->op <= CFS_OP_EXTEND)
         own_settle(call, &call->request.settle);
 }

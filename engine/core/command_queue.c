@@ -85,7 +85,29 @@ static void get_move(struct cfs_reader *reader, struct cfs_message_move *move)
     move->place = cfs_get_enum(reader, CFS_INFLIGHT, CFS_DEAD);
     move->id = cfs_get_u64(reader);
     cfs_get_string(reader, move->to, sizeof move->to);
+    move->away = cfs_get_bool(reader);
     if (!cfs_queue_name_valid(move->to))
+        reader->failed = true;
+}
+
+static void put_delivery(struct cfs_writer *writer, const struct cfs_delivery *delivery)
+{
+    cfs_put_u32(writer, delivery->group);
+    cfs_put_u64(writer, delivery->id);
+    cfs_put_u64(writer, delivery->oldest);
+    cfs_put_u64(writer, delivery->sent);
+    cfs_put_bytes(writer, delivery->data, delivery->len);
+}
+
+static void get_delivery(struct cfs_reader *reader, struct cfs_delivery *delivery)
+{
+    delivery->group = cfs_get_u32(reader);
+    delivery->id = cfs_get_u64(reader);
+    delivery->oldest = cfs_get_u64(reader);
+    delivery->sent = cfs_get_u64(reader);
+    delivery->data = cfs_get_bytes(reader, &delivery->len);
+    if (delivery->group > CFS_GROUPS_MAX || delivery->oldest > delivery->id ||
+        delivery->len > CFS_MESSAGE_MAX)
         reader->failed = true;
 }
 
@@ -201,6 +223,14 @@ void cfs_put_queue_request(struct cfs_writer *writer, const struct cfs_request *
         cfs_put_u8(writer, (uint8_t)request->message_move.place);
         cfs_put_u64(writer, request->message_move.id);
         cfs_put_string(writer, request->message_move.to);
+        cfs_put_u8(writer, request->message_move.away);
+        break;
+    case CFS_OP_DELIVER:
+        put_delivery(writer, &request->delivery);
+        break;
+    case CFS_OP_MOVED:
+        cfs_put_u64(writer, request->moved.id);
+        cfs_put_u8(writer, (uint8_t)request->moved.error);
         break;
     case CFS_OP_QUEUE_MAKE:
         put_make(writer, &request->queue_make);
@@ -241,6 +271,13 @@ void cfs_get_queue_request(struct cfs_reader *reader, struct cfs_request *reques
         break;
     case CFS_OP_MESSAGE_MOVE:
         get_move(reader, &request->message_move);
+        break;
+    case CFS_OP_DELIVER:
+        get_delivery(reader, &request->delivery);
+        break;
+    case CFS_OP_MOVED:
+        request->moved.id = cfs_get_u64(reader);
+        request->moved.error = cfs_get_enum(reader, 0, CFS_ERROR_COUNT - 1);
         break;
     case CFS_OP_QUEUE_MAKE:
         get_make(reader, &request->queue_make);

@@ -39,6 +39,8 @@ static uint64_t compactable(const struct cfs_group *group)
 
     if (spare > KEEP_BYTES)
         spare = KEEP_BYTES;
+    if (group->id)
+        spare /= 4; /* there are many of them */
     if (oldest < index && log->bytes < KEEP_BYTES_MAX)
         index = oldest;
     while (index > log->base.index) {

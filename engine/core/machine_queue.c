@@ -1,10 +1,26 @@
 /* Requests to queues; a part of machine.c. */
 #include "core/machine_internal.h"
 
-/* Adds or takes messages, which may have to wait. */
+static bool waits_for_others(const struct cfs_request *request)
+{
+    return request->op == CFS_OP_PRODUCE || request->op == CFS_OP_CONSUME ||
+           (request->op == CFS_OP_MESSAGE_MOVE && request->message_move.away);
+}
+
+static bool session_lives(void *arg, cfs_session_id session)
+{
+    const struct cfs_machine *machine = arg;
+
+    return cfs_sessions_find(&machine->sessions, session);
+}
+
+/* Adds, takes or moves messages, which may have to wait. */
 static enum cfs_outcome apply_flow(struct cfs_machine *machine, struct cfs_asker asker,
                                    const struct cfs_request *request, struct cfs_answer *answer)
 {
+    if (request->op == CFS_OP_MESSAGE_MOVE)
+        return cfs_queues_move_away(machine->queues, asker, request->name, &request->message_move,
+                                    answer);
     if (request->op == CFS_OP_PRODUCE)
         return cfs_queues_produce(machine->queues, asker, machine->moment, request->name,
                                   &request->produce, answer);
@@ -35,6 +51,11 @@ static enum cfs_error apply_change(struct cfs_machine *machine, const struct cfs
         return apply_settle(machine, request);
     case CFS_OP_MESSAGE_MOVE:
         return cfs_queues_move(queues, moment, name, &request->message_move);
+    case CFS_OP_DELIVER:
+        return cfs_queues_deliver(queues, moment, name, &request->delivery);
+    case CFS_OP_MOVED:
+        cfs_queues_moved(queues, moment, &request->moved, session_lives, machine);
+        return CFS_OK;
     case CFS_OP_QUEUE_MAKE:
         return cfs_queues_make(queues, moment, name, &request->queue_make);
     case CFS_OP_QUEUE_REMOVE:
@@ -55,7 +76,7 @@ void cfs_machine_apply_queue(struct cfs_machine *machine, struct cfs_asker asker
 {
     struct cfs_answer answer = {0};
 
-    if (request->op == CFS_OP_PRODUCE || request->op == CFS_OP_CONSUME) {
+    if (waits_for_others(request)) {
         if (apply_flow(machine, asker, request, &answer) == CFS_QUEUED) {
             cfs_machine_wait(machine, asker);
             return;

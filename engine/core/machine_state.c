@@ -62,6 +62,7 @@ int cfs_machine_load(struct cfs_machine *machine, const struct cfs_piece *piece)
     case CFS_PIECE_PRODUCE_KEY:
     case CFS_PIECE_MESSAGE:
     case CFS_PIECE_QUEUE_WAIT:
+    case CFS_PIECE_DELIVERIES:
     case CFS_PIECE_BODY:
         return cfs_queues_load(machine->queues, piece);
     default:

@@ -71,8 +71,8 @@ void cfs_core_free(struct cfs_core *core)
     if (!core)
         return;
     cfs_client_close(&core->client);
-    EACH_GROUP(core, group)
-    cfs_group_close(group);
+    EACH_GROUP (core, group)
+        cfs_group_close(group);
     free(core->groups);
     cfs_env_close(&core->env);
     free(core->rounds);
@@ -120,9 +120,9 @@ int cfs_core_restore(struct cfs_core *core, const struct cfs_record *record)
 
 int cfs_core_restored(const struct cfs_core *core)
 {
-    EACH_GROUP(core, group)
-    if (!cfs_group_restored(group))
-        return -1;
+    EACH_GROUP (core, group)
+        if (!cfs_group_restored(group))
+            return -1;
     return 0;
 }
 
@@ -191,8 +191,9 @@ static void settle(struct cfs_core *core)
 
     while (more) {
         more = false;
-        EACH_GROUP(core, group)
-        settle_group(core, group);
+        EACH_GROUP (core, group)
+            settle_group(core, group);
+        cfs_core_drive_moves(core);
         cfs_core_follow_leaders(core);
         while (cfs_env_take_inbox(&core->env, &message)) {
             receive(core, &message);
@@ -208,20 +209,19 @@ static void order_checkpoint(struct cfs_core *core)
     struct cfs_effect *effect;
     uint64_t unsaved = 0;
 
-    EACH_GROUP(core, group)
-    {
+    EACH_GROUP (core, group) {
         if (cfs_snapshot_switching(group))
             return;
         unsaved += group->unsaved_bytes;
     }
-    if (!core->config.checkpoint_bytes || unsaved < core->config.checkpoint_bytes ||
-        core->checkpoint_id)
+    if (core->checkpoint_id || !core->config.checkpoint_bytes ||
+        unsaved < core->config.checkpoint_bytes)
         return;
     effect = cfs_effects_add(core->env.effects, CFS_FX_CHECKPOINT);
     effect->id = core->checkpoint_id = ++core->env.last_id;
     effect->checkpoint.keep_lsn = UINT64_MAX;
-    EACH_GROUP(core, group)
-    cfs_group_save(group, &effect->checkpoint);
+    EACH_GROUP (core, group)
+        cfs_group_save(group, &effect->checkpoint);
 }
 
 static void checkpointed(struct cfs_core *core, uint64_t id)
@@ -229,28 +229,28 @@ static void checkpointed(struct cfs_core *core, uint64_t id)
     if (id != core->checkpoint_id)
         return;
     core->checkpoint_id = 0;
-    EACH_GROUP(core, group)
-    cfs_group_saved(group);
+    EACH_GROUP (core, group)
+        cfs_group_saved(group);
 }
 
 static void staged(struct cfs_core *core, uint64_t id)
 {
-    EACH_GROUP(core, group)
-    cfs_snapshot_staged(group, id);
+    EACH_GROUP (core, group)
+        cfs_snapshot_staged(group, id);
 }
 
 static void fetched(struct cfs_core *core, struct cfs_fetched *fetched)
 {
-    EACH_GROUP(core, group)
-    cfs_snapshot_fetched(group, fetched);
+    EACH_GROUP (core, group)
+        cfs_snapshot_fetched(group, fetched);
     cfs_part_clear(&fetched->part);
 }
 
 static void tell_caught_up(struct cfs_core *core)
 {
-    EACH_GROUP(core, group)
-    if (cfs_raft_caught_up(&group->raft))
-        cfs_effects_add(core->env.effects, CFS_FX_CAUGHT_UP)->id = group->id;
+    EACH_GROUP (core, group)
+        if (cfs_raft_caught_up(&group->raft))
+            cfs_effects_add(core->env.effects, CFS_FX_CAUGHT_UP)->id = group->id;
 }
 
 static void tell_nodes(struct cfs_core *core)
@@ -280,8 +280,8 @@ static void tell_removed(struct cfs_core *core)
 
 static void tick(struct cfs_core *core)
 {
-    EACH_GROUP(core, group)
-    cfs_group_tick(group);
+    EACH_GROUP (core, group)
+        cfs_group_tick(group);
     cfs_core_follow_leaders(core);
     cfs_client_tick(&core->client);
     if (core->env.now >= core->misplaced_due)
@@ -291,14 +291,13 @@ static void tick(struct cfs_core *core)
 static void persisted(struct cfs_core *core, uint64_t lsn)
 {
     cfs_env_persisted(&core->env, lsn);
-    EACH_GROUP(core, group)
-    cfs_group_persisted(group);
+    EACH_GROUP (core, group)
+        cfs_group_persisted(group);
 }
 
 static void unreachable(struct cfs_core *core, cfs_node_id peer, bool refused)
 {
-    EACH_GROUP(core, group)
-    {
+    EACH_GROUP (core, group) {
         if (refused)
             cfs_raft_refused(&group->raft, peer);
         else
@@ -309,8 +308,8 @@ static void unreachable(struct cfs_core *core, cfs_node_id peer, bool refused)
 
 static void flush(struct cfs_core *core)
 {
-    EACH_GROUP(core, group)
-    cfs_group_flush(group);
+    EACH_GROUP (core, group)
+        cfs_group_flush(group);
 }
 
 static void dispatch(struct cfs_core *core, const struct cfs_event *event)
@@ -368,8 +367,8 @@ static void dispatch(struct cfs_core *core, const struct cfs_event *event)
 static void start(struct cfs_core *core)
 {
     core->started = true;
-    EACH_GROUP(core, group)
-    cfs_raft_start(&group->raft);
+    EACH_GROUP (core, group)
+        cfs_raft_start(&group->raft);
     cfs_client_start(&core->client);
 }
 

@@ -6,7 +6,7 @@
 
 #include "core/command_internal.h"
 
-#define VERSION 1u
+#define VERSION 2u
 
 cfs_node_set cfs_node_table_all(const struct cfs_node_table *table)
 {
@@ -29,8 +29,10 @@ void cfs_node_table_fill(struct cfs_node_table *table, const struct cfs_node_inf
 {
     if (cfs_node_table_all(table))
         return;
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; i < count; i++) {
         table->nodes[nodes[i].id] = nodes[i];
+        table->nodes[nodes[i].id].weight = 1;
+    }
     changed(table);
 }
 
@@ -53,6 +55,7 @@ static enum cfs_error add(struct cfs_node_table *table, const struct cfs_node_in
 {
     struct cfs_node_info *present = &table->nodes[info->id];
     cfs_node_id old = info->replaces;
+    uint32_t weight = present->id ? present->weight : 1;
 
     if (is_elsewhere(present, info) && !move)
         return CFS_ERR_EXISTS;
@@ -63,6 +66,7 @@ static enum cfs_error add(struct cfs_node_table *table, const struct cfs_node_in
     old = old ? old : present->replaces; /* an heir that is named again remains one */
     *present = *info;
     present->replaces = old;
+    present->weight = info->weight ? info->weight : weight;
     changed(table);
     return CFS_OK;
 }
@@ -95,6 +99,7 @@ void cfs_node_info_put(struct cfs_writer *writer, const struct cfs_node_info *in
     cfs_put_string(writer, info->host);
     cfs_put_u32(writer, info->port);
     cfs_put_u8(writer, (uint8_t)info->replaces);
+    cfs_put_u8(writer, (uint8_t)info->weight);
 }
 
 void cfs_node_info_get(struct cfs_reader *reader, struct cfs_node_info *info)
@@ -105,6 +110,7 @@ void cfs_node_info_get(struct cfs_reader *reader, struct cfs_node_info *info)
     cfs_get_string(reader, info->host, sizeof info->host);
     port = cfs_get_u32(reader);
     info->replaces = cfs_get_enum(reader, 0, CFS_NODE_MAX);
+    info->weight = cfs_get_enum(reader, 0, CFS_WEIGHT_MAX);
     if (port > UINT16_MAX)
         reader->failed = true;
     info->port = (uint16_t)port;
@@ -156,7 +162,8 @@ uint64_t cfs_node_table_digest(const struct cfs_node_table *table)
 
     CFS_EACH_NODE (node, cfs_node_table_all(table)) {
         const struct cfs_node_info *info = &table->nodes[node];
-        digest = (digest ^ node ^ (uint64_t)info->port << 8 ^ (uint64_t)info->replaces << 32) *
+        digest = (digest ^ node ^ (uint64_t)info->port << 8 ^ (uint64_t)info->replaces << 32 ^
+                  (uint64_t)info->weight << 40) *
                  0x100000001b3u;
         for (const char *at = info->host; *at; at++)
             digest = (digest ^ (uint8_t)*at) * 0x100000001b3u;

@@ -18,8 +18,9 @@ enum cfs_piece_tag {
     CFS_PIECE_QUEUES,      /* the counter of queues; one */
     CFS_PIECE_QUEUE,       /* by name */
     CFS_PIECE_PRODUCE_KEY, /* by the id it was answered with */
-    CFS_PIECE_MESSAGE,     /* by id: a message of a queue, and its claim, but not its body */
-    CFS_PIECE_QUEUE_WAIT,  /* by serial: who waits for a message or for room */
+    CFS_PIECE_MESSAGE,    /* by id: a message of a queue, and its claim or move, but not its body */
+    CFS_PIECE_QUEUE_WAIT, /* by serial: who waits for a message or for room */
+    CFS_PIECE_DELIVERIES, /* by group: how moves from there ended */
     CFS_PIECE_TAG_COUNT,
     CFS_PIECE_BODY = 0x80, /* of a message, by id: nothing but its bytes */
 };

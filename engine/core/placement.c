@@ -28,7 +28,7 @@ void cfs_placement_follow(struct cfs_placement *placement, uint32_t groups,
         if (!cfs_node_table_heir(table, node))
             staying |= CFS_NODE_BIT(node);
     CFS_EACH_NODE (node, staying ? staying : all)
-        nodes[count++] = (struct cfs_ring_node){node, 1};
+        nodes[count++] = (struct cfs_ring_node){node, table->nodes[node].weight};
     place(placement, groups, nodes, count);
 }
 

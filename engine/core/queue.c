@@ -55,7 +55,8 @@ struct cfs_queue *cfs_queue_new(struct cfs_queues *queues, const char *name, uin
 /* One that is empty. */
 static void forget(struct cfs_queues *queues, struct cfs_queue *queue)
 {
-    assert(!queue->ready_count && !queue->inflight_count && !queue->dead_count);
+    assert(!queue->ready_count && !queue->inflight_count && !queue->dead_count &&
+           !queue->moving_count);
     assert(!queue->consumers && !queue->producers);
     while (queue->keys)
         cfs_produce_key_drop(queues, queue->keys);
@@ -94,6 +95,13 @@ void cfs_queues_free(struct cfs_queues *queues)
 {
     struct cfs_queue *queue, *next;
 
+    while (queues->moves) {
+        struct cfs_queue_message *message = queues->moves->message;
+        cfs_queue_move_drop(queues, queues->moves);
+        cfs_queue_message_drop(queues, message);
+    }
+    for (size_t i = 0; i <= CFS_GROUPS_MAX; i++)
+        free(queues->deliveries[i].items);
     HASH_ITER (hh, queues->by_name, queue, next) {
         while (queue->consumers)
             cfs_queue_wait_drop(queues, queue->consumers);
@@ -204,7 +212,7 @@ enum cfs_error cfs_queues_remove(struct cfs_queues *queues, const char *name, ui
 
     if (error)
         return error;
-    if (queue->ready_count || queue->inflight_count || queue->dead_count)
+    if (queue->ready_count || queue->inflight_count || queue->dead_count || queue->moving_count)
         return CFS_ERR_NOT_EMPTY;
     while (queue->consumers)
         cfs_queue_wait_settle(queues, queue->consumers, &none);

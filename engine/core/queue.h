@@ -51,6 +51,33 @@ enum cfs_error cfs_queues_give_back(struct cfs_queues *queues, struct cfs_moment
 enum cfs_error cfs_queues_extend(struct cfs_queues *queues, struct cfs_moment moment,
                                  const char *name, const struct cfs_settle *settle);
 
+/* To a queue of another group (queue_move.c): ANSWERED NOT_CLAIMED, NO_MESSAGE, or QUEUED until
+ * cfs_queues_moved. */
+enum cfs_outcome cfs_queues_move_away(struct cfs_queues *queues, struct cfs_asker asker,
+                                      const char *name, const struct cfs_message_move *move,
+                                      struct cfs_answer *answer);
+
+/* The move has ended, unless it is known to have: who asked is settled with the error. A message
+ * that comes back under its claim goes further where its session lives no more. */
+typedef bool (*cfs_session_lives_fn)(void *arg, cfs_session_id session);
+void cfs_queues_moved(struct cfs_queues *queues, struct cfs_moment moment,
+                      const struct cfs_moved *moved, cfs_session_lives_fn lives, void *arg);
+
+/* A message that moves from another group comes to the tail of queue `name`, once: NO_QUEUE, FULL;
+ * INTERRUPTED for a copy that comes after the move's end. */
+enum cfs_error cfs_queues_deliver(struct cfs_queues *queues, struct cfs_moment moment,
+                                  const char *name, const struct cfs_delivery *delivery);
+
+/* Moves to other groups that are under way, the oldest first: the first one after `after`. Names
+ * are borrowed until the next change. */
+struct cfs_move_info {
+    uint64_t id, oldest; /* oldest: of all that are under way */
+    const char *from, *to;
+};
+uint32_t cfs_queues_move_count(const struct cfs_queues *queues);
+bool cfs_queues_next_move(const struct cfs_queues *queues, uint64_t after,
+                          struct cfs_move_info *info);
+
 /* To a queue of the same group: NOT_CLAIMED, NO_MESSAGE, NO_QUEUE, FULL: also when somebody waits
  * for room there. */
 enum cfs_error cfs_queues_move(struct cfs_queues *queues, struct cfs_moment moment,
@@ -116,7 +143,8 @@ char *cfs_queues_list(const struct cfs_queues *queues, const char *after,
 uint64_t *cfs_queues_list_messages(const struct cfs_queues *queues, const char *name,
                                    const struct cfs_queue_read *read, struct cfs_answer *answer);
 
-/* One message: NO_QUEUE, NO_MESSAGE, NOT_CLAIMED. */
+/* One message: NO_QUEUE, NO_MESSAGE, NOT_CLAIMED. Place 0: one that moves to another group, by its
+ * move. */
 void cfs_queues_get(struct cfs_queues *queues, const char *name, const struct cfs_queue_read *read,
                     cfs_time now, struct cfs_answer *answer);
 

@@ -105,6 +105,26 @@ static uint64_t digest_of(const struct cfs_queue *queue)
     return digest;
 }
 
+static uint64_t mix_moves(uint64_t digest, const struct cfs_queues *queues)
+{
+    const struct cfs_queue_move *move;
+
+    DL_FOREACH (queues->moves, move) {
+        const uint64_t values[] = {move->id,    move->asker.session, move->asker.sequence,
+                                   move->place, move->claim,         move->grant.session};
+        digest = mix_message(mix(digest, values, sizeof values / sizeof *values), move->message);
+    }
+    for (size_t group = 0; group <= CFS_GROUPS_MAX; group++) {
+        const struct cfs_deliveries *from = &queues->deliveries[group];
+        for (size_t i = 0; i < from->count; i++) {
+            const uint64_t values[] = {group, from->oldest, from->items[i].id,
+                                       from->items[i].error};
+            digest = mix(digest, values, sizeof values / sizeof *values);
+        }
+    }
+    return digest;
+}
+
 /* Queues are added up: the order in which they are found says nothing about them. */
 uint64_t cfs_queues_digest(const struct cfs_queues *queues)
 {
@@ -112,5 +132,6 @@ uint64_t cfs_queues_digest(const struct cfs_queues *queues)
 
     for (const struct cfs_queue *queue = queues->by_name; queue; queue = queue->hh.next)
         sum += digest_of(queue);
+    sum = mix_moves(sum, queues);
     return cfs_digest_number(sum, queues->last);
 }

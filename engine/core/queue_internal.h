@@ -7,6 +7,7 @@
  *   returned   ready again: a tree in the order of turns, all of them before what is fresh
  *   in flight  it has a claim, and the claim is in the queue's list, in the order of claims
  *   dead       a tree in the order of ids
+ *   moving     to another group (queue_move.c): a list of moves
  *
  * A turn is given out at the tail and kept until the message is done with: so what goes back finds
  * its old place. Ids, turns, claims and serials are numbers from one counter.
@@ -41,8 +42,12 @@
 /* Bodies that wait for room in all queues of a group: they are in memory. */
 #define CFS_PRODUCE_WAITING_MAX 67108864u
 
+/* The place of a message that moves to another group; nobody can ask for it. */
+#define CFS_QUEUE_MOVING ((enum cfs_message_place)0)
+
 struct cfs_queue;
 struct cfs_queue_claim;
+struct cfs_queue_move;
 
 struct cfs_queue_message {
     struct cfs_id_item item; /* its id */
@@ -52,6 +57,7 @@ struct cfs_queue_message {
         struct cfs_tree_node node;      /* returned, dead */
         struct cfs_queue_message *next; /* fresh */
         struct cfs_queue_claim *claim;  /* in flight */
+        struct cfs_queue_move *move;    /* moving */
     };
     uint8_t *body; /* owned; NULL: it is on the disk, or empty */
     cfs_wall_time sent;
@@ -110,6 +116,31 @@ struct cfs_queue_wait {
     UT_hash_handle hh_key;                              /* in the queue, by key */
 };
 
+/* A message on its way to a queue of another group, and where it came from. */
+struct cfs_queue_move {
+    uint64_t id;
+    struct cfs_asker_key asker; /* who is to be told */
+    cfs_node_id node;
+    struct cfs_queue_message *message;
+    enum cfs_message_place place; /* INFLIGHT, with the two below, or DEAD */
+    cfs_claim_id claim;
+    struct cfs_queue_grant grant; /* what belongs to the asking, nothing that links it */
+    struct cfs_queue_move *prev, *next;
+    char to[CFS_NAME_MAX + 1];
+};
+
+/* How moves from another group ended here, as long as that group may ask again. */
+struct cfs_delivered {
+    uint64_t id;
+    enum cfs_error error;
+};
+struct cfs_deliveries {
+    uint64_t oldest; /* below it nobody asks */
+    struct cfs_delivered *items;
+    size_t count, capacity;
+    bool changed; /* since the last save */
+};
+
 /* A key that was produced with. The table keeps them in the order in which that was. */
 struct cfs_produce_key {
     uint64_t key;
@@ -136,6 +167,7 @@ struct cfs_queue {
     uint64_t ready_count, inflight_count, dead_count;
     uint64_t bytes, dead_bytes; /* of bodies: in all places, among the dead */
     uint32_t consumer_count, producer_count;
+    uint32_t moving_count;
     bool watched; /* cfs_queues_watch */
     bool touched; /* within one operation: already noted as changed */
     bool saved, changed;
@@ -173,8 +205,11 @@ struct cfs_queues {
     struct cfs_queue_wait *waits;
     struct cfs_queue_session *sessions;
     struct cfs_due_heap expiries;
-    uint64_t waiting_bytes; /* of bodies that wait for room */
-    struct {                /* what the next save has to say */
+    struct cfs_queue_move *moves; /* to other groups, by id */
+    uint32_t move_count;
+    struct cfs_deliveries deliveries[CFS_GROUPS_MAX + 1]; /* from other groups */
+    uint64_t waiting_bytes;                               /* of bodies that wait for room */
+    struct {                                              /* what the next save has to say */
         struct cfs_queue *queues;
         struct cfs_queue_wait *waits;
         struct cfs_produce_key *keys;
@@ -247,6 +282,14 @@ struct cfs_queue_wait *cfs_queue_wait_restore(struct cfs_queues *queues,
                                               const struct cfs_queue_wait *saved);
 void cfs_queue_let_in(struct cfs_queues *queues, struct cfs_queue_wait *wait,
                       struct cfs_moment moment);
+
+/* queue_move.c: messages between groups. */
+/* The message is in no place. */
+void cfs_queue_move_add(struct cfs_queues *queues, const struct cfs_queue_move *like);
+void cfs_queue_move_drop(struct cfs_queues *queues, struct cfs_queue_move *move);
+const struct cfs_queue_message *cfs_queue_move_message(const struct cfs_queues *queues,
+                                                       uint64_t id);
+void cfs_delivery_add(struct cfs_deliveries *from, uint64_t id, enum cfs_error error);
 
 /* queue_end.c: what ends with a session. */
 struct cfs_queue_session *cfs_queue_session_get(struct cfs_queues *queues, cfs_session_id id);

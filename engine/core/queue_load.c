@@ -70,19 +70,26 @@ static int load_key(struct cfs_queues *queues, cfs_message_id id, struct cfs_rea
     return 0;
 }
 
+static struct cfs_queue_grant get_grant(struct cfs_reader *value)
+{
+    struct cfs_queue_grant grant = {0};
+
+    grant.asker.session = cfs_get_u64(value);
+    grant.asker.sequence = cfs_get_u64(value);
+    grant.session = cfs_get_u64(value);
+    grant.node = cfs_get_u32(value);
+    grant.bound = cfs_get_bool(value);
+    return grant;
+}
+
 /* A claim as it was saved, of a message that is in no place. */
 static int load_claim(struct cfs_queues *queues, struct cfs_queue_message *message,
                       struct cfs_reader *value)
 {
     cfs_claim_id id = cfs_get_u64(value);
     cfs_time expiry = cfs_get_u64(value);
-    struct cfs_queue_grant like = {0}, *grant;
+    struct cfs_queue_grant like = get_grant(value), *grant;
 
-    like.asker.session = cfs_get_u64(value);
-    like.asker.sequence = cfs_get_u64(value);
-    like.session = cfs_get_u64(value);
-    like.node = cfs_get_u32(value);
-    like.bound = cfs_get_bool(value);
     HASH_FIND(hh, queues->grants, &like.asker, sizeof like.asker, grant);
     if (!cfs_reader_whole(value) || !is_given(queues, id) || cfs_id_find(&queues->claims, id) ||
         like.node > CFS_NODE_MAX)
@@ -95,12 +102,49 @@ static int load_claim(struct cfs_queues *queues, struct cfs_queue_message *messa
     return 0;
 }
 
+static int load_move(struct cfs_queues *queues, struct cfs_queue_message *message,
+                     struct cfs_reader *value)
+{
+    struct cfs_queue_move move = {.message = message, .id = cfs_get_u64(value)};
+
+    move.asker.session = cfs_get_u64(value);
+    move.asker.sequence = cfs_get_u64(value);
+    move.node = cfs_get_u32(value);
+    cfs_get_string(value, move.to, sizeof move.to);
+    move.place = cfs_get_enum(value, CFS_INFLIGHT, CFS_DEAD);
+    move.claim = cfs_get_u64(value);
+    move.grant = get_grant(value);
+    if (!cfs_reader_whole(value) || !is_given(queues, move.id) || move.node > CFS_NODE_MAX ||
+        !cfs_queue_name_valid(move.to) || move.grant.node > CFS_NODE_MAX ||
+        (move.place == CFS_INFLIGHT) != is_given(queues, move.claim))
+        return -1;
+    cfs_queue_move_add(queues, &move);
+    return 0;
+}
+
+static int load_deliveries(struct cfs_queues *queues, uint64_t group, struct cfs_reader *value)
+{
+    struct cfs_deliveries *from = &queues->deliveries[group <= CFS_GROUPS_MAX ? group : 0];
+    uint32_t count;
+
+    if (group > CFS_GROUPS_MAX || from->count || from->oldest)
+        return -1;
+    from->oldest = cfs_get_u64(value);
+    for (count = cfs_get_u32(value); count && !value->failed; count--) {
+        uint64_t id = cfs_get_u64(value);
+        cfs_delivery_add(from, id, cfs_get_enum(value, 0, CFS_ERROR_COUNT - 1));
+    }
+    return cfs_reader_whole(value) ? 0 : -1;
+}
+
 /* Ready ones go to the tree: their turns come in no order. */
 static int place_message(struct cfs_queues *queues, struct cfs_queue_message *message,
                          enum cfs_message_place place, struct cfs_reader *value)
 {
     if (place == CFS_INFLIGHT)
         return load_claim(queues, message, value);
+    if (place == CFS_QUEUE_MOVING)
+        return load_move(queues, message, value);
     if (!cfs_reader_whole(value))
         return -1;
     if (place == CFS_READY)
@@ -113,7 +157,7 @@ static int place_message(struct cfs_queues *queues, struct cfs_queue_message *me
 static int load_message(struct cfs_queues *queues, cfs_message_id id, struct cfs_reader *value)
 {
     struct cfs_queue *queue = get_queue(queues, value);
-    enum cfs_message_place place = cfs_get_enum(value, CFS_READY, CFS_DEAD);
+    enum cfs_message_place place = cfs_get_enum(value, CFS_QUEUE_MOVING, CFS_DEAD);
     uint64_t turn = cfs_get_u64(value);
     cfs_wall_time sent = cfs_get_u64(value);
     uint32_t deliveries = cfs_get_u32(value), len = cfs_get_u32(value);
@@ -208,6 +252,8 @@ int cfs_queues_load(struct cfs_queues *queues, const struct cfs_piece *piece)
         return load_message(queues, number, &value);
     case CFS_PIECE_QUEUE_WAIT:
         return load_wait(queues, number, &value);
+    case CFS_PIECE_DELIVERIES:
+        return load_deliveries(queues, number, &value);
     case CFS_PIECE_BODY:
         return load_body(queues, number, piece);
     default:
@@ -218,6 +264,11 @@ int cfs_queues_load(struct cfs_queues *queues, const struct cfs_piece *piece)
 static int by_claim(const struct cfs_queue_claim *a, const struct cfs_queue_claim *b)
 {
     return (a->item.id > b->item.id) - (a->item.id < b->item.id);
+}
+
+static int by_move(const struct cfs_queue_move *a, const struct cfs_queue_move *b)
+{
+    return (a->id > b->id) - (a->id < b->id);
 }
 
 /* Nobody waits who need not. */
@@ -237,6 +288,7 @@ bool cfs_queues_loaded(struct cfs_queues *queues)
         DL_SORT(queue->inflight, by_claim);
         good &= makes_sense(queue);
     }
+    DL_SORT(queues->moves, by_move);
     queues->loading = false;
     return good;
 }

@@ -160,7 +160,9 @@ void cfs_queues_get(struct cfs_queues *queues, const char *name, const struct cf
         answer->error = CFS_ERR_NO_QUEUE;
         return;
     }
-    if (read->place == CFS_INFLIGHT) {
+    if (read->place == CFS_QUEUE_MOVING) {
+        message = cfs_queue_move_message(queues, read->number);
+    } else if (read->place == CFS_INFLIGHT) {
         claim = cfs_queue_claim_find(queues, queue, read->number);
         message = claim ? claim->message : NULL;
     } else {

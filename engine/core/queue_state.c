@@ -163,17 +163,32 @@ static void save_keys(struct cfs_queues *queues, struct cfs_writer *pieces,
     queues->changes.keys = NULL;
 }
 
-static void put_claim(struct cfs_writer *value, const struct cfs_queue_claim *claim)
+static void put_grant(struct cfs_writer *value, const struct cfs_queue_grant *grant)
 {
-    const struct cfs_queue_grant *grant = claim->grant;
-
-    cfs_put_u64(value, claim->item.id);
-    cfs_put_u64(value, claim->due.at);
     cfs_put_u64(value, grant->asker.session);
     cfs_put_u64(value, grant->asker.sequence);
     cfs_put_u64(value, grant->session);
     cfs_put_u32(value, grant->node);
     cfs_put_u8(value, grant->bound);
+}
+
+static void put_claim(struct cfs_writer *value, const struct cfs_queue_claim *claim)
+{
+    cfs_put_u64(value, claim->item.id);
+    cfs_put_u64(value, claim->due.at);
+    put_grant(value, claim->grant);
+}
+
+static void put_move(struct cfs_writer *value, const struct cfs_queue_move *move)
+{
+    cfs_put_u64(value, move->id);
+    cfs_put_u64(value, move->asker.session);
+    cfs_put_u64(value, move->asker.sequence);
+    cfs_put_u32(value, move->node);
+    cfs_put_string(value, move->to);
+    cfs_put_u8(value, (uint8_t)move->place);
+    cfs_put_u64(value, move->claim);
+    put_grant(value, &move->grant);
 }
 
 static void save_body(struct cfs_queues *queues, struct cfs_queue_message *message,
@@ -197,6 +212,8 @@ static void save_message(struct cfs_queues *queues, struct cfs_queue_message *me
     cfs_put_u32(value, message->len);
     if (message->place == CFS_INFLIGHT)
         put_claim(value, message->claim);
+    if (message->place == CFS_QUEUE_MOVING)
+        put_move(value, message->move);
     put(pieces, CFS_PIECE_MESSAGE, message->item.id, value);
     message->saved = true;
     message->changed = false;
@@ -252,6 +269,28 @@ static void save_waits(struct cfs_queues *queues, struct cfs_writer *pieces,
     queues->changes.waits = NULL;
 }
 
+static void save_deliveries(struct cfs_deliveries *from, uint32_t group, struct cfs_writer *pieces,
+                            struct cfs_writer *value)
+{
+    cfs_put_u8(value, VERSION);
+    cfs_put_u64(value, from->oldest);
+    cfs_put_u32(value, (uint32_t)from->count);
+    for (size_t i = 0; i < from->count; i++) {
+        cfs_put_u64(value, from->items[i].id);
+        cfs_put_u8(value, (uint8_t)from->items[i].error);
+    }
+    put(pieces, CFS_PIECE_DELIVERIES, group, value);
+    from->changed = false;
+}
+
+static void save_all_deliveries(struct cfs_queues *queues, struct cfs_writer *pieces,
+                                struct cfs_writer *value)
+{
+    for (uint32_t group = 0; group <= CFS_GROUPS_MAX; group++)
+        if (queues->deliveries[group].changed)
+            save_deliveries(&queues->deliveries[group], group, pieces, value);
+}
+
 void cfs_queues_save(struct cfs_queues *queues, struct cfs_writer *pieces)
 {
     struct cfs_writer *gone = &queues->changes.gone, value = {0};
@@ -265,6 +304,7 @@ void cfs_queues_save(struct cfs_queues *queues, struct cfs_writer *pieces)
     save_keys(queues, pieces, &value);
     save_messages(queues, pieces, &value);
     save_waits(queues, pieces, &value);
+    save_all_deliveries(queues, pieces, &value);
     free(value.data);
 }
 

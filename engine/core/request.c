@@ -18,7 +18,7 @@ bool cfs_queue_name_valid(const char *name)
 
 bool cfs_op_is_of_queue(enum cfs_op op)
 {
-    return (op >= CFS_OP_PRODUCE && op <= CFS_OP_QUEUE_CONFIG) || op >= CFS_OP_QUEUE_STAT;
+    return (op >= CFS_OP_PRODUCE && op <= CFS_OP_LAST_CHANGE) || op >= CFS_OP_QUEUE_STAT;
 }
 
 bool cfs_op_is_read(enum cfs_op op)

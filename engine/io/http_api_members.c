@@ -103,14 +103,18 @@ static bool read_info(struct cfs_http_request *http, struct cfs_node_info *info)
 {
     const char *replaces = cfs_http_query(http, "replaces");
     const char *port = cfs_http_query(http, "port");
-    uint64_t number = 0;
+    const char *share = cfs_http_query(http, "weight");
+    uint64_t number = 0, weight = 0;
 
     if (!read_id(http, "node", cfs_http_query(http, "node"), &info->id) ||
         !read_host(http, info->host) ||
         !cfs_http_read_number(http, "port", port ? port : "", 1, UINT16_MAX,
                               "is a port, from 1 to 65535", &number) ||
+        (share && !cfs_http_read_number(http, "weight", share, 1, CFS_WEIGHT_MAX,
+                                        "is a weight, from 1 to 100", &weight)) ||
         (replaces && !read_id(http, "replaces", replaces, &info->replaces)))
         return false;
+    info->weight = (uint32_t)weight;
     info->port = (uint16_t)number;
     return true;
 }

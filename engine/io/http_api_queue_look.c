@@ -178,7 +178,8 @@ static bool on_message(struct peek *peek, const struct cfs_answer *answer)
 static bool on_ids(struct peek *peek, const struct cfs_answer *answer)
 {
     peek->count = answer->id_count < peek->max ? answer->id_count : peek->max;
-    memcpy(peek->ids, answer->ids, peek->count * sizeof *peek->ids);
+    if (peek->count)
+        memcpy(peek->ids, answer->ids, peek->count * sizeof *peek->ids);
     return look_on(peek);
 }
 

@@ -61,6 +61,17 @@ static int read_node(const char *text, struct cfs_node_info *info)
     return 0;
 }
 
+static int read_weight(const char *text, struct cfs_node_info *info)
+{
+    char *end;
+    unsigned long weight = text ? strtoul(text, &end, 10) : 0;
+
+    if (text && (!weight || weight > CFS_WEIGHT_MAX || *end))
+        return fail("'%s' is no weight: say a number from 1 to %u", text, CFS_WEIGHT_MAX);
+    info->weight = (uint32_t)weight;
+    return 0;
+}
+
 static int look(struct job *job)
 {
     if (cfs_members_ask(&job->client, &job->view) != CFS_MEMBERS_OK)
@@ -245,7 +256,8 @@ static int check_id(const struct job *job)
 
 static int add(struct job *job)
 {
-    if (read_node(job->command->node, &job->change.info) != 0 || look(job) != 0 ||
+    if (read_node(job->command->node, &job->change.info) != 0 ||
+        read_weight(job->command->weight, &job->change.info) != 0 || look(job) != 0 ||
         check_id(job) != 0)
         return 1;
     return change(job);
@@ -256,7 +268,8 @@ static int replace(struct job *job)
     cfs_node_id old = 0;
 
     if (read_id(job->command->old, &old) != 0 ||
-        read_node(job->command->node, &job->change.info) != 0 || look(job) != 0)
+        read_node(job->command->node, &job->change.info) != 0 ||
+        read_weight(job->command->weight, &job->change.info) != 0 || look(job) != 0)
         return 1;
     if (old == job->change.info.id)
         return fail("node %u cannot replace itself: who takes its place needs another id", old);

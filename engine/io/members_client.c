@@ -103,6 +103,7 @@ static int read_node(struct cfs_members_node *node, const json_t *object)
         return -1;
     node->info.id = (cfs_node_id)id;
     node->info.replaces = (cfs_node_id)number_of(object, "replaces");
+    node->info.weight = (uint32_t)number_of(object, "weight");
     node->session = json_is_integer(json_object_get(object, "session"));
     copy_word(node->role, sizeof node->role, object, "role");
     copy_word(node->state, sizeof node->state, object, "state");
@@ -253,6 +254,8 @@ static void write_query(char *query, size_t size, const struct cfs_member_change
     }
     len = snprintf(query, size, "/members?node=%u&host=%s&port=%u%s", info->id, info->host,
                    (unsigned)info->port, change->move ? "&move=yes" : "");
+    if (info->weight)
+        len += snprintf(query + len, size - (size_t)len, "&weight=%u", info->weight);
     if (info->replaces)
         snprintf(query + len, size - (size_t)len, "&replaces=%u", info->replaces);
 }

@@ -75,6 +75,7 @@ static json_t *describe_node(const struct cfs_status *status, const struct cfs_m
                         told ? cfs_json_number(core->last_index - member->match) : json_null());
     json_object_set_new(node, "session", cfs_json_number_or_null(member->session));
     json_object_set_new(node, "replaces", cfs_json_number_or_null(info->replaces));
+    json_object_set_new(node, "weight", cfs_json_number_or_null(info->weight));
     return node;
 }
 

@@ -6,6 +6,7 @@
 #ifndef COORDFS_QUEUE_H
 #define COORDFS_QUEUE_H
 
+#include "coordfs/error.h"
 #include "coordfs/limits.h"
 #include "coordfs/types.h"
 
@@ -78,6 +79,22 @@ struct cfs_message_move {
     enum cfs_message_place place;
     uint64_t id; /* of the claim or the message */
     char to[CFS_NAME_MAX + 1];
+    bool away; /* filled in by the engine: `to` is in another group */
+};
+
+/* DELIVER, MOVED: what groups say to each other about a message that moves between them. */
+struct cfs_delivery {
+    uint32_t group;     /* where the message comes from */
+    uint64_t id;        /* of the move, in that group */
+    uint64_t oldest;    /* of that group's moves that are not done with */
+    cfs_wall_time sent; /* of the message */
+    const uint8_t *data;
+    uint32_t len;
+};
+
+struct cfs_moved {
+    uint64_t id;
+    enum cfs_error error; /* CFS_OK: it has arrived */
 };
 
 /* QUEUE_MAKE: QUEUE_EXISTS when it is there and `exclusive`. */

@@ -40,6 +40,8 @@ enum cfs_op {
     CFS_OP_PURGE,
     CFS_OP_QUEUE_SETATTR, /* NO_QUEUE, NOT_PERMITTED */
     CFS_OP_QUEUE_CONFIG,
+    CFS_OP_DELIVER, /* the engine's own, to `name`: a message that moves from another group */
+    CFS_OP_MOVED,   /* the engine's own: how that ended */
     /* Reads: linearizable, not replicated. */
     CFS_OP_GET,  /* one lock */
     CFS_OP_LIST, /* the names of held locks, sorted by bytes; a page at a time, each by itself */
@@ -50,7 +52,7 @@ enum cfs_op {
     CFS_OP_QUEUE_AWAIT,
 };
 
-#define CFS_OP_LAST_CHANGE CFS_OP_QUEUE_CONFIG
+#define CFS_OP_LAST_CHANGE CFS_OP_MOVED
 #define CFS_OP_LAST CFS_OP_QUEUE_AWAIT
 
 struct cfs_acquire {
@@ -117,6 +119,8 @@ struct cfs_node_info {
     char host[CFS_HOST_MAX + 1]; /* an address or a name */
     uint16_t port;
     cfs_node_id replaces; /* the node whose place it takes once it has caught up; 0: none */
+    uint32_t weight; /* its share of the groups, beside others': 1 to CFS_WEIGHT_MAX; 0 in a change:
+                        as it was, 1 for a new node */
 };
 
 struct cfs_member_change {
@@ -144,6 +148,8 @@ struct cfs_request {
         struct cfs_queue_make queue_make;
         struct cfs_queue_caller queue_caller; /* QUEUE_REMOVE, PURGE */
         struct cfs_queue_set queue_set;
+        struct cfs_delivery delivery;
+        struct cfs_moved moved;
         struct cfs_queue_read queue_read; /* reads of queues */
     };
 };

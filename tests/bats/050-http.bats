@@ -310,7 +310,8 @@ well_formed() {
         like "$(grep '^coordfs_info' <<< "$body")" "node=\"$i\"" 'the node'
         is "$(metric coordfs_available)" 1 'whether it serves'
         is "$(metric 'coordfs_sessions{group="0"}')" 3 'the sessions'
-        is "$(grep '^coordfs_raft_role' <<< "$body" | grep -c ' 1$')" 1 'roles that it has'
+        is "$(grep '^coordfs_raft_role{group="[0-9]*"' <<< "$body" | grep -c ' 1$')" 17 \
+            'roles that it has, in as many groups'
         leader=$(( leader + $(metric 'coordfs_raft_role{group="0",role="leader"}') ))
         (( $(metric process_resident_memory_bytes) > 1000000 )) || fail 'no memory?'
     done

@@ -247,6 +247,26 @@ all_vote() { [[ $(nodes_of voter) == "$1" ]]; } # IDS
 
 all_join() { [[ $(nodes_of joining)$(nodes_of learner) == "$1" ]]; } # IDS
 
+# led_by I: how many groups of queues should be led by node I, as the ring has it.
+led_by() {
+    awk -v node="$1" 'NR > 3 && $3 ~ "^" node "," { n++ } END { print n + 0 }' "$D/1/.coordfs/ring"
+}
+
+leads_most() { (( $(led_by "$1") > 8 )); } # I
+
+@test "a heavier node gets more of the queues, and its groups move to it" {
+    local url
+    up 3
+    wait_until 10 test "$(led_by 1)" -lt 9
+    url=$(cluster url 2)
+    refuses 'no weight' "$BINARY" member add "2@${url#http://}" --weight 0 "$(at 1)"
+    succeeds "$BINARY" member add "2@${url#http://}" --weight 10 "$(at 1)"
+    wait_until 10 leads_most 2
+    like "$(cluster curl 1 /members)" '"weight": 10' 'the weight'
+    echo heavy > "$D/1/queues/heavy"
+    is "$(cat "$D/3/queues/heavy")" heavy 'a message meanwhile'
+}
+
 @test "over HTTP: GET, POST and DELETE of /members" {
     local body
     up 1

@@ -154,15 +154,15 @@ stands_at() { [[ $(stat_of "$1" "$2") == "$3" ]]; } # QUEUE FIELD VALUE
 @test "a claim ends with its time, and not before when it is extended" {
     local begin
     produce "$URL1" late one
-    http POST "$URL2/queue/config/late?visibility_timeout=2"
+    http POST "$URL2/queue/config/late?visibility_timeout=5"
     answers 200
     begin=$(now_ms)
     takes "$URL2" late one
-    sleep 1
+    sleep 2
     http POST "$URL3/queue/extend/late?id=$id"
     answers 200
     wait_until 20 stands_at late ready 1
-    between 2700 $(( $(now_ms) - begin )) 8000 'milliseconds it was claimed'
+    between 6700 $(( $(now_ms) - begin )) 15000 'milliseconds it was claimed'
     http POST "$URL1/queue/extend/late?id=$id"
     answers 410 not_claimed
     http POST "$URL1/queue/ack/late?id=$id"

@@ -94,7 +94,7 @@ static void who_leads_no_longer_serves_no_longer(void **state)
 
 /* Checkpoints. */
 
-static void what_was_applied_since_a_checkpoint_is_counted(void **state)
+static void what_was_applied_since_the_last_checkpoint_is_counted(void **state)
 {
     uint64_t before;
 
@@ -259,7 +259,7 @@ int main(void)
         T(what_is_no_head_is_refused),
         T(what_is_committed_is_applied_once),
         T(who_leads_no_longer_serves_no_longer),
-        T(what_was_applied_since_a_checkpoint_is_counted),
+        T(what_was_applied_since_the_last_checkpoint_is_counted),
         T(a_checkpoint_tells_its_place_in_the_log_and_what_was_promised),
         T(records_of_what_is_not_applied_are_kept),
         T(a_durable_checkpoint_lets_the_log_go),

@@ -111,7 +111,7 @@ static const uint64_t ids[] = {5, 6, 7};
 
 static void answer_ids(uint64_t id, uint32_t count)
 {
-    http_answer(id, &(struct cfs_answer){.ids = ids, .id_count = count});
+    http_answer(id, &(struct cfs_answer){.ids = count ? ids : NULL, .id_count = count});
 }
 
 static void answer_message(uint64_t id, uint64_t number, uint64_t claim, uint32_t len)

@@ -171,6 +171,7 @@ static void what_is_known_of_a_node_comes_out_as_it_went_in(void **state)
     (void)state;
     memset(node.host, 'h', CFS_HOST_MAX);
     node.port = UINT16_MAX;
+    node.weight = CFS_WEIGHT_MAX;
     cfs_node_info_put(&writer, &node);
     for (size_t len = 0; len <= writer.len; len++) {
         uint8_t *exact = cfs_alloc_copy(writer.data, len);
@@ -179,7 +180,8 @@ static void what_is_known_of_a_node_comes_out_as_it_went_in(void **state)
         assert_int_equal(reader.failed, len < writer.len);
         free(exact);
     }
-    assert_true(got.id == node.id && got.port == node.port && got.replaces == node.replaces);
+    assert_true(got.id == node.id && got.port == node.port && got.replaces == node.replaces &&
+                got.weight == node.weight);
     assert_string_equal(got.host, node.host);
     free(writer.data);
 }
@@ -201,8 +203,8 @@ static void what_cannot_be_a_node_is_refused(void **state)
 
     (void)state;
     cfs_node_info_put(&writer, &node);
-    replaces = writer.len - 1;
-    port = writer.len - 5;
+    replaces = writer.len - 2;
+    port = writer.len - 6;
     assert_false(is_refused(writer.data, writer.len));
     writer.data[0] = 0;
     assert_true(is_refused(writer.data, writer.len));

@@ -188,7 +188,8 @@ static void changes_of_the_members(void **state)
     accept(w, "member list -o config=CONFIG");
     assert_int_equal(w->options.command, CFS_COMMAND_MEMBER);
     assert_true(member->verb == CFS_MEMBER_LIST && !member->url && !member->no_wait);
-    accept(w, "member add 4@h:1 -oconfig=CONFIG --no-wait --move");
+    accept(w, "member add 4@h:1 -oconfig=CONFIG --no-wait --move --weight 3");
+    assert_string_equal(w->options.member.weight, "3");
     assert_true(member->verb == CFS_MEMBER_ADD && member->no_wait && member->move);
     assert_string_equal(member->node, "4@h:1");
     accept(w, "member replace 3 4@h:1 -o config=CONFIG --url h:1");

@@ -15,7 +15,7 @@ static struct cfs_node_table table_of(cfs_node_id count)
     struct cfs_node_table table = {.version = 1};
 
     for (cfs_node_id id = 1; id <= count; id++)
-        table.nodes[id].id = id;
+        table.nodes[id] = (struct cfs_node_info){.id = id, .weight = 1};
     return table;
 }
 
@@ -50,6 +50,22 @@ static void founders_are_placed_as_a_table_of_them_is(void **state)
     (void)state;
     cfs_placement_found(&of_members, GROUPS, members, 3);
     assert_memory_equal(&of_members, &of_table, sizeof of_table);
+}
+
+static void a_heavier_node_leads_more(void **state)
+{
+    struct cfs_node_table even = table_of(3), uneven = table_of(3);
+    struct cfs_placement before = placed(&even), after;
+    uint32_t led[2] = {0};
+
+    (void)state;
+    uneven.nodes[3].weight = 10;
+    after = placed(&uneven);
+    for (cfs_group_id group = 1; group <= GROUPS; group++) {
+        led[0] += before.nodes[group][0] == 3;
+        led[1] += after.nodes[group][0] == 3;
+    }
+    assert_true(led[1] > led[0] + GROUPS / 4);
 }
 
 static void nothing_is_placed_where_nobody_is(void **state)
@@ -91,6 +107,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_group_has_three_replicas_where_there_are_three_nodes),
         cmocka_unit_test(founders_are_placed_as_a_table_of_them_is),
+        cmocka_unit_test(a_heavier_node_leads_more),
         cmocka_unit_test(nothing_is_placed_where_nobody_is),
         cmocka_unit_test(who_is_replaced_gets_nothing_unless_he_is_alone),
         cmocka_unit_test(names_go_to_groups_if_there_are_any),

@@ -460,13 +460,13 @@ static const struct refusal refusals[] = {
     {HEAD("{\"type\":\"timeout_now\",\"group\":0}"), "'term'"},
     {HEAD("{\"type\":\"forward\",\"group\":0,\"term\":1,\"len\":131073}"), "131073"},
     {HEAD("{\"type\":\"forward\",\"group\":0,\"term\":1,\"len\":1}"), "a body of 1"},
-    {HEAD("{\"type\":\"read\",\"group\":0,\"term\":1,\"id\":1,\"op\":18,\"place\":0,\"number\":0,"
+    {HEAD("{\"type\":\"read\",\"group\":0,\"term\":1,\"id\":1,\"op\":20,\"place\":0,\"number\":0,"
           "\"len\":256}"),
      "'len'"},
-    {HEAD("{\"type\":\"read\",\"group\":0,\"term\":1,\"id\":1,\"op\":17,\"place\":0,\"number\":0,"
+    {HEAD("{\"type\":\"read\",\"group\":0,\"term\":1,\"id\":1,\"op\":19,\"place\":0,\"number\":0,"
           "\"len\":0}"),
      "'op'"},
-    {HEAD("{\"type\":\"read\",\"group\":0,\"term\":1,\"id\":1,\"op\":25,\"place\":0,\"number\":0,"
+    {HEAD("{\"type\":\"read\",\"group\":0,\"term\":1,\"id\":1,\"op\":27,\"place\":0,\"number\":0,"
           "\"len\":0}"),
      "'op'"},
     {HEAD("{\"type\":\"answer\",\"group\":0,\"term\":1,\"to\":3,\"session\":1,\"id\":1,"
@@ -514,7 +514,7 @@ static void what_is_wrong_is_named(void **state)
 
 static void a_name_with_a_zero_byte_is_refused(void **state)
 {
-    static const char head[] = HEAD("{\"type\":\"read\",\"group\":0,\"term\":1,\"id\":1,\"op\":18,"
+    static const char head[] = HEAD("{\"type\":\"read\",\"group\":0,\"term\":1,\"id\":1,\"op\":20,"
                                     "\"place\":0,\"number\":0,\"len\":3}") "a\0b";
     struct cfs_batch batch;
     char why[256];
