@@ -158,9 +158,11 @@ def match(windows, takes):
 
 def order(run):
     """First deliveries are in the order of sending. A delivery that nobody saw, because its reader
-    or his node was killed meanwhile, explains one message that comes late: it came back."""
+    or his node was killed meanwhile, explains one message that comes late: it came back. A dead
+    reader is served until the end of his session is known."""
     found = list(overtaken(run))
-    windows = [(send.begin, other.end) for send, _, other in found]
+    late = run.fates.session + GRACE
+    windows = [(send.begin - late, other.end) for send, _, other in found]
     for at in match(windows, run.unknown_takes):
         yield "overtaken by one sent later:\n  %s\n  %s\n  %s" % (
             found[at][0], found[at][1], found[at][2])

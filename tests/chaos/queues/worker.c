@@ -11,8 +11,8 @@
  *   close    no read of the end: the close, once all bytes were read
  *   claim    the path from .QUEUE/claim; cat and rm of the message
  *
- * Now and then it breaks a delivery off on purpose: closes with bytes unread, or moves a claim back.
- * A message says which it is and what has to be in it: every byte of it is checked. */
+ * Now and then it breaks a delivery off on purpose: closes with bytes unread, or moves a claim
+ * back. A message says which it is and what has to be in it: every byte of it is checked. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -26,9 +26,9 @@
 #include <unistd.h>
 
 #define MESSAGE_MAX (1 << 20)
-#define LEAST_BYTES 64  /* more than HEAD_BYTES: a message is not read whole by a first look */
-#define HEAD_BYTES 48   /* of a message: who, which, how long */
-#define GONE_US 20000   /* until a mount that is not there is looked for again */
+#define LEAST_BYTES 64 /* more than HEAD_BYTES: a message is not read whole by a first look */
+#define HEAD_BYTES 48  /* of a message: who, which, how long */
+#define GONE_US 20000  /* until a mount that is not there is looked for again */
 #define DROP_PERCENT 2
 
 struct worker {
@@ -458,7 +458,6 @@ int main(int argc, char **argv)
         return usage();
     sigaction(SIGTERM, &action, NULL);
     if (sends)
-        return send_all(&worker, strtol(argv[7], NULL, 10),
-                        (useconds_t)strtoul(argv[8], NULL, 10));
+        return send_all(&worker, strtol(argv[7], NULL, 10), (useconds_t)strtoul(argv[8], NULL, 10));
     return take_all(&worker);
 }
