@@ -49,7 +49,7 @@ struct shared {
 struct run {
     const struct queue_system *system;
     const char *queue;
-    double seconds;
+    double seconds; /* drain: messages */
     int clients;
     size_t bytes;
     char **targets;
@@ -354,6 +354,12 @@ static int pass(const struct run *run)
     return let_go(start(run, 0, 0, TAKE)) != 0 || report(shared->taken) != 0;
 }
 
+static int drain(const struct run *run)
+{
+    atomic_store(&shared->sent, (long)run->seconds);
+    return let_go(start(run, 0, 0, TAKE)) != 0 || report(shared->taken) != 0;
+}
+
 static int both(const struct run *run)
 {
     int started;
@@ -395,7 +401,7 @@ static const struct queue_system *const systems[] = {
 static const struct verb {
     const char *name;
     int (*run)(const struct run *run);
-} verbs[] = {{"pass", pass}, {"both", both}, {"wake", wake}, {"lines", lines}};
+} verbs[] = {{"pass", pass}, {"both", both}, {"wake", wake}, {"drain", drain}, {"lines", lines}};
 
 static const struct queue_system *find_system(const char *name)
 {
@@ -408,8 +414,8 @@ static const struct queue_system *find_system(const char *name)
 static int usage(void)
 {
     fprintf(stderr, "usage: queue_client SYSTEM make QUEUE TARGET\n"
-                    "       queue_client SYSTEM pass|both|wake|lines QUEUE SECONDS CLIENTS BYTES "
-                    "TARGET...\n");
+                    "       queue_client SYSTEM pass|both|wake|drain|lines QUEUE SECONDS CLIENTS "
+                    "BYTES TARGET...\n");
     return 2;
 }
 

@@ -26,9 +26,10 @@
 #include <unistd.h>
 
 #define MESSAGE_MAX (1 << 20)
-#define LEAST_BYTES 64 /* more than HEAD_BYTES: a message is not read whole by a first look */
-#define HEAD_BYTES 48  /* of a message: who, which, how long */
-#define GONE_US 20000  /* until a mount that is not there is looked for again */
+#define LEAST_BYTES 64    /* more than HEAD_BYTES: a message is not read whole by a first look */
+#define HEAD_BYTES 48     /* of a message: who, which, how long */
+#define GONE_US 20000     /* until a mount that is not there is looked for again */
+#define TROUBLE_US 100000 /* after an error: these can come much faster than answers */
 #define DROP_PERCENT 2
 
 struct worker {
@@ -211,9 +212,12 @@ static void send_one(struct worker *worker, const char *name, size_t len)
     } else if (sent >= 0) {
         fail(worker, "a short write");
     } else {
+        bool gone = daemon_is_gone();
+
         failed(worker, "write", false);
-        if (daemon_is_gone())
+        if (gone)
             close_quietly(worker);
+        usleep(TROUBLE_US);
     }
 }
 
@@ -270,6 +274,7 @@ static void done(struct worker *worker, const char *name)
 
     while (outcome == MAYBE && worker->fd >= 0) {
         char end;
+        bool gone;
         int rv;
 
         say(worker, "done %s", name);
@@ -287,8 +292,9 @@ static void done(struct worker *worker, const char *name)
             say(worker, "ok");
             return;
         }
+        gone = daemon_is_gone();
         outcome = failed(worker, "done", true);
-        if (daemon_is_gone())
+        if (gone)
             close_quietly(worker);
     }
 }
@@ -332,8 +338,10 @@ static void take_stream(struct worker *worker)
     if (have > 0)
         have = read_on(worker->fd, (size_t)have, len);
     if (have < 0) {
+        bool gone = daemon_is_gone();
+
         failed(worker, "read", false);
-        if (daemon_is_gone())
+        if (gone)
             close_quietly(worker);
         return;
     }
