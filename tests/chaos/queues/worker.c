@@ -26,10 +26,10 @@
 #include <unistd.h>
 
 #define MESSAGE_MAX (1 << 20)
-#define LEAST_BYTES 64    /* more than HEAD_BYTES: a message is not read whole by a first look */
-#define HEAD_BYTES 48     /* of a message: who, which, how long */
-#define GONE_US 20000     /* until a mount that is not there is looked for again */
-#define TROUBLE_US 100000 /* after an error: these can come much faster than answers */
+#define LEAST_BYTES 64 /* more than HEAD_BYTES: a message is not read whole by a first look */
+#define HEAD_BYTES 48  /* of a message: who, which, how long */
+#define GONE_US 20000  /* until a mount that is not there is looked for again */
+#define TROUBLE_US 100000
 #define DROP_PERCENT 2
 
 struct worker {
@@ -108,6 +108,13 @@ static enum outcome failed(const struct worker *worker, const char *what, bool h
     }
     say(worker, "maybe %s", strerrorname_np(errno));
     return MAYBE;
+}
+
+/* Errors can come much faster than answers. */
+static void rest_after(enum outcome outcome)
+{
+    if (outcome == MAYBE || outcome == LOST)
+        usleep(TROUBLE_US);
 }
 
 static bool daemon_is_gone(void)
@@ -214,10 +221,9 @@ static void send_one(struct worker *worker, const char *name, size_t len)
     } else {
         bool gone = daemon_is_gone();
 
-        failed(worker, "write", false);
+        rest_after(failed(worker, "write", false));
         if (gone)
             close_quietly(worker);
-        usleep(TROUBLE_US);
     }
 }
 
@@ -294,6 +300,7 @@ static void done(struct worker *worker, const char *name)
         }
         gone = daemon_is_gone();
         outcome = failed(worker, "done", true);
+        rest_after(outcome);
         if (gone)
             close_quietly(worker);
     }
@@ -340,7 +347,7 @@ static void take_stream(struct worker *worker)
     if (have < 0) {
         bool gone = daemon_is_gone();
 
-        failed(worker, "read", false);
+        rest_after(failed(worker, "read", false));
         if (gone)
             close_quietly(worker);
         return;
@@ -412,7 +419,7 @@ static void take_claim(struct worker *worker)
     if (have < 0) {
         bool gone = daemon_is_gone();
 
-        failed(worker, "claim", false);
+        rest_after(failed(worker, "claim", false));
         if (gone)
             close_quietly(worker);
         return;
