@@ -42,7 +42,7 @@ await() {
 
 # --- packages: the one list -----------------------------------------------------------------------
 
-# packages_of build|run|test|bench: the Debian packages that this needs, one a line.
+# packages_of build|run|test|bench|peers: the Debian packages that this needs, one a line.
 packages_of() {
     local -a names
     case $1 in
@@ -53,7 +53,9 @@ packages_of() {
         run)   names=(fuse3 curl util-linux iproute2 procps) ;;
         test)  names=(libcmocka-dev bats shellcheck attr clang-tidy python3 redis-server) ;;
         bench) names=(etcd-server) ;;
-        *)     die "no package list '$1': there are build, run, test and bench" ;;
+        # What queues are measured beside; a benchmark does without those that cannot be had.
+        peers) names=(redis-server nats-server beanstalkd) ;;
+        *)     die "no package list '$1': there are build, run, test, bench and peers" ;;
     esac
     printf '%s\n' "${names[@]}"
 }
