@@ -1,10 +1,10 @@
 #!/usr/bin/env bats
 # Queues whose nodes die, stand still, are cut off or start again. A node's session ends after two
-# seconds here, and calls wait one second for a majority.
+# seconds here, and calls wait as long for a majority.
 
 load helper
 
-setup_file() { cluster_up -o timeout=1,session=2; }
+setup_file() { cluster_up -o timeout=2,session=2; }
 
 setup() { cluster start 1 2 3; }
 
@@ -110,7 +110,7 @@ queue_away_from() { # I
     begin=$(now_ms)
     : > "$BATS_TEST_TMPDIR/go"
     finish reader
-    between 0 $(( $(now_ms) - begin )) 3000 'the milliseconds of the close'
+    between 0 $(( $(now_ms) - begin )) 6000 'the milliseconds of the close'
     like "$output" 'closed ETIMEDOUT' 'what it says'
     cluster start 2 3
 }
