@@ -247,16 +247,6 @@ static void bring_back(struct sim *sim, const struct sim_node *best, struct sim_
     sim_node_start(sim, node, false);
 }
 
-/* Nobody is to be replaced any more. */
-static void forgive(struct sim *sim, struct sim_node *best)
-{
-    struct cfs_node_info infos[CFS_NODE_MAX];
-
-    for (uint32_t i = cfs_core_nodes(best->core, infos); i-- > 0;)
-        if (infos[i].replaces)
-            ask(sim, best, false, infos[i].id, 0);
-}
-
 static void gather(struct sim *sim, void *arg, uint64_t value)
 {
     struct sim_node *best = most_advanced(sim);
@@ -265,7 +255,6 @@ static void gather(struct sim *sim, void *arg, uint64_t value)
     (void)value;
     if (best && wanted(best)) {
         add(sim, best, 0);
-        forgive(sim, best);
         for (uint32_t i = 0; i < sim->swarm.node_count; i++)
             bring_back(sim, best, &sim->nodes[i]);
         /* Who waits to be added and was forgotten is asked for again. */
