@@ -1,5 +1,5 @@
-/* Checkpoints: all groups together, in one transaction, for they share the log that it shortens; one
- * at a time. */
+/* Checkpoints: all groups together, in one transaction, for they share the log that it shortens;
+ * one at a time. */
 #include "core/node_core_internal.h"
 
 static bool wants_checkpoint(const struct cfs_core *core)

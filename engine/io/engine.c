@@ -16,83 +16,18 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/random.h>
-#include <uthash.h>
 
 #include "coordfs/config.h"
 #include "coordfs/log.h"
 #include "core/alloc.h"
-#include "core/node_core.h"
-#include "io/backups.h"
-#include "io/checkpoints.h"
 #include "io/clock.h"
-#include "io/cluster.h"
-#include "io/commit_watch.h"
-#include "io/http_api.h"
-#include "io/http_server.h"
-#include "io/leaderless.h"
-#include "io/loop.h"
-#include "io/metrics.h"
-#include "io/page.h"
+#include "io/engine_internal.h"
 #include "io/process.h"
-#include "io/queue_store.h"
 #include "io/restore.h"
-#include "io/transport.h"
-#include "io/wal.h"
 
 /* Turns that feed on their own output end after this many rounds; the rest waits for the next turn.
  */
 #define ROUNDS_MAX 8
-
-struct call {
-    uint64_t id;   /* key */
-    bool in_store; /* it was asked of the queue store, not of the core */
-    cfs_answer_fn answer;
-    void *arg;
-    UT_hash_handle hh;
-};
-
-struct watch {
-    struct cfs_engine *engine;
-    int fd; /* -1: none */
-    cfs_readable_fn fn;
-    void *arg;
-    bool more; /* it stopped at its bound, not at the end */
-};
-
-struct cfs_engine {
-    const struct cfs_config *config;
-    struct cfs_cluster cluster;
-    struct cfs_loop *loop;
-    struct cfs_core *core;
-    struct cfs_wal *wal;
-    struct cfs_store *store;
-    struct cfs_checkpoints *checkpoints;
-    struct cfs_backups *backups;
-    struct cfs_http_server *server;
-    struct cfs_transport *transport;
-    struct cfs_http_api *api;
-    struct cfs_queue_store queues; /* where they are not in the core */
-    struct cfs_files files;
-    struct watch watch;
-    struct cfs_effects effects; /* of the step under way */
-    struct cfs_effects kept;    /* to be performed outside of steps */
-    uint64_t *drains;           /* ids of drains the files have not finished */
-    size_t drain_count, drain_capacity;
-    size_t draining; /* how many of them the files are working on: those before their first call */
-    struct call *calls;
-    uint64_t last_id;
-    struct cfs_timer tick;
-    struct cfs_timer look; /* once a second, for leaderless */
-    struct cfs_leaderless leaderless;
-    struct cfs_commit_watch commits; /* of group 0 */
-    uint64_t raft_requests;          /* over HTTP, with the secret */
-    uint64_t raft_refused;           /* and without */
-    cfs_time started;
-    bool full;    /* the disk of the log, as the core was told last */
-    bool stepped; /* since the last flush */
-    bool failed;
-    bool closed; /* by cfs_engine_leave */
-};
 
 static void keep(struct cfs_engine *engine, struct cfs_effect *effect)
 {
@@ -176,7 +111,7 @@ static void step_type(struct cfs_engine *engine, enum cfs_event_type type, uint6
 static void deliver_answer(void *arg, uint64_t id, const struct cfs_answer *answer)
 {
     struct cfs_engine *engine = arg;
-    struct call *call;
+    struct cfs_engine_call *call;
 
     HASH_FIND(hh, engine->calls, &id, sizeof id, call);
     if (!call)
@@ -550,7 +485,7 @@ void cfs_engine_set_files(struct cfs_engine *engine, const struct cfs_files *fil
 
 static void on_watch(void *arg, uint32_t events)
 {
-    struct watch *watch = arg;
+    struct cfs_watch *watch = arg;
 
     (void)events;
     watch->more = watch->fn(watch->arg);
@@ -558,7 +493,7 @@ static void on_watch(void *arg, uint32_t events)
 
 int cfs_engine_watch(struct cfs_engine *engine, int fd, cfs_readable_fn fn, void *arg)
 {
-    engine->watch = (struct watch){.engine = engine, .fd = fd, .fn = fn, .arg = arg};
+    engine->watch = (struct cfs_watch){.engine = engine, .fd = fd, .fn = fn, .arg = arg};
     return cfs_loop_watch(engine->loop, fd, EPOLLIN, on_watch, &engine->watch);
 }
 
@@ -604,11 +539,11 @@ int cfs_engine_leave(struct cfs_engine *engine, uint32_t timeout_ms)
 uint64_t cfs_engine_submit(struct cfs_engine *engine, const struct cfs_request *request,
                            cfs_answer_fn answer, void *arg)
 {
-    struct call *call = cfs_alloc_zeroed(1, sizeof *call);
+    struct cfs_engine_call *call = cfs_alloc_zeroed(1, sizeof *call);
     uint64_t id = ++engine->last_id;
     bool in_store = cfs_queue_store_takes(&engine->queues, request->op);
 
-    *call = (struct call){.id = id, .in_store = in_store, .answer = answer, .arg = arg};
+    *call = (struct cfs_engine_call){.id = id, .in_store = in_store, .answer = answer, .arg = arg};
     HASH_ADD(hh, engine->calls, id, sizeof call->id, call);
     if (in_store)
         engine->queues.submit(engine->queues.self, id, request);
@@ -619,7 +554,7 @@ uint64_t cfs_engine_submit(struct cfs_engine *engine, const struct cfs_request *
 
 void cfs_engine_cancel(struct cfs_engine *engine, uint64_t id)
 {
-    struct call *call;
+    struct cfs_engine_call *call;
 
     HASH_FIND(hh, engine->calls, &id, sizeof id, call);
     if (!call || !call->in_store)
@@ -641,70 +576,9 @@ bool cfs_engine_in_touch(const struct cfs_engine *engine)
     return cfs_core_in_touch(engine->core, cfs_clock_now());
 }
 
-static void look_at_groups(const struct cfs_engine *engine, struct cfs_group_status *groups)
-{
-    for (cfs_group_id id = 0; id <= CFS_GROUPS; id++) {
-        cfs_core_view(engine->core, id, &groups[id].view);
-        cfs_core_members(engine->core, id, groups[id].members);
-        groups[id].queues = cfs_core_queues(engine->core, id);
-        groups[id].wanted_count = id ? cfs_core_placement(engine->core, id, groups[id].wanted) : 0;
-    }
-}
-
-/* `groups` has room for all. */
-static void look(struct cfs_engine *engine, struct cfs_status *status,
-                 struct cfs_group_status *groups)
-{
-    look_at_groups(engine, groups);
-    *status = (struct cfs_status){.config = engine->config,
-                                  .commits = engine->commits.latency,
-                                  .store = cfs_queue_store_name(&engine->queues),
-                                  .store_available = cfs_queue_store_available(&engine->queues),
-                                  .overview = cfs_queue_store_overview(&engine->queues),
-                                  .locks = cfs_core_locks(engine->core),
-                                  .groups = groups,
-                                  .core = groups[0].view,
-                                  .now = cfs_clock_now(),
-                                  .started = engine->started};
-    memcpy(status->members, groups[0].members, sizeof status->members);
-    status->cluster = cfs_cluster_id(&engine->cluster);
-    status->node_count = cfs_cluster_nodes(&engine->cluster, engine->core, status->nodes);
-    cfs_wal_stats(engine->wal, &status->wal);
-    for (uint32_t i = 0; i < status->core.member_count; i++)
-        status->unsent[i] = cfs_transport_unsent(engine->transport, status->members[i].node);
-    cfs_http_api_counts(engine->api, status->requests);
-    status->requests[CFS_ROUTE_RAFT] += engine->raft_requests;
-    status->requests[CFS_ROUTE_UNAUTHORIZED] += engine->raft_refused;
-}
-
-char *cfs_engine_page(struct cfs_engine *engine, const char *page, bool json)
-{
-    struct cfs_group_status *groups = cfs_alloc_zeroed(CFS_GROUPS + 1, sizeof *groups);
-    struct cfs_status status;
-    char *text;
-
-    look(engine, &status, groups);
-    text = cfs_page_make(page, json, &status);
-    free(groups);
-    return text;
-}
-
-char *cfs_engine_metrics(struct cfs_engine *engine)
-{
-    struct cfs_group_status *groups = cfs_alloc_zeroed(CFS_GROUPS + 1, sizeof *groups);
-    struct cfs_status status;
-    char *text;
-
-    look(engine, &status, groups);
-    status.resident_bytes = cfs_process_resident_bytes();
-    text = cfs_metrics_text(&status);
-    free(groups);
-    return text;
-}
-
 void cfs_engine_close(struct cfs_engine *engine)
 {
-    struct call *call, *next;
+    struct cfs_engine_call *call, *next;
 
     if (!engine)
         return;

@@ -1,7 +1,8 @@
 #!/usr/bin/env bats
-# Queues with many producers and consumers: in peace, judged by what the workers have done; and under
-# faults, judged by a checker that knows nothing but what producers and consumers asked and were told
-# (tests/chaos/queues/run says more). The checker itself is judged by histories written by hand.
+# Queues with many producers and consumers: in peace, judged by what the workers have done; and
+# under faults, judged by a checker that knows nothing but what producers and consumers asked and
+# were told (tests/chaos/queues/run says more). The checker itself is judged by histories written
+# by hand.
 
 load helper
 

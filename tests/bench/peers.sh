@@ -3,6 +3,7 @@
 # beanstalkd, on loopback, with their data in $tmp beside coordfs's. Sourced after lib.sh, whose
 # `undo` ends them.
 
+# shellcheck disable=SC2154 # base_port and tmp are those of lib.sh
 readonly peer_base_port=$(( base_port + 300 ))
 readonly queue_client=$COORDFS_ROOT/build/release/tests/queue_client
 

@@ -1,6 +1,7 @@
-/* Everything at once: two nodes produce, take, settle and give up at random, while connections break,
- * answers are lost, Redis crashes and sessions end. Judged by what was answered alone: what was
- * produced is there until it is acknowledged, and not after; a claim that was answered is one's own.
+/* Everything at once: two nodes produce, take, settle and give up at random, while connections
+ * break, answers are lost, Redis crashes and sessions end. Judged by what was answered alone: what
+ * was produced is there until it is acknowledged, and not after; a claim that was answered is one's
+ * own.
  *
  *     test_redis_storm [SEED [STEPS]] */
 #include "redis_world.h"
@@ -256,9 +257,9 @@ static void what_was_answered_holds_through_all_of_it(void **state)
     redis_node_session(redis_node_open(&s->w, 1), 11);
     redis_node_session(redis_node_open(&s->w, 2), 12);
     redis_succeeds(&s->w.nodes[1], &request);
-    request = redis_configure(
-        "q", CFS_CONFIG_MAX_MESSAGES | CFS_CONFIG_MAX_DELIVERIES,
-        (struct cfs_queue_config){.max_messages = 30, .max_deliveries = 1000});
+    request =
+        redis_configure("q", CFS_CONFIG_MAX_MESSAGES | CFS_CONFIG_MAX_DELIVERIES,
+                        (struct cfs_queue_config){.max_messages = 30, .max_deliveries = 1000});
     redis_succeeds(&s->w.nodes[1], &request);
     for (unsigned i = 0; i < steps; i++)
         step(s);
