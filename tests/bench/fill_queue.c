@@ -2,7 +2,7 @@
  * a restart takes with it, and how fast it is emptied. Bodies older than the last checkpoint come
  * from the disk.
  *
- *     queue_backlog DIRECTORY PORT [MESSAGES [BYTES [BATCH]]]
+ *     fill_queue DIRECTORY PORT [MESSAGES [BYTES [BATCH]]]
  *
  * BATCH messages are produced by one request, 64 of which are under way. Prints a line of JSON for
  * each step, with the anonymous memory at its end; `rest` is what is left a while after. */
@@ -291,7 +291,7 @@ int main(int argc, char **argv)
     b->batch = (uint32_t)number(argc, argv, 5, 1);
     if (argc < 3 || !b->batch || b->batch > CFS_PRODUCE_MAX ||
         (uint64_t)b->batch * b->bytes > CFS_MESSAGE_MAX) {
-        fprintf(stderr, "usage: queue_backlog DIRECTORY PORT [MESSAGES [BYTES [BATCH]]]\n");
+        fprintf(stderr, "usage: fill_queue DIRECTORY PORT [MESSAGES [BYTES [BATCH]]]\n");
         return 2;
     }
     return configure(b, argv[1], argv[2]) == 0 && run(b) == 0 ? 0 : 1;
