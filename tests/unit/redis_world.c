@@ -19,7 +19,7 @@
 #include "io/clock.h"
 #include "io/redis_queue_internal.h"
 
-enum { DEADLINE_MS = 10000, CLUSTER = 0xc1 };
+enum { DEADLINE_MS = 20000, CLUSTER = 0xc1 };
 
 /* The server. */
 
@@ -281,6 +281,8 @@ void redis_world_open(struct redis_world *w)
     assert_non_null(mkdtemp(w->dir));
     snprintf(w->socket, sizeof w->socket, "%s/server", w->dir);
     snprintf(w->relay, sizeof w->relay, "%s/relay", w->dir);
+    if (!w->timeout_ms)
+        w->timeout_ms = 2000;
     if (!w->options[0])
         strcpy(w->options, "--appendonly yes --appendfsync always");
     redis_start(w);
@@ -396,7 +398,7 @@ struct redis_node *redis_node_open(struct redis_world *w, cfs_node_id id)
     *node = (struct redis_node){.world = w};
     cfs_config_init(&node->config);
     node->config.node = id;
-    node->config.timeout_ms = 2000;
+    node->config.timeout_ms = w->timeout_ms;
     node->config.session_ms = 1000;
     snprintf(node->config.store, sizeof node->config.store, "redis+unix://%s", w->relay);
     assert_int_equal(cfs_queue_store_open(&node->store, w->loop, &node->config, CLUSTER, &events),

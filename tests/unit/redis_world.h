@@ -91,7 +91,7 @@ void redis_node_session(struct redis_node *node, cfs_session_id session);
 /* As if it were killed: its connections go, and nobody hears of it any more. */
 void redis_node_close(struct redis_node *node);
 
-/* Runs the loop until `until` says so; fails after ten seconds. */
+/* Runs the loop until `until` says so; fails after twenty seconds. */
 void redis_run_until(struct redis_world *w, bool (*until)(void *arg), void *arg);
 /* And for that long, in which nothing has to happen. */
 void redis_run_for(struct redis_world *w, unsigned ms);

@@ -159,6 +159,14 @@ static void lose_session(struct storm *s)
     redis_node_session(node, ++s->session);
 }
 
+static bool is_served(void *arg)
+{
+    const struct storm *s = arg;
+
+    return cfs_queue_store_available(&s->w.nodes[1].store) &&
+           cfs_queue_store_available(&s->w.nodes[2].store);
+}
+
 static void fault(struct storm *s)
 {
     switch (chance(s, 8)) {
@@ -179,6 +187,8 @@ static void fault(struct storm *s)
         s->w.mute = false;
         break;
     }
+    if (chance(s, 4)) /* else the next one comes before all are back */
+        redis_run_until(&s->w, is_served, s);
 }
 
 static void step(struct storm *s)
@@ -191,9 +201,9 @@ static void step(struct storm *s)
         consume(s);
     else if (which < 96)
         give_up(s);
-    else if (which < 97)
+    else if (which < 98)
         fault(s);
-    redis_run_for(&s->w, 0);
+    redis_run_for(&s->w, chance(s, 8) ? 0 : 1);
     look(s);
 }
 
@@ -249,10 +259,11 @@ static void what_was_answered_holds_through_all_of_it(void **state)
     struct storm *s = cfs_alloc_zeroed(1, sizeof *s);
     struct cfs_request request = redis_make("q");
 
-    (void)state;
     print_message("seed %u, %u steps\n", first_seed, steps);
     s->seed = first_seed;
     s->session = 20;
+    s->w.timeout_ms = 15000; /* nobody is told that Redis is away */
+    *state = s;
     redis_world_open(&s->w);
     redis_node_session(redis_node_open(&s->w, 1), 11);
     redis_node_session(redis_node_open(&s->w, 2), 12);
@@ -265,14 +276,21 @@ static void what_was_answered_holds_through_all_of_it(void **state)
         step(s);
     drain(s);
     judge(s);
+}
+
+static int tear_down(void **state)
+{
+    struct storm *s = *state;
+
     redis_world_close(&s->w);
     free(s);
+    return 0;
 }
 
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_was_answered_holds_through_all_of_it),
+        cmocka_unit_test_teardown(what_was_answered_holds_through_all_of_it, tear_down),
     };
 
     if (argc > 1)
