@@ -92,15 +92,22 @@ static uint32_t claims_to_give_back(struct cfs_queue_file *queue, const uint64_t
     return queue->claim && queue->at < queue->len ? 1 : 0;
 }
 
+/* Whether the reader may think that this close acknowledges. */
+static bool is_read(const struct cfs_handle *handle)
+{
+    const struct cfs_queue_file *queue = handle->queue;
+
+    return !is_claim(handle) && queue->at == queue->len && queue->closed == CFS_CLOSE_ORDERLY;
+}
+
 /* What has to be said of the messages that were handed out. False: nothing. The request borrows
  * from `handle`. */
 static bool settle_request(const struct cfs_handle *handle, struct cfs_request *request)
 {
     struct cfs_queue_file *queue = handle->queue;
-    bool done = queue->at == queue->len && queue->closed == CFS_CLOSE_ORDERLY;
     const uint64_t *ids = &queue->claim;
     uint32_t count = queue->claim ? 1 : 0;
-    enum cfs_op op = done ? CFS_OP_ACK : CFS_OP_GIVE_BACK;
+    enum cfs_op op = is_read(handle) ? CFS_OP_ACK : CFS_OP_GIVE_BACK;
 
     if (is_claim(handle)) {
         op = CFS_OP_GIVE_BACK;
@@ -205,7 +212,7 @@ static void close_last(struct cfs_fs *fs, fuse_req_t req, struct cfs_handle *han
         settle(park(fs, req, handle), &request);
         forget_messages(queue);
     } else {
-        fuse_reply_err(req, 0);
+        fuse_reply_err(req, queue->lost && is_read(handle) ? EIO : 0);
     }
     cfs_queue_forget_rest(queue);
 }

@@ -138,18 +138,20 @@ static bool is_gone(enum cfs_error error)
     return error == CFS_ERR_NOT_CLAIMED || error == CFS_ERR_NO_QUEUE || error == CFS_ERR_LOST;
 }
 
+/* The answer alone says what became of it; that the session was lost meanwhile does not. */
 static void acknowledged(struct cfs_pending *pending, const struct cfs_answer *answer)
 {
     struct cfs_handle *handle = pending->handle;
     struct cfs_queue_file *queue = handle->queue;
+    bool gone = is_gone(answer->error);
 
     queue->reading = NULL;
-    if (is_gone(answer->error))
-        queue->lost = true;
-    if (!answer->error || queue->lost)
+    if (!answer->error || gone) {
+        queue->lost = gone;
         reply_end(queue, cfs_pending_take(pending));
-    else
+    } else {
         cfs_pending_reply_error(pending, answer->error); /* the next read asks again */
+    }
     read_behind(handle);
 }
 

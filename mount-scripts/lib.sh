@@ -42,18 +42,20 @@ await() {
 
 # --- packages: the one list -----------------------------------------------------------------------
 
-# packages_of build|run|test|bench: the Debian packages that this needs, one a line.
+# packages_of build|run|test|bench|peers: the Debian packages that this needs, one a line.
 packages_of() {
     local -a names
     case $1 in
         build) names=(gcc libc6-dev cmake ninja-build pkg-config libfuse3-dev libcurl4-gnutls-dev
                       libjansson-dev libmicrohttpd-dev nettle-dev libxxhash-dev liblmdb-dev
-                      uthash-dev libsystemd-dev) ;;
+                      libhiredis-dev uthash-dev libsystemd-dev) ;;
         # ip and nsenter make the network namespaces of `cluster --netns`.
         run)   names=(fuse3 curl util-linux iproute2 procps) ;;
-        test)  names=(libcmocka-dev bats shellcheck attr clang-tidy python3) ;;
+        test)  names=(libcmocka-dev bats shellcheck attr clang-tidy python3 redis-server) ;;
         bench) names=(etcd-server) ;;
-        *)     die "no package list '$1': there are build, run, test and bench" ;;
+        # What queues are measured beside; a benchmark does without those that cannot be had.
+        peers) names=(redis-server nats-server beanstalkd) ;;
+        *)     die "no package list '$1': there are build, run, test, bench and peers" ;;
     esac
     printf '%s\n' "${names[@]}"
 }

@@ -94,7 +94,7 @@ static void apply(struct cfs_group *group)
 
     while (raft->applied < end) {
         uint64_t queued = group->machine->queued;
-        const struct cfs_entry *entry = cfs_log_get(&raft->log, ++raft->applied);
+        struct cfs_entry *entry = cfs_log_get(&raft->log, ++raft->applied);
         cfs_machine_apply(group->machine, entry);
         group->unsaved_bytes += cfs_entry_bytes(entry->len);
         if (group->home.serving && group->machine->queued > queued)

@@ -332,7 +332,7 @@ static void apply_command(struct cfs_machine *machine, const struct cfs_command 
     }
 }
 
-void cfs_machine_apply(struct cfs_machine *machine, const struct cfs_entry *entry)
+void cfs_machine_apply(struct cfs_machine *machine, struct cfs_entry *entry)
 {
     struct cfs_command command;
 
@@ -342,7 +342,9 @@ void cfs_machine_apply(struct cfs_machine *machine, const struct cfs_entry *entr
     /* Whoever let it into a log could read it: the leader, and a follower that took it over. */
     if (cfs_command_decode(&command, entry->data, entry->len) != 0)
         assert(!"a committed command cannot be decoded");
+    cfs_queues_set_source(machine->queues, entry);
     apply_command(machine, &command);
+    cfs_queues_set_source(machine->queues, NULL);
     cfs_command_clear(&command);
 }
 

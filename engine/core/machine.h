@@ -32,7 +32,8 @@ struct cfs_machine {
 void cfs_machine_init(struct cfs_machine *machine, cfs_machine_answer_fn answer, void *arg);
 void cfs_machine_close(struct cfs_machine *machine);
 
-void cfs_machine_apply(struct cfs_machine *machine, const struct cfs_entry *entry);
+/* Entries are kept as long as the machine has something of them: see cfs_queues_set_source. */
+void cfs_machine_apply(struct cfs_machine *machine, struct cfs_entry *entry);
 
 /* Answers again if the command is known already: true. */
 bool cfs_machine_recall(struct cfs_machine *machine, struct cfs_asker asker);

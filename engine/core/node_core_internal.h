@@ -61,4 +61,7 @@ void cfs_core_place(struct cfs_core *core);
 /* Before an event: which groups may still be founded, and whether all were heard of. */
 void cfs_core_note_founding(struct cfs_core *core);
 
+/* node_core_moves.c: messages that move from the groups it leads to others. */
+void cfs_core_drive_moves(struct cfs_core *core);
+
 #endif

@@ -45,7 +45,8 @@
     X(BUG_DROP_ALL, "drop-all", "a replica that was let go votes as if it had never had anything") \
     X(BUG_LEAVE_EARLY, "leave-early",                                                              \
       "a removed node ends while a group may need it for the change")                              \
-    X(BUG_WIRE_FORGETS, "wire-forgets", "the codec leaves out that a disk is full")
+    X(BUG_COUNT_TORN, "count-torn", "counts the vote of a node whose log was torn like any other") \
+    X(BUG_WIRE_FORGETS, "wire-forgets", "the codec leaves out what a voter has promised")
 
 enum cfs_planted {
     CFS_BUG_NONE,

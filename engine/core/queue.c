@@ -120,6 +120,8 @@ void cfs_queues_free(struct cfs_queues *queues)
     free(queues->expiries.items);
     free(queues->changes.messages.items);
     free(queues->changes.bodies.items);
+    cfs_queue_bodies_free(&queues->bodies);
+    cfs_queue_bodies_free(&queues->saved_bodies);
     free(queues->changes.gone.data);
     while (queues->woken_count)
         free(queues->woken[--queues->woken_count]);

@@ -17,12 +17,17 @@
 #include "core/asker.h"
 #include "core/piece.h"
 
+struct cfs_entry;
 struct cfs_queues;
 
 /* `settled` is called whenever one who waited has his messages, or room for them (id), or is sent
  * away. */
 struct cfs_queues *cfs_queues_new(cfs_settled_fn settled, void *arg);
 void cfs_queues_free(struct cfs_queues *queues);
+
+/* Bodies that are produced from now on lie in this log entry, which is kept until they are saved;
+ * NULL: they are copied. The log has it in memory until then as well. */
+void cfs_queues_set_source(struct cfs_queues *queues, struct cfs_entry *entry);
 
 /* Adds messages at the tail, or queues up for room. ANSWERED: `answer` has the id of the last one,
  * or an error: NO_QUEUE, FULL, TOO_MANY (bytes that wait). A key that waits already is asked again:

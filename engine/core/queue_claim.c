@@ -37,6 +37,19 @@ static struct cfs_queue_grant *grant_get(struct cfs_queues *queues,
     return grant;
 }
 
+/* Behind those with smaller numbers: as a rule there are no others. Loaded ones are sorted in the
+ * end. */
+static void enlist(const struct cfs_queues *queues, struct cfs_queue *queue,
+                   struct cfs_queue_claim *claim)
+{
+    struct cfs_queue_claim *after = queue->inflight ? queue->inflight->prev : NULL;
+
+    while (!queues->loading && after && after->item.id > claim->item.id)
+        after = after == queue->inflight ? NULL : after->prev;
+    DL_APPEND_ELEM(queue->inflight, after, claim);
+    queue->inflight_count++;
+}
+
 struct cfs_queue_claim *cfs_queue_claim_new(struct cfs_queues *queues,
                                             struct cfs_queue_message *message, cfs_claim_id id,
                                             cfs_time expiry, const struct cfs_queue_grant *like)
@@ -52,8 +65,7 @@ struct cfs_queue_claim *cfs_queue_claim_new(struct cfs_queues *queues,
     message->claim = claim;
     cfs_id_add(&queues->claims, &claim->item);
     cfs_due_add(&queues->expiries, &claim->due);
-    DL_APPEND(queue->inflight, claim);
-    queue->inflight_count++;
+    enlist(queues, queue, claim);
     queue->bytes += message->len;
     cfs_queue_message_changed(queues, message);
     return claim;

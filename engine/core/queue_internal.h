@@ -28,6 +28,7 @@
 #include "core/alloc.h"
 #include "core/codec.h"
 #include "core/due_heap.h"
+#include "core/entry.h"
 #include "core/id_table.h"
 #include "core/queue.h"
 #include "core/tree.h"
@@ -59,7 +60,7 @@ struct cfs_queue_message {
         struct cfs_queue_claim *claim;  /* in flight */
         struct cfs_queue_move *move;    /* moving */
     };
-    uint8_t *body; /* owned; NULL: it is on the disk, or empty */
+    const uint8_t *body; /* in what `bodies` keeps; NULL: it is on the disk, or empty */
     cfs_wall_time sent;
     uint32_t deliveries;
     uint32_t len : 20;
@@ -186,6 +187,14 @@ struct cfs_queue_session {
     UT_hash_handle hh;
 };
 
+/* What bodies lie in that are in memory: entries of the log, and data that waited for room. Such
+ * memory goes as a whole, when all bodies in it are saved. */
+struct cfs_body_memory {
+    struct cfs_entry **entries; /* references */
+    uint8_t **buffers;          /* owned */
+    size_t entry_count, entry_capacity, buffer_count, buffer_capacity;
+};
+
 /* Ids of messages that changed since the last save; some may be gone by now. */
 struct cfs_id_list {
     uint64_t *items;
@@ -209,13 +218,15 @@ struct cfs_queues {
     uint32_t move_count;
     struct cfs_deliveries deliveries[CFS_GROUPS_MAX + 1]; /* from other groups */
     uint64_t waiting_bytes;                               /* of bodies that wait for room */
+    struct cfs_entry *source;                             /* cfs_queues_set_source */
+    struct cfs_body_memory bodies, saved_bodies;          /* saved_bodies: of the last save */
     struct {                                              /* what the next save has to say */
         struct cfs_queue *queues;
         struct cfs_queue_wait *waits;
         struct cfs_produce_key *keys;
         struct cfs_id_list messages;
         struct cfs_id_list bodies; /* said by the last save: to be forgotten when it is durable */
-        struct cfs_writer gone; /* pieces: what was saved and is no more */
+        struct cfs_writer gone;    /* pieces: what was saved and is no more */
     } changes;
     char **woken; /* names of queues that were watched */
     size_t woken_count, woken_capacity;
@@ -238,7 +249,7 @@ void cfs_queue_wake(struct cfs_queues *queues, struct cfs_queue *queue);
 struct cfs_queue_message *cfs_queue_message_find(const struct cfs_queues *queues,
                                                  const struct cfs_queue *queue, cfs_message_id id,
                                                  enum cfs_message_place place);
-/* A new one, in no place. Takes a copy of the body. */
+/* A new one, in no place. The body is in what `bodies` keeps. */
 struct cfs_queue_message *cfs_queue_message_new(struct cfs_queues *queues, cfs_message_id id,
                                                 const uint8_t *body, uint32_t len);
 void cfs_queue_message_append(struct cfs_queues *queues, struct cfs_queue *queue,
@@ -253,6 +264,13 @@ void cfs_queue_message_exhume(struct cfs_queue_message *message);
 struct cfs_queue_message *cfs_queue_message_first(const struct cfs_queue *queue);
 /* The end of one that is in no place. */
 void cfs_queue_message_drop(struct cfs_queues *queues, struct cfs_queue_message *message);
+/* Keeps bodies in memory until they are saved: where they lie, in the source or as a copy. */
+const uint8_t *cfs_queue_bodies_keep(struct cfs_queues *queues, const uint8_t *bodies, size_t len);
+/* The same of a buffer that is given up. */
+void cfs_queue_bodies_take(struct cfs_queues *queues, uint8_t *buffer);
+/* All of it to the end of another. */
+void cfs_queue_bodies_move(struct cfs_body_memory *to, struct cfs_body_memory *from);
+void cfs_queue_bodies_free(struct cfs_body_memory *memory);
 struct cfs_queue_message *cfs_queue_message_of(struct cfs_tree_node *node);
 int cfs_queue_message_compare(const void *turn, const struct cfs_tree_node *node);
 

@@ -1,5 +1,6 @@
 /* The life of a message: new, ready, taken out, returned or buried, dropped. Each step keeps counts
- * and indices; which steps are taken is decided in the other files. */
+ * and indices; which steps are taken is decided in the other files. And where bodies are while they
+ * are in memory. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,7 +37,7 @@ struct cfs_queue_message *cfs_queue_message_new(struct cfs_queues *queues, cfs_m
 
     message->item.id = id;
     message->len = len;
-    message->body = cfs_alloc_copy(body, len);
+    message->body = len ? body : NULL;
     cfs_id_add(&queues->messages, &message->item);
     return message;
 }
@@ -45,7 +46,6 @@ void cfs_queue_message_drop(struct cfs_queues *queues, struct cfs_queue_message 
 {
     cfs_queue_message_gone(queues, message);
     cfs_id_remove(&queues->messages, &message->item);
-    free(message->body);
     free(message);
 }
 
@@ -123,4 +123,68 @@ struct cfs_queue_message *cfs_queue_message_first(const struct cfs_queue *queue)
     struct cfs_tree_node *returned = cfs_tree_first(queue->returned);
 
     return returned ? cfs_queue_message_of(returned) : queue->fresh;
+}
+
+void cfs_queues_set_source(struct cfs_queues *queues, struct cfs_entry *entry)
+{
+    queues->source = entry;
+}
+
+/* Takes the reference. */
+static void add_entry(struct cfs_body_memory *memory, struct cfs_entry *entry)
+{
+    memory->entries = cfs_array_room(memory->entries, memory->entry_count, &memory->entry_capacity,
+                                     sizeof *memory->entries);
+    memory->entries[memory->entry_count++] = entry;
+}
+
+static void add_buffer(struct cfs_body_memory *memory, uint8_t *buffer)
+{
+    memory->buffers = cfs_array_room(memory->buffers, memory->buffer_count,
+                                     &memory->buffer_capacity, sizeof *memory->buffers);
+    memory->buffers[memory->buffer_count++] = buffer;
+}
+
+void cfs_queue_bodies_take(struct cfs_queues *queues, uint8_t *buffer)
+{
+    add_buffer(&queues->bodies, buffer);
+}
+
+const uint8_t *cfs_queue_bodies_keep(struct cfs_queues *queues, const uint8_t *bodies, size_t len)
+{
+    struct cfs_body_memory *memory = &queues->bodies;
+    struct cfs_entry *source = queues->source;
+    uint8_t *copy;
+
+    if (!len)
+        return NULL;
+    if (!source) {
+        copy = cfs_alloc_copy(bodies, len);
+        add_buffer(memory, copy);
+        return copy;
+    }
+    assert(bodies >= source->data && bodies + len <= source->data + source->len);
+    add_entry(memory, cfs_entry_ref(source));
+    return bodies;
+}
+
+void cfs_queue_bodies_move(struct cfs_body_memory *to, struct cfs_body_memory *from)
+{
+    for (size_t i = 0; i < from->entry_count; i++)
+        add_entry(to, from->entries[i]);
+    for (size_t i = 0; i < from->buffer_count; i++)
+        add_buffer(to, from->buffers[i]);
+    from->entry_count = from->buffer_count = 0;
+    cfs_queue_bodies_free(from);
+}
+
+void cfs_queue_bodies_free(struct cfs_body_memory *memory)
+{
+    for (size_t i = 0; i < memory->entry_count; i++)
+        cfs_entry_unref(memory->entries[i]);
+    for (size_t i = 0; i < memory->buffer_count; i++)
+        free(memory->buffers[i]);
+    free(memory->entries);
+    free(memory->buffers);
+    *memory = (struct cfs_body_memory){0};
 }

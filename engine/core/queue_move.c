@@ -208,12 +208,14 @@ static enum cfs_error append(struct cfs_queues *queues, struct cfs_moment moment
 {
     struct cfs_queue *queue = cfs_queue_find(queues, name);
     struct cfs_queue_message *message;
+    const uint8_t *body;
 
     if (!queue)
         return CFS_ERR_NO_QUEUE;
     if (queue->producers || !cfs_queue_fits(queue, 1, delivery->len))
         return CFS_ERR_FULL;
-    message = cfs_queue_message_new(queues, ++queues->last, delivery->data, delivery->len);
+    body = cfs_queue_bodies_keep(queues, delivery->data, delivery->len);
+    message = cfs_queue_message_new(queues, ++queues->last, body, delivery->len);
     message->sent = delivery->sent;
     cfs_queue_message_append(queues, queue, message, message->item.id);
     queue->mtime = moment.wall;

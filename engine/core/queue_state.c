@@ -305,6 +305,7 @@ void cfs_queues_save(struct cfs_queues *queues, struct cfs_writer *pieces)
     save_messages(queues, pieces, &value);
     save_waits(queues, pieces, &value);
     save_all_deliveries(queues, pieces, &value);
+    cfs_queue_bodies_move(&queues->saved_bodies, &queues->bodies);
     free(value.data);
 }
 
@@ -314,11 +315,10 @@ void cfs_queues_saved(struct cfs_queues *queues)
 
     for (size_t i = 0; i < list->count; i++) {
         struct cfs_queue_message *message = find_message(queues, list->items[i]);
-        if (!message)
-            continue;
-        free(message->body);
-        message->body = NULL;
+        if (message)
+            message->body = NULL;
     }
     free(list->items);
     *list = (struct cfs_id_list){0};
+    cfs_queue_bodies_free(&queues->saved_bodies);
 }

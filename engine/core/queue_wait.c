@@ -103,7 +103,7 @@ struct cfs_queue_wait *cfs_queue_wait_restore(struct cfs_queues *queues,
 
 /* Produce. */
 
-/* The id of the last one: those before it count down. */
+/* Bodies have to be kept already. The id of the last one: those before it count down. */
 static cfs_message_id append(struct cfs_queues *queues, struct cfs_queue *queue,
                              struct cfs_moment moment, const struct cfs_produce *produce)
 {
@@ -135,6 +135,8 @@ void cfs_queue_let_in(struct cfs_queues *queues, struct cfs_queue_wait *wait,
                                   .key = wait->key};
     struct cfs_answer answer = {0};
 
+    cfs_queue_bodies_take(queues, wait->data);
+    wait->data = NULL;
     answer.id = append(queues, wait->queue, moment, &produce);
     cfs_queue_wait_settle(queues, wait, &answer);
 }
@@ -190,6 +192,7 @@ enum cfs_outcome cfs_queues_produce(struct cfs_queues *queues, struct cfs_asker 
     struct cfs_queue *queue = cfs_queue_find(queues, name);
     const struct cfs_produce_key *known = NULL;
     struct cfs_queue_wait *same = NULL;
+    struct cfs_produce kept = *produce;
 
     *answer = (struct cfs_answer){0};
     if (!queue) {
@@ -207,7 +210,8 @@ enum cfs_outcome cfs_queues_produce(struct cfs_queues *queues, struct cfs_asker 
     if (same)
         return ask_again(queues, same, asker, produce, answer);
     if (!is_full(queue, produce)) {
-        answer->id = append(queues, queue, moment, produce);
+        kept.data = cfs_queue_bodies_keep(queues, produce->data, produce->len);
+        answer->id = append(queues, queue, moment, &kept);
         cfs_queue_settle(queues, queue, moment);
         return CFS_ANSWERED;
     }

@@ -58,7 +58,8 @@ static void count_vote(struct cfs_raft *raft, cfs_node_id voter, enum cfs_amnesi
     raft->doubted &= ~CFS_NODE_BIT(voter);
     if (amnesia != CFS_REMEMBERS && voter != raft->env->self)
         raft->doubted |= CFS_NODE_BIT(voter);
-    if (amnesia == CFS_REMEMBERS || CFS_PLANTED(BUG_COUNT_FORGETFUL))
+    if (amnesia == CFS_REMEMBERS || CFS_PLANTED(BUG_COUNT_FORGETFUL) ||
+        (amnesia == CFS_TORN && CFS_PLANTED(BUG_COUNT_TORN)))
         raft->sound |= CFS_NODE_BIT(voter);
     if (amnesia != CFS_BLANK || founds)
         raft->granted |= CFS_NODE_BIT(voter);

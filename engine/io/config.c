@@ -11,6 +11,7 @@
 
 #include "io/config_value.h"
 #include "io/members_client.h"
+#include "io/redis_url.h"
 
 #define LINE_BYTES 8192
 
@@ -108,6 +109,15 @@ static const char *set_join(const struct key *key, struct cfs_config *config, co
     return cfs_members_url(config->join, value) == 0 ? NULL : key->accepted;
 }
 
+static const char *set_store(const struct key *key, struct cfs_config *config, const char *value)
+{
+    struct cfs_redis_url url;
+
+    if (strcmp(value, CFS_STORE_EMBEDDED) != 0 && cfs_redis_url_parse(&url, value) != 0)
+        return key->accepted;
+    return set_string(key, config, value);
+}
+
 /* Keeps the list sorted. */
 static const char *add_member(struct cfs_config *config, const struct cfs_member *member)
 {
@@ -170,6 +180,11 @@ static const char *set_members(const struct key *key, struct cfs_config *config,
     X("secret_file", set_string, AT(secret_file), 0, ROOM(secret_file),                            \
       "expected a path of at most 4095 bytes",                                                     \
       "secret_file=FILE     holds the cluster's secret, 16 characters or more; mode 0600")         \
+    X("store", set_store, AT(store), 0, ROOM(store),                                               \
+      "expected embedded, redis://[[USER]:PASSWORD@]HOST[:PORT][/DB] or "                          \
+      "redis+unix://[[USER]:PASSWORD@]/PATH[?db=DB], with at most 511 bytes",                      \
+      "store=URL            where queues are: redis://HOST:PORT/DB, the same on all nodes, or\n"   \
+      "                       embedded, in the nodes themselves (embedded)")                       \
     X("timeout", set_seconds, AT(timeout_ms), 100, 3600000, "expected seconds from 0.1 to 3600",   \
       "timeout=SECONDS      how long a call waits for a majority (5)")                             \
     X("session", set_seconds, AT(session_ms), CFS_SESSION_MS_MIN, CFS_SESSION_MS_MAX,              \
@@ -213,6 +228,7 @@ const char *cfs_config_help(void)
 void cfs_config_init(struct cfs_config *config)
 {
     *config = (struct cfs_config){
+        .store = CFS_STORE_EMBEDDED,
         .timeout_ms = 5000,
         .session_ms = 5000,
         .heartbeat_ms = 100,

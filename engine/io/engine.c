@@ -34,6 +34,7 @@
 #include "io/metrics.h"
 #include "io/page.h"
 #include "io/process.h"
+#include "io/queue_store.h"
 #include "io/restore.h"
 #include "io/transport.h"
 #include "io/wal.h"
@@ -43,7 +44,8 @@
 #define ROUNDS_MAX 8
 
 struct call {
-    uint64_t id; /* key */
+    uint64_t id;   /* key */
+    bool in_store; /* it was asked of the queue store, not of the core */
     cfs_answer_fn answer;
     void *arg;
     UT_hash_handle hh;
@@ -69,6 +71,7 @@ struct cfs_engine {
     struct cfs_http_server *server;
     struct cfs_transport *transport;
     struct cfs_http_api *api;
+    struct cfs_queue_store queues; /* where they are not in the core */
     struct cfs_files files;
     struct watch watch;
     struct cfs_effects effects; /* of the step under way */
@@ -170,22 +173,33 @@ static void step_type(struct cfs_engine *engine, enum cfs_event_type type, uint6
     step(engine, &(struct cfs_event){.type = type, .id = id});
 }
 
-static void deliver_answer(struct cfs_engine *engine, const struct cfs_effect *effect)
+static void deliver_answer(void *arg, uint64_t id, const struct cfs_answer *answer)
 {
+    struct cfs_engine *engine = arg;
     struct call *call;
 
-    HASH_FIND(hh, engine->calls, &effect->id, sizeof effect->id, call);
+    HASH_FIND(hh, engine->calls, &id, sizeof id, call);
     if (!call)
         return;
     HASH_DEL(engine->calls, call);
-    call->answer(call->arg, &effect->answer);
+    call->answer(call->arg, answer);
     free(call);
+}
+
+static cfs_session_id current_session(const struct cfs_engine *engine)
+{
+    struct cfs_core_view view;
+
+    cfs_core_view(engine->core, 0, &view);
+    return view.session;
 }
 
 static void deliver_session(struct cfs_engine *engine, enum cfs_session_change change)
 {
     const struct cfs_files *files = &engine->files;
 
+    cfs_queue_store_session(&engine->queues,
+                            change == CFS_SESSION_OPENED ? current_session(engine) : 0);
     if (change == CFS_SESSION_OPENED) {
         cfs_log(CFS_LOG_INFO, "the node has a session: it can serve");
         if (files->session_opened)
@@ -196,7 +210,6 @@ static void deliver_session(struct cfs_engine *engine, enum cfs_session_change c
             files->session_lost(files->arg);
     } else {
         engine->closed = true;
-        cfs_loop_stop(engine->loop);
     }
 }
 
@@ -257,7 +270,7 @@ static void deliver_kept(struct cfs_engine *engine)
     for (size_t i = 0; i < batch.count; i++) {
         struct cfs_effect *effect = &batch.items[i];
         if (effect->type == CFS_FX_ANSWER)
-            deliver_answer(engine, effect);
+            deliver_answer(engine, effect->id, &effect->answer);
         else if (effect->type == CFS_FX_SESSION)
             deliver_session(engine, effect->session);
         else if (effect->type == CFS_FX_REMOVED)
@@ -287,7 +300,10 @@ static void turn_end(void *arg)
         cfs_transport_flush(engine->transport);
         cfs_http_server_flush(engine->server);
         cfs_wal_submit(engine->wal);
+        cfs_queue_store_flush(&engine->queues);
     }
+    if (engine->closed && cfs_queue_store_has_left(&engine->queues))
+        cfs_loop_stop(engine->loop);
     cfs_timer_set(engine->loop, &engine->tick,
                   engine->stepped || engine->watch.more ? 0 : cfs_core_deadline(engine->core));
 }
@@ -408,6 +424,22 @@ static void on_http(void *arg, struct cfs_http_request *request)
     }
 }
 
+/* A session that has lapsed is noticed by the next event. */
+static cfs_session_id on_store_asks_session(void *arg)
+{
+    struct cfs_engine *engine = arg;
+
+    step_type(engine, CFS_EV_TICK, 0);
+    return current_session(engine);
+}
+
+static enum cfs_session_fate on_store_asks_fate(void *arg, cfs_node_id node, cfs_session_id session)
+{
+    const struct cfs_engine *engine = arg;
+
+    return cfs_session_fate(engine->core, node, session);
+}
+
 static void on_trace(void *arg, const char *sentence)
 {
     (void)arg;
@@ -432,6 +464,17 @@ static struct cfs_core *new_core(const struct cfs_cluster *cluster)
     if (getrandom(&core.seed, sizeof core.seed, 0) != sizeof core.seed)
         return NULL;
     return cfs_core_new(&core);
+}
+
+static int open_store(struct cfs_engine *engine)
+{
+    const struct cfs_queue_store_events events = {.arg = engine,
+                                                  .answer = deliver_answer,
+                                                  .session = on_store_asks_session,
+                                                  .fate = on_store_asks_fate};
+
+    return cfs_queue_store_open(&engine->queues, engine->loop, engine->config,
+                                cfs_cluster_id(&engine->cluster), &events);
 }
 
 static int cannot_start(void)
@@ -471,7 +514,7 @@ static int open_parts(struct cfs_engine *engine)
     engine->transport =
         cfs_transport_new(engine->loop, config, cfs_cluster_id(&engine->cluster), &events);
     engine->api = cfs_http_api_new(engine, engine->loop, config);
-    if (!engine->checkpoints || !engine->transport || !engine->api)
+    if (!engine->checkpoints || !engine->transport || !engine->api || open_store(engine) != 0)
         return -1;
     engine->backups = cfs_backups_new(engine->loop, engine->checkpoints, config->node, &backups);
     cfs_http_api_set_backups(engine->api, engine->backups);
@@ -483,6 +526,7 @@ int cfs_engine_open(struct cfs_engine **out, const struct cfs_config *config)
 {
     struct cfs_engine *engine = cfs_alloc_zeroed(1, sizeof *engine);
 
+    cfs_process_return_memory();
     engine->config = config;
     engine->watch.fd = -1;
     engine->started = cfs_clock_now();
@@ -550,6 +594,7 @@ int cfs_engine_leave(struct cfs_engine *engine, uint32_t timeout_ms)
     if (engine->failed)
         return -1;
     cfs_timer_set(engine->loop, &timer, cfs_clock_now() + CFS_MS(timeout_ms));
+    cfs_queue_store_leave(&engine->queues);
     step_type(engine, CFS_EV_LEAVE, 0);
     cfs_loop_run(engine->loop);
     cfs_timer_cancel(engine->loop, &timer);
@@ -561,16 +606,26 @@ uint64_t cfs_engine_submit(struct cfs_engine *engine, const struct cfs_request *
 {
     struct call *call = cfs_alloc_zeroed(1, sizeof *call);
     uint64_t id = ++engine->last_id;
+    bool in_store = cfs_queue_store_takes(&engine->queues, request->op);
 
-    *call = (struct call){.id = id, .answer = answer, .arg = arg};
+    *call = (struct call){.id = id, .in_store = in_store, .answer = answer, .arg = arg};
     HASH_ADD(hh, engine->calls, id, sizeof call->id, call);
-    step(engine, &(struct cfs_event){.type = CFS_EV_REQUEST, .id = id, .request = request});
+    if (in_store)
+        engine->queues.submit(engine->queues.self, id, request);
+    else
+        step(engine, &(struct cfs_event){.type = CFS_EV_REQUEST, .id = id, .request = request});
     return id;
 }
 
 void cfs_engine_cancel(struct cfs_engine *engine, uint64_t id)
 {
-    step_type(engine, CFS_EV_CANCEL, id);
+    struct call *call;
+
+    HASH_FIND(hh, engine->calls, &id, sizeof id, call);
+    if (!call || !call->in_store)
+        step_type(engine, CFS_EV_CANCEL, id);
+    else
+        engine->queues.cancel(engine->queues.self, id);
 }
 
 bool cfs_engine_available(const struct cfs_engine *engine)
@@ -603,6 +658,9 @@ static void look(struct cfs_engine *engine, struct cfs_status *status,
     look_at_groups(engine, groups);
     *status = (struct cfs_status){.config = engine->config,
                                   .commits = engine->commits.latency,
+                                  .store = cfs_queue_store_name(&engine->queues),
+                                  .store_available = cfs_queue_store_available(&engine->queues),
+                                  .overview = cfs_queue_store_overview(&engine->queues),
                                   .locks = cfs_core_locks(engine->core),
                                   .groups = groups,
                                   .core = groups[0].view,
@@ -653,6 +711,7 @@ void cfs_engine_close(struct cfs_engine *engine)
     cfs_backups_free(engine->backups);
     if (engine->api)
         cfs_http_api_free(engine->api);
+    cfs_queue_store_close(&engine->queues);
     if (engine->transport)
         cfs_transport_free(engine->transport);
     if (engine->server)

@@ -48,6 +48,8 @@ static const struct metric cluster_metrics[] = {
 static const struct metric node_metrics[] = {
     {"coordfs_available", "gauge", "0 once a call has timed out, until a leader answers again.",
      STATUS(core.available)},
+    {"coordfs_store_available", "gauge", "0 while the store of the queues cannot be used.",
+     STATUS(store_available)},
     {"coordfs_requests_outstanding", "gauge", "Requests of this node that have no answer yet.",
      STATUS(core.outstanding)},
     {"coordfs_wal_pending_records", "gauge", "Records of the log that are not durable yet.",

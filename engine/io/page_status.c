@@ -54,6 +54,8 @@ json_t *cfs_page_status(const struct cfs_status *status)
     json_object_set_new(root, "lease_ms", lease_ms(status));
     json_object_set_new(root, "session", cfs_json_number_or_null(core->session));
     json_object_set_new(root, "available", json_boolean(core->available));
+    json_object_set_new(root, "store", json_string(status->store));
+    json_object_set_new(root, "store_available", json_boolean(status->store_available));
     json_object_set_new(root, "amnesia", json_string(cfs_amnesia_word(core->amnesia)));
     json_object_set_new(root, "commit", cfs_json_number(core->commit));
     json_object_set_new(root, "applied", cfs_json_number(core->applied));

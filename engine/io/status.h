@@ -7,6 +7,7 @@
 #include "core/node_core.h"
 #include "core/queue.h"
 #include "io/http_api.h"
+#include "io/queue_store.h"
 #include "io/wal.h"
 
 /* One group, as this node knows it. */
@@ -29,8 +30,11 @@ struct cfs_status {
     struct cfs_wal_stats wal;
     struct cfs_histogram commits; /* from proposal to commit, while this node led */
     const struct cfs_config *config;
-    const struct cfs_lock_table *locks; /* as applied here; borrowed until the next step */
-    uint64_t unsent[CFS_NODE_MAX];      /* messages to that member, as core.members */
+    const char *store;                         /* of queues */
+    bool store_available;                      /* calls that need it have a chance */
+    const struct cfs_queue_overview *overview; /* of that store; NULL: they are in the groups */
+    const struct cfs_lock_table *locks;        /* as applied here; borrowed until the next step */
+    uint64_t unsent[CFS_NODE_MAX];             /* messages to that member, as core.members */
     uint64_t requests[CFS_ROUTE_CLASSES];
     uint64_t resident_bytes; /* of memory; for the metrics alone */
     cfs_time now, started;

@@ -291,8 +291,8 @@ static int decode_message(struct decoder *d, const json_t *object, struct cfs_me
         get_fields(d, object, cfs_wire_fields(type), m) < 0)
         return -1; /* without a type yet: the lengths read so far own nothing */
     m->type = type;
-    if (CFS_PLANTED(BUG_WIRE_FORGETS) && type == CFS_MSG_APPEND_REPLY)
-        m->append_reply.full = false;
+    if (CFS_PLANTED(BUG_WIRE_FORGETS) && type == CFS_MSG_VOTE_REPLY)
+        m->vote_reply.promise = 0;
     return decode_rest(d, object, m);
 }
 

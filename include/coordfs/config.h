@@ -11,6 +11,8 @@ struct cfs_member {
     uint16_t port;
 };
 
+#define CFS_STORE_EMBEDDED "embedded"
+
 enum cfs_log_level { CFS_LOG_ERROR, CFS_LOG_WARNING, CFS_LOG_INFO, CFS_LOG_DEBUG };
 
 struct cfs_config {
@@ -22,6 +24,7 @@ struct cfs_config {
     char data[4096];        /* directory of the log; made with mode 0700 if missing */
     char secret_file[4096]; /* holds the cluster's secret, mode 0600; at least 16 characters */
     char secret[257];
+    char store[512];       /* of queues: CFS_STORE_EMBEDDED, or a URL (io/redis_url.h) */
     char join[320];        /* http://HOST:PORT of a node of the cluster to join; "": none */
     uint32_t timeout_ms;   /* how long a call waits for a majority: default 5000 */
     uint32_t session_ms;   /* a node's session: default 5000 */

@@ -1,10 +1,10 @@
 #!/usr/bin/env bats
 # Queues at their limits: sizes, full queues, framings, and readers that end before they are done.
-# Calls wait for a majority, or for room at a close, for one second here.
+# Calls wait for a majority, or for room at a close, for three seconds here.
 
 load helper
 
-setup_file() { cluster_up -o timeout=1; }
+setup_file() { cluster_up -o timeout=3; }
 
 # --- sizes ----------------------------------------------------------------------------------------
 
@@ -187,7 +187,7 @@ try:
 except OSError as error:
     print(errno.errorcode[error.errno])' "$B/queues/close"
     is "$output" ETIMEDOUT 'what close(2) says'
-    between 900 "$elapsed_ms" 5000 'the time it took'
+    between 2900 "$elapsed_ms" 10000 'the time it took'
     is "$(contents "$C/queues/.close/ready")" one 'what is queued'
 }
 

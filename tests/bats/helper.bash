@@ -13,6 +13,8 @@ ROOT=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd)
 CLUSTER=$ROOT/mount-scripts/cluster
 export no_proxy='*' # curl goes to the nodes themselves
 PATH=$ROOT/tests/bats/fixtures:$PATH
+# shellcheck source=redis.bash
+source "$ROOT/tests/bats/redis.bash"
 
 # --- the cluster ----------------------------------------------------------------------------------
 
@@ -35,6 +37,7 @@ cluster_up() { # [OPTIONS of `cluster up`...]
         C=$BATS_FILE_TMPDIR/c/3
     # Other users have to reach the mounts; bats makes its directories private.
     chmod a+rx "$BATS_RUN_TMPDIR" "$BATS_FILE_TMPDIR"
+    redis_up_if_wanted
     "$CLUSTER" up --dir "$D" --base-port "$(free_base_port)" "$@" 3>&-
 }
 
@@ -50,9 +53,10 @@ cluster_down() {
     if [[ -n ${COORDFS_CLEAN_STOP:-} ]]; then
         # A leak is reported at a clean exit only.
         cluster stop 1 2 3 || true
-        no_bad_words_in_logs || { cluster down && return 1; }
+        no_bad_words_in_logs || { cluster down && redis_down && return 1; }
     fi
     cluster down
+    redis_down
 }
 
 teardown_file() { cluster_down; }

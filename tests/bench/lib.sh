@@ -19,10 +19,19 @@ cluster() { # VERB [ARGUMENTS...]
     "$COORDFS_ROOT/mount-scripts/cluster" "$verb" --dir "$tmp/coordfs" "$@"
 }
 
+for_each_pid() { # KIND COMMAND...: with the pid of each etcd or peer
+    local file kind=$1
+    shift
+    for file in "$tmp/$kind"-*.pid; do
+        [[ ! -f $file ]] || "$@" "$(< "$file")" 2> /dev/null || true
+    done
+}
+
 undo() {
     trap - EXIT
     [[ -n $tmp ]] || return 0
-    for_each_etcd kill -KILL
+    for_each_pid etcd kill -KILL
+    for_each_pid peer kill -KILL
     cluster down
     rm -rf "$tmp"
 }
@@ -51,13 +60,6 @@ etcd_ask() { # I PATH [CURL OPTIONS...]: from where the node is
 }
 
 etcd_healthy() { etcd_ask "$1" /health | grep -q '"true"'; } # I
-
-for_each_etcd() { # COMMAND...: with the pid of each
-    local file
-    for file in "$tmp"/etcd-*.pid; do
-        [[ ! -f $file ]] || "$@" "$(< "$file")" 2> /dev/null || true
-    done
-}
 
 launch_etcd() { # I
     local i=$1 members

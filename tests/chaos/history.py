@@ -24,7 +24,9 @@ The calls of a client, one at a time; HOW is lockfile, flock or http, MODE exclu
     list                   ok NAME...
     session                the session that the node believes it has: ok ID, 0 for none
 
-Empty lines and lines that begin with # say nothing.
+Empty lines and lines that begin with # say nothing. The calls of producers and consumers of queues
+are told in queues/rules.py; there are nemesis crash NODE, of a consumer on it, and node 0, which is
+the store behind all nodes.
 """
 
 import math

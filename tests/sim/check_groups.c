@@ -77,15 +77,20 @@ void sim_groups_committed(struct sim *sim, cfs_group_id group, const struct cfs_
                  command.target);
 }
 
-/* Places. All nodes belong to the cluster by now. */
+/* Places. All nodes belong to the cluster by now; what weight each has the most advanced says. */
 
 static void place(const struct sim *sim, struct cfs_placement *placement)
 {
-    cfs_node_id nodes[CFS_MEMBERS_MAX];
+    const struct sim_node *best = &sim->nodes[0];
+    struct cfs_node_info infos[CFS_NODE_MAX];
+    struct cfs_node_table table = {0};
 
-    for (uint32_t i = 0; i < sim->swarm.node_count; i++)
-        nodes[i] = i + 1;
-    cfs_placement_found(placement, sim->swarm.groups, nodes, sim->swarm.node_count);
+    for (uint32_t i = 1; i < sim->swarm.node_count; i++)
+        if (sim->nodes[i].view.applied > best->view.applied)
+            best = &sim->nodes[i];
+    for (uint32_t i = cfs_core_nodes(best->core, infos); i-- > 0;)
+        table.nodes[infos[i].id] = infos[i];
+    cfs_placement_follow(placement, sim->swarm.groups, &table, 0);
 }
 
 /* The replicas of a group as a node knows them; 0 when it has none itself. */

@@ -104,6 +104,8 @@ static const char *unsettled(const struct sim *sim)
             return "a node answers without asking the cluster";
         serving |= node->view.serving;
     }
+    if (sim_members_forgetful(sim, NULL))
+        return "a node has not got everything again that it lost";
     if (!sim_members_complete(sim))
         return "a node is not in the cluster";
     return serving ? sim_groups_unsettled(sim) : "nobody serves";

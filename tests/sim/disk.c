@@ -11,6 +11,12 @@ static void drop_from(struct sim_disk *disk, size_t count)
 {
     while (disk->count > count)
         cfs_entry_unref(disk->records[--disk->count].entry);
+    if (disk->flipped > count)
+        disk->flipped = 0;
+    if (disk->batch > count)
+        disk->batch = count;
+    if (disk->durable > count)
+        disk->durable = count;
 }
 
 void sim_disk_close(struct sim_disk *disk)
@@ -38,8 +44,10 @@ uint64_t sim_disk_lsn(const struct sim_disk *disk)
 uint64_t sim_disk_sync(struct sim_disk *disk, uint64_t lsn)
 {
     assert(lsn <= sim_disk_lsn(disk));
-    if (lsn > disk->trimmed + disk->durable)
+    if (lsn > disk->trimmed + disk->durable) {
+        disk->batch = disk->durable;
         disk->durable = lsn - disk->trimmed;
+    }
     return disk->trimmed + disk->durable;
 }
 
@@ -53,6 +61,8 @@ void sim_disk_trim(struct sim_disk *disk, uint64_t lsn)
         cfs_entry_unref(disk->records[i].entry);
     disk->count -= gone;
     disk->durable -= gone;
+    disk->batch -= disk->batch < gone ? disk->batch : gone;
+    disk->flipped -= disk->flipped < gone ? disk->flipped : gone;
     disk->trimmed += gone;
     memmove(disk->records, disk->records + gone, disk->count * sizeof *disk->records);
 }
@@ -61,7 +71,43 @@ void sim_disk_crash(struct sim_disk *disk, size_t kept)
 {
     if (disk->durable + kept < disk->count)
         drop_from(disk, disk->durable + kept);
+    if (disk->count > disk->durable)
+        disk->batch = disk->durable;
     sim_store_crash(&disk->store);
+}
+
+void sim_disk_flip(struct sim_disk *disk, size_t record)
+{
+    assert(record < disk->durable);
+    disk->flipped = record + 1;
+}
+
+void sim_disk_flip_store(struct sim_disk *disk)
+{
+    disk->store_flipped = true;
+}
+
+bool sim_disk_is_damaged(const struct sim_disk *disk)
+{
+    return disk->flipped || disk->store_flipped;
+}
+
+void sim_disk_tear(struct sim_disk *disk)
+{
+    for (cfs_group_id group = 0; group < SIM_GROUPS; group++)
+        if (disk->amnesia[group] == CFS_REMEMBERS)
+            disk->amnesia[group] = CFS_TORN;
+}
+
+bool sim_disk_recover(struct sim_disk *disk)
+{
+    if (disk->store_flipped || (disk->flipped && disk->flipped <= disk->batch))
+        return false;
+    if (!disk->flipped)
+        return true;
+    drop_from(disk, disk->batch);
+    sim_disk_tear(disk);
+    return true;
 }
 
 void sim_disk_replace(struct sim_disk *disk)

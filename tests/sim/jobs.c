@@ -58,6 +58,11 @@ static void report_read(struct sim *sim, struct sim_node *node, const struct cfs
     struct cfs_read_pieces read = {.id = job->id, .group = job->read.group};
     struct cfs_event event = {.type = CFS_EV_READ, .read = &read};
 
+    if (node->disk.store_flipped) { /* a node stops that cannot read what it has answered for */
+        sim_node_crash(sim, node);
+        sim_nemesis_damaged(sim, node);
+        return;
+    }
     sim_store_read(&node->disk.store, &job->read, &pieces);
     read.data = pieces.data;
     read.len = pieces.len;
@@ -79,7 +84,12 @@ static void report(struct sim *sim, struct sim_node *node, const struct cfs_effe
         event.type = CFS_EV_STAGED;
         break;
     case CFS_FX_FETCH:
-        sim_store_fetch(&node->disk.store, job->id, &job->fetch, &fetched);
+        if (node->disk.store_flipped) {
+            fetched = (struct cfs_fetched){.transfer = job->id};
+            sim_nemesis_damaged(sim, node);
+        } else {
+            sim_store_fetch(&node->disk.store, job->id, &job->fetch, &fetched);
+        }
         event = (struct cfs_event){.type = CFS_EV_FETCHED, .fetched = &fetched};
         break;
     case CFS_FX_READ:

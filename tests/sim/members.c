@@ -68,18 +68,28 @@ static cfs_node_set replicas_of_groups(const struct sim *sim)
     return all;
 }
 
-bool sim_members_forgetful(const struct sim *sim, const struct sim_node *except)
+static bool has_lost(const struct sim *sim, const struct sim_node *except, enum cfs_amnesia least)
 {
     for (cfs_group_id group = 0; group <= sim->swarm.groups; group++) {
         cfs_node_set counted = group ? replicas(sim, group) : ~(cfs_node_set)0;
         for (uint32_t i = 0; i < sim->swarm.node_count; i++) {
             const struct sim_node *node = &sim->nodes[i];
             if (node != except && !node->outside && counted & CFS_NODE_BIT(node->id) &&
-                node->disk.amnesia[group])
+                (node->disk.amnesia[group] >= least || sim_disk_is_damaged(&node->disk)))
                 return true;
         }
     }
     return false;
+}
+
+bool sim_members_forgetful(const struct sim *sim, const struct sim_node *except)
+{
+    return has_lost(sim, except, CFS_TORN);
+}
+
+bool sim_members_bereft(const struct sim *sim)
+{
+    return has_lost(sim, NULL, CFS_BLANK);
 }
 
 bool sim_members_unseen(const struct sim *sim)
@@ -90,22 +100,35 @@ bool sim_members_unseen(const struct sim *sim)
     return false;
 }
 
-static void ask(struct sim *sim, struct sim_node *via, bool removes, cfs_node_id id,
-                cfs_node_id replaces)
+static struct cfs_request member_request(bool removes, cfs_node_id id, cfs_node_id replaces)
 {
     struct cfs_request request = {
         .op = CFS_OP_MEMBER,
         .member = {.remove = removes,
                    .info = {.id = id, .port = (uint16_t)(7000 + id), .replaces = replaces}}};
+
+    snprintf(request.member.info.host, sizeof request.member.info.host, "node%u", id);
+    return request;
+}
+
+static void submit(struct sim *sim, struct sim_node *via, const struct cfs_request *request)
+{
     struct cfs_event event = {
-        .type = CFS_EV_REQUEST, .id = SIM_ADMIN_ID + ++sim->admin_requests, .request = &request};
+        .type = CFS_EV_REQUEST, .id = SIM_ADMIN_ID + ++sim->admin_requests, .request = request};
+
+    sim_node_event(sim, via, via->life, &event);
+}
+
+static void ask(struct sim *sim, struct sim_node *via, bool removes, cfs_node_id id,
+                cfs_node_id replaces)
+{
+    struct cfs_request request = member_request(removes, id, replaces);
 
     if (removes)
         sim->removal_asked = sim->world.now;
-    snprintf(request.member.info.host, sizeof request.member.info.host, "node%u", id);
     sim_say(sim, "through n%u: %s node %u%s%u", via->id, removes ? "remove" : "add", id,
             replaces ? " for " : ", ", replaces);
-    sim_node_event(sim, via, via->life, &event);
+    submit(sim, via, &request);
 }
 
 /* A machine that is in no replica set gets a new disk and waits to be spoken to. What a leader of
@@ -173,6 +196,16 @@ static void add(struct sim *sim, struct sim_node *best, cfs_node_id replaces)
         ask(sim, best, false, id, replaces);
 }
 
+/* It gets another share of the groups. */
+static void weigh(struct sim *sim, struct sim_node *via, cfs_node_id id)
+{
+    struct cfs_request request = member_request(false, id, 0);
+
+    request.member.info.weight = (uint32_t)sim_random_between(&sim->random_fault, 1, 4);
+    sim_say(sim, "through n%u: node %u weighs %u", via->id, id, request.member.info.weight);
+    submit(sim, via, &request);
+}
+
 void sim_members_change(struct sim *sim)
 {
     struct sim_node *best = most_advanced(sim);
@@ -180,7 +213,9 @@ void sim_members_change(struct sim *sim)
 
     if (!all)
         return;
-    if (sim_random_chance(&sim->random_fault, 300))
+    if (sim_random_chance(&sim->random_fault, 100))
+        weigh(sim, best, any_of(sim, all));
+    else if (sim_random_chance(&sim->random_fault, 300))
         add(sim, best, 0);
     else if (sim_random_chance(&sim->random_fault, 300))
         add(sim, best, any_of(sim, all));
@@ -212,16 +247,6 @@ static void bring_back(struct sim *sim, const struct sim_node *best, struct sim_
     sim_node_start(sim, node, false);
 }
 
-/* Nobody is to be replaced any more. */
-static void forgive(struct sim *sim, struct sim_node *best)
-{
-    struct cfs_node_info infos[CFS_NODE_MAX];
-
-    for (uint32_t i = cfs_core_nodes(best->core, infos); i-- > 0;)
-        if (infos[i].replaces)
-            ask(sim, best, false, infos[i].id, 0);
-}
-
 static void gather(struct sim *sim, void *arg, uint64_t value)
 {
     struct sim_node *best = most_advanced(sim);
@@ -230,7 +255,6 @@ static void gather(struct sim *sim, void *arg, uint64_t value)
     (void)value;
     if (best && wanted(best)) {
         add(sim, best, 0);
-        forgive(sim, best);
         for (uint32_t i = 0; i < sim->swarm.node_count; i++)
             bring_back(sim, best, &sim->nodes[i]);
         /* Who waits to be added and was forgotten is asked for again. */

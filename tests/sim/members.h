@@ -23,6 +23,9 @@ void sim_members_removed(struct sim *sim, struct sim_node *node);
 /* Whether a node but `except` may have forgotten something that its groups count on it for. */
 bool sim_members_forgetful(const struct sim *sim, const struct sim_node *except);
 
+/* Whether somebody has lost what he had promised for certain, be it found out or not. */
+bool sim_members_bereft(const struct sim *sim);
+
 /* Whether some node does not run, so that it cannot be seen whom its groups count on. */
 bool sim_members_unseen(const struct sim *sim);
 

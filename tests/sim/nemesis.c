@@ -149,16 +149,78 @@ static bool may_lose(const struct sim *sim, const struct sim_node *node)
     return voters >= 3 && !sim->swarm.fault_weights[SIM_FAULT_CHANGE_MEMBERS];
 }
 
+/* Longer than any message lives. */
+static cfs_time long_after(const struct sim *sim)
+{
+    return sim->world.now + 2 * sim->swarm.slow_max + CFS_MS(50);
+}
+
 static void lose_disk(struct sim *sim)
 {
     struct sim_node *node = any_node(sim);
-    cfs_time end = sim->world.now + 2 * sim->swarm.slow_max + CFS_MS(50);
 
-    if (!may_lose(sim, node) || end > sim->swarm.quiet_at)
+    if (!may_lose(sim, node) || long_after(sim) > sim->swarm.quiet_at)
         return;
     sim_node_crash(sim, node);
     sim_disk_replace(&node->disk);
     sim_say(sim, "n%u loses its disk", node->id);
+    sim->replaced++;
+    sim_at(sim, long_after(sim), start_again, node, node->life);
+}
+
+/* Found when it is read: at the next start, or for a snapshot. */
+static void flip_bit(struct sim *sim)
+{
+    struct sim_node *node = any_node(sim);
+    struct sim_disk *disk = &node->disk;
+
+    if (!may_lose(sim, node) || !disk->durable)
+        return;
+    sim_say(sim, "a bit flips on the disk of n%u", node->id);
+    if (disk->store.states[0].head && sim_random_chance(&sim->random_fault, 300))
+        sim_disk_flip_store(disk);
+    else if (sim_random_chance(&sim->random_fault, 400)) /* the last batch is a case of its own */
+        sim_disk_flip(disk, disk->durable - 1);
+    else
+        sim_disk_flip(disk, sim_random_below(&sim->random_fault, disk->durable));
+}
+
+/* A person looks at it. */
+static void replace_disk(struct sim *sim, void *arg, uint64_t value)
+{
+    struct sim_node *node = arg;
+
+    (void)value;
+    if (!sim_disk_is_damaged(&node->disk))
+        return;
+    if (sim_members_forgetful(sim, node)) {
+        sim_at(sim, sim->world.now + CFS_MS(50), replace_disk, node, 0);
+        return;
+    }
+    sim_node_crash(sim, node);
+    sim_disk_replace(&node->disk);
+    sim_say(sim, "n%u gets a new disk", node->id);
+    sim->replaced++;
+    sim_at(sim, long_after(sim), start_again, node, node->life);
+}
+
+void sim_nemesis_damaged(struct sim *sim, struct sim_node *node)
+{
+    sim_at(sim, sim->world.now + CFS_MS(50), replace_disk, node, 0);
+}
+
+static void fail_sync(struct sim *sim)
+{
+    struct sim_node *node = any_node(sim);
+
+    if (node->state == SIM_UP)
+        sim_node_fail_sync(sim, node);
+}
+
+void sim_nemesis_stopped(struct sim *sim, struct sim_node *node)
+{
+    cfs_time end = sim->world.now + sim_random_below(&sim->random_fault, CFS_MS(300));
+
     sim_at(sim, end, start_again, node, node->life);
 }
 
@@ -264,9 +326,13 @@ static void repair(struct sim *sim, void *arg, uint64_t value)
     (void)value;
     sim_say(sim, "everything is repaired");
     sim_network_heal(sim);
-    for (uint32_t i = 0; i < sim->swarm.node_count; i++)
-        if (sim->nodes[i].state == SIM_DOWN && !sim->nodes[i].outside)
+    for (uint32_t i = 0; i < sim->swarm.node_count; i++) {
+        sim->nodes[i].sync_fails = false;
+        if (sim_disk_is_damaged(&sim->nodes[i].disk))
+            replace_disk(sim, &sim->nodes[i], 0);
+        else if (sim->nodes[i].state == SIM_DOWN && !sim->nodes[i].outside)
             sim_node_start(sim, &sim->nodes[i], false);
+    }
     sim_members_gather(sim);
 }
 

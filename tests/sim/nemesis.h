@@ -24,6 +24,8 @@ struct sim_node;
     X(LEAVE, leave, "a node is unmounted cleanly and mounted again")                               \
     X(FILL_DISK, fill_disk, "a disk is full for a while")                                          \
     X(LOSE_DISK, lose_disk, "a node comes back with a new disk")                                   \
+    X(FLIP_BIT, flip_bit, "a bit flips in what a node has on its disk")                            \
+    X(FAIL_SYNC, fail_sync, "a sync fails: the node stops, and is started again")                  \
     X(CHANGE_MEMBERS, sim_members_change, "a node is added, removed or replaced")
 
 enum sim_fault {
@@ -35,6 +37,13 @@ enum sim_fault {
 
 /* Schedules the first fault, and the end of all of them. */
 void sim_nemesis_start(struct sim *sim);
+
+/* The node has stopped because its disk failed. */
+void sim_nemesis_stopped(struct sim *sim, struct sim_node *node);
+
+/* What a node has on its disk turns out to be damaged: it is given a new one, as soon as others
+ * have all that it may have lost. */
+void sim_nemesis_damaged(struct sim *sim, struct sim_node *node);
 
 /* Sees each message before it goes out: faults that strike at the worst moment. */
 void sim_nemesis_sent(struct sim *sim, struct sim_node *node, const struct cfs_message *message);

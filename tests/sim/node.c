@@ -154,6 +154,12 @@ static void synced(struct sim *sim, void *arg, uint64_t value)
         return;
     }
     node->syncing = false;
+    if (node->sync_fails) {
+        sim_say(sim, "n%u cannot sync: it stops", node->id);
+        sim_node_crash(sim, node);
+        sim_nemesis_stopped(sim, node);
+        return;
+    }
     event.lsn = sim_disk_sync(&node->disk, value & 0xffffff);
     sim_node_event(sim, node, node->life, &event);
 }
@@ -342,7 +348,16 @@ void sim_node_start(struct sim *sim, struct sim_node *node, bool reboot)
 {
     struct cfs_core_config config = core_config(sim, node);
     struct cfs_event event = {.type = CFS_EV_TICK};
+    bool damaged = sim_disk_is_damaged(&node->disk);
 
+    if (!sim_disk_recover(&node->disk)) {
+        sim_say(sim, "n%u refuses to start: its disk is damaged", node->id);
+        sim_nemesis_damaged(sim, node);
+        return;
+    }
+    if (damaged)
+        sim_say(sim, "the log of n%u was cut", node->id);
+    sim->torn += damaged;
     if (reboot)
         restart_clock(sim, node);
     if (reboot || sim_random_chance(&sim->random_node, 100))
@@ -353,7 +368,7 @@ void sim_node_start(struct sim *sim, struct sim_node *node, bool reboot)
     node->life++;
     node->tick_at = CFS_NEVER;
     node->tick_number++;
-    node->flush_coming = node->syncing = false;
+    node->flush_coming = node->syncing = node->sync_fails = false;
     node->session = node->leaving = false;
     node->lease_seen = 0;
     node->resumed = sim->world.now;
@@ -369,16 +384,35 @@ void sim_node_start(struct sim *sim, struct sim_node *node, bool reboot)
     sim_at(sim, node->full_until, tell_of_room, node, node->life);
 }
 
+void sim_node_fail_sync(struct sim *sim, struct sim_node *node)
+{
+    sim_say(sim, "the next sync of n%u fails", node->id);
+    node->sync_fails = true;
+}
+
+/* Half of a batch may be left. Who remembers everything must be able to help, so that never happens
+ * while somebody has lost more. */
+static void tear(struct sim *sim, struct sim_node *node, size_t lost)
+{
+    if (!lost || !sim_random_chance(&sim->random_node, sim->swarm.half_permille) ||
+        sim_members_bereft(sim))
+        return;
+    sim_say(sim, "the log of n%u is torn", node->id);
+    sim_disk_tear(&node->disk);
+    sim->torn++;
+}
+
 void sim_node_crash(struct sim *sim, struct sim_node *node)
 {
     size_t unsynced = node->disk.count - node->disk.durable;
-    bool torn = sim_random_chance(&sim->random_node, sim->swarm.tear_permille);
-    size_t kept = torn ? sim_random_below(&sim->random_node, unsynced + 1) : unsynced;
+    bool loses = sim_random_chance(&sim->random_node, sim->swarm.tear_permille);
+    size_t kept = loses ? sim_random_below(&sim->random_node, unsynced + 1) : unsynced;
 
     if (node->state == SIM_DOWN)
         return;
     sim_say(sim, "n%u crashes, losing %zu of %zu unsynced records", node->id, unsynced - kept,
             unsynced);
+    tear(sim, node, unsynced - kept);
     sim_locks_node_crashed(sim, node);
     sim_jobs_crash(sim, node);
     node->state = SIM_DOWN;

@@ -34,6 +34,7 @@ struct sim_node {
     struct sim_disk disk;
     struct sim_jobs jobs; /* what the checkpoint store has to do */
     bool syncing;
+    bool sync_fails;     /* the next one does */
     cfs_time full_until; /* true time: its disk is; and from when on nothing more is written */
     cfs_time used_up_at;
     cfs_time tick_at; /* true time of the timer that is set; CFS_NEVER: none */
@@ -55,9 +56,13 @@ struct sim_node {
 void sim_node_init(struct sim *sim, struct sim_node *node, cfs_node_id id);
 void sim_node_close(struct sim_node *node);
 
-/* DOWN to UP: a fresh core with what the disk kept. `reboot`: the clock begins anew. */
+/* DOWN to UP: a fresh core with what the disk kept, unless that is damaged (nemesis.h). `reboot`:
+ * the clock begins anew. */
 void sim_node_start(struct sim *sim, struct sim_node *node, bool reboot);
 void sim_node_crash(struct sim *sim, struct sim_node *node);
+
+/* The next fdatasync fails, and the node stops. */
+void sim_node_fail_sync(struct sim *sim, struct sim_node *node);
 void sim_node_pause(struct sim *sim, struct sim_node *node, cfs_time until);
 
 /* The disk is full until then; after a while what is left of the log is used up too. */

@@ -78,6 +78,8 @@ static void report(const struct sim *sim, struct sim_result *result)
                                   .messages = sim->network.sent,
                                   .checkpoints = sim->checkpoints,
                                   .installs = sim->installs,
+                                  .torn = sim->torn,
+                                  .replaced = sim->replaced,
                                   .hash = sim->world.hash,
                                   .text_hash = sim->world.text_hash};
     memcpy(result->failure, sim->world.failure, sizeof result->failure);

@@ -137,6 +137,8 @@ static void take_report(struct pool *pool, const struct report *report)
     tally->messages += report->result.messages;
     tally->checkpoints += report->result.checkpoints;
     tally->installs += report->result.installs;
+    tally->torn += report->result.torn;
+    tally->replaced += report->result.replaced;
     tally->virtual_seconds += report->result.end / CFS_SECONDS(1);
     if (report->result.failed)
         note_failure(pool, report->seed, report->result.failed_at, report->result.failure);

@@ -15,7 +15,7 @@ struct sim_batch {
 };
 
 struct sim_tally {
-    uint64_t seeds, failures, operations, events, messages, checkpoints, installs;
+    uint64_t seeds, failures, operations, events, messages, checkpoints, installs, torn, replaced;
     uint64_t virtual_seconds;
     uint64_t first_failure; /* seed */
     char first_sentence[1024];

@@ -29,6 +29,7 @@ struct sim {
     bool winding_down;
     uint64_t operations; /* requests submitted */
     uint64_t checkpoints, installs, reads, admin_requests;
+    uint64_t torn, replaced; /* logs and disks */
     cfs_time removal_asked; /* the last one */
     struct sim_raft_check raft[SIM_GROUPS_MAX + 1]; /* by group */
     struct sim_guests guests;
@@ -42,7 +43,7 @@ struct sim_result {
     char failure[1024];
     cfs_time end;
     cfs_time failed_at;
-    uint64_t operations, events, messages, checkpoints, installs;
+    uint64_t operations, events, messages, checkpoints, installs, torn, replaced;
     uint64_t hash, text_hash;
 };
 

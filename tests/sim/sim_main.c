@@ -90,11 +90,12 @@ static int run_many(const struct options *options)
     sim_batch_run(&batch, &tally);
     took = seconds_now() - began;
     printf("%" PRIu64 " seeds, %" PRIu64 " violations; %" PRIu64 " requests, %" PRIu64
-           " messages, %" PRIu64 " checkpoints, %" PRIu64 " snapshots installed; %" PRIu64
+           " messages, %" PRIu64 " checkpoints, %" PRIu64 " snapshots installed, %" PRIu64
+           " logs torn, %" PRIu64 " disks replaced; %" PRIu64
            " s of virtual time in %.1f s (%.0f seeds a second)\n",
            tally.seeds, tally.failures, tally.operations, tally.messages, tally.checkpoints,
-           tally.installs, tally.virtual_seconds,
-           took, (double)tally.seeds / took);
+           tally.installs, tally.torn, tally.replaced, tally.virtual_seconds, took,
+           (double)tally.seeds / took);
     return tally.failures != 0;
 }
 

@@ -227,6 +227,24 @@ static void narrow_to_moves(struct sim_swarm *swarm, struct sim_random *random)
     swarm->quiet_at = CFS_MS(sim_random_between(random, 4000, 9000));
 }
 
+/* Disks that cannot be relied on. */
+static void narrow_to_disks(struct sim_swarm *swarm, struct sim_random *random)
+{
+    make_calm(swarm);
+    swarm->calm = false;
+    swarm->node_count = sim_random_chance(random, 700) ? 3 : 5;
+    swarm->tear_permille = 700;
+    swarm->fault_weights[SIM_FAULT_FLIP_BIT] = 6;
+    swarm->fault_weights[SIM_FAULT_FAIL_SYNC] = 3;
+    swarm->fault_weights[SIM_FAULT_CRASH] = 3;
+    swarm->fault_weights[SIM_FAULT_CRASH_ALL] = 1;
+    swarm->fault_weights[SIM_FAULT_ISOLATE] = 1;
+    swarm->fault_weights[SIM_FAULT_LOSE_DISK] = 1;
+    swarm->fault_every = CFS_MS(sim_random_between(random, 100, 500));
+    swarm->fault_longest = CFS_MS(sim_random_between(random, 200, 1000));
+    swarm->quiet_at = CFS_MS(sim_random_between(random, 4000, 8000));
+}
+
 /* Some mixtures are for one kind of trouble that is rare among the others. */
 static void narrow(struct sim_swarm *swarm, struct sim_random *random, uint32_t theme)
 {
@@ -246,6 +264,8 @@ static void narrow(struct sim_swarm *swarm, struct sim_random *random, uint32_t 
         narrow_to_openings(swarm, random);
     else if (theme == 8)
         narrow_to_moves(swarm, random);
+    else if (theme == 9)
+        narrow_to_disks(swarm, random);
 }
 
 void sim_swarm_draw(struct sim_swarm *swarm, uint64_t seed, bool bare)
@@ -271,6 +291,7 @@ void sim_swarm_draw(struct sim_swarm *swarm, uint64_t seed, bool bare)
     swarm->groups = (uint32_t)sim_random_below(&more, SIM_GROUPS_MAX + 1);
     swarm->guest_think_max = CFS_MS(sim_random_between(&more, 20, 300));
     swarm->codec = sim_random_chance(&more, 200);
+    swarm->half_permille = (uint32_t)sim_random_below(&more, 1001);
     narrow(swarm, &random, bare ? 0 : (uint32_t)sim_random_below(&random, 14));
     if (!swarm->member_count)
         swarm->member_count = swarm->node_count;

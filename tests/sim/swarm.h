@@ -54,6 +54,7 @@ struct sim_swarm {
     uint32_t stall_permille; /* syncs that take up to stall_max */
     cfs_time stall_max;
     uint32_t tear_permille;    /* crashes that lose records which were not synced */
+    uint32_t half_permille;    /* of those, who leave half a batch */
     uint64_t checkpoint_bytes; /* of log between checkpoints; 0: none are made */
     uint32_t snapshot_bytes;
 

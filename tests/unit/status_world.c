@@ -65,6 +65,8 @@ struct cfs_status status_of_a_leader(void)
                   {.id = 2, .host = "::1", .port = 7002}},
         .node_count = 2,
         .config = &config,
+        .store = "embedded",
+        .store_available = true,
         .now = CFS_SECONDS(100),
         .started = CFS_SECONDS(40),
     };

@@ -125,8 +125,22 @@ static void test_defaults(void **state)
     assert_int_equal(w->config.checkpoint_kb, 8192);
     assert_int_equal(w->config.allow_other, geteuid() == 0);
     assert_int_equal(w->config.log_level, CFS_LOG_INFO);
+    assert_string_equal(w->config.store, CFS_STORE_EMBEDDED);
     assert_false(w->config.insecure || w->config.http_open || w->config.foreground ||
                  w->config.use_syslog);
+}
+
+static void test_queues_are_in_the_nodes_or_in_a_redis(void **state)
+{
+    struct world *w = *state;
+
+    set(w, "store", "redis://:secret@redis.example/3");
+    assert_string_equal(w->config.store, "redis://:secret@redis.example/3");
+    set(w, "store", "redis+unix:///run/redis.sock");
+    refuse(w, "store", "redis:/host", "expected embedded");
+    refuse(w, "store", "", "expected embedded");
+    set(w, "store", "embedded");
+    finish(w);
 }
 
 static void test_members_are_sorted_and_may_be_joined(void **state)
@@ -387,6 +401,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(test_##name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(defaults),
+        TEST(queues_are_in_the_nodes_or_in_a_redis),
         TEST(members_are_sorted_and_may_be_joined),
         TEST(members_that_are_refused),
         TEST(times),

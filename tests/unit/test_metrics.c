@@ -171,6 +171,7 @@ static void test_every_number_is_there(void **state)
     is("coordfs_locks_held{group=\"0\"}", 4);
     is("coordfs_locks_waiting{group=\"0\"}", 2);
     is("coordfs_available", 1);
+    is("coordfs_store_available", 1);
     is("coordfs_requests_outstanding", 3);
     is("coordfs_wal_pending_records", 6);
     is("coordfs_wal_records_total", 60);

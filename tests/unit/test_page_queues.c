@@ -151,6 +151,31 @@ static void test_the_page_is_bounded_and_says_so(void **state)
     free(text);
 }
 
+/* Of a store the page has what was seen last, and says how long ago. */
+static void test_queues_of_a_store_are_shown_as_they_were_seen(void **state)
+{
+    struct world *w = *state;
+    struct cfs_queue_row row = {.name = "jobs", .info = {.ready = 3, .bytes = 9, .node = 1}};
+    struct cfs_queue_overview overview = {
+        .seen = w->status.now - CFS_MS(250), .count = 2, .rows = &row, .row_count = 1};
+    char *text;
+
+    w->status.store = "redis://r:6379/0";
+    w->status.overview = &overview;
+    text = cfs_page_make("queues", false, &w->status);
+    assert_string_equal(text,
+                        "# 2 queues in redis://r:6379/0, as node 1 saw them 250 ms ago; not a "
+                        "linearizable read\n"
+                        "name  ready  inflight  dead  bytes  consumers  producers  group  leader\n"
+                        "jobs      3         0     0      9          0          0      -       -\n"
+                        "# and 1 more\n");
+    free(text);
+    overview.seen = 0;
+    text = cfs_page_make("queues", false, &w->status);
+    assert_non_null(strstr(text, "saw them - ms ago"));
+    free(text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -159,6 +184,7 @@ int main(void)
         T(test_queues_of_all_groups_are_listed),
         T(test_json_says_the_same),
         T(test_the_page_is_bounded_and_says_so),
+        T(test_queues_of_a_store_are_shown_as_they_were_seen),
     };
 
     return cmocka_run_group_tests_name("page_queues", tests, NULL, NULL);

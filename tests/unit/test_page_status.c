@@ -101,6 +101,8 @@ static void test_text_is_aligned_lines_and_a_table(void **state)
         "lease_ms          143\n"
         "session           12\n"
         "available         yes\n"
+        "store             embedded\n"
+        "store_available   yes\n"
         "amnesia           none\n"
         "commit            119\n"
         "applied           118\n"

@@ -325,10 +325,24 @@ static void what_was_lost_is_not_given_back(void **state)
     struct cfs_handle *handle = open_reader(s);
     uint64_t asked;
 
-    reads(s, handle, READER, 4096);
+    reads(s, handle, READER, 4);
     asked = engine.count;
     cfs_handles_lose(&s->w->fs.handles);
     assert_replied(flush(s->w, handle, READER), 0);
+    cfs_handle_close(handle);
+    assert_int_equal(engine.count, asked);
+}
+
+static void a_close_that_would_acknowledge_what_was_lost_is_an_error(void **state)
+{
+    struct story *s = *state;
+    struct cfs_handle *handle = open_reader(s);
+    uint64_t asked;
+
+    reads(s, handle, READER, 4096);
+    asked = engine.count;
+    cfs_handles_lose(&s->w->fs.handles);
+    assert_replied(flush(s->w, handle, READER), EIO);
     cfs_handle_close(handle);
     assert_int_equal(engine.count, asked);
 }
@@ -603,6 +617,7 @@ int main(void)
         TEST(one_who_may_have_read_does),
         TEST(what_nobody_was_seen_to_close_goes_back),
         TEST(what_was_lost_is_not_given_back),
+        TEST(a_close_that_would_acknowledge_what_was_lost_is_an_error),
         TEST(a_directory_is_closed_without_further_ado),
         TEST(a_claim_whose_path_was_read_stays),
         TEST(one_whose_path_was_not_read_goes_back),

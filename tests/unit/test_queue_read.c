@@ -98,6 +98,41 @@ static void a_message_of_a_lost_session_ends_in_an_error(void **state)
     take(w, handle, 8, "next");
 }
 
+/* The session is lost while the acknowledgement is on its way. */
+static struct fuse_req *lose_at_the_end(struct world *w, struct cfs_handle *handle)
+{
+    struct fuse_req *req;
+
+    take(w, handle, 7, "hello");
+    req = start_read(w, handle, 4096);
+    assert_settles(CFS_OP_ACK, 7);
+    cfs_handles_lose(&w->fs.handles);
+    return req;
+}
+
+static void an_acknowledgement_that_was_answered_counts(void **state)
+{
+    struct world *w = *state;
+    struct cfs_handle *handle = open_reader(w, 0);
+    struct fuse_req *req = lose_at_the_end(w, handle);
+
+    answer_error(CFS_OK);
+    assert_read(req, "");
+    take(w, handle, 8, "next");
+}
+
+static void one_of_which_nobody_knows_is_not_called_too_late(void **state)
+{
+    struct world *w = *state;
+    struct cfs_handle *handle = open_reader(w, 0);
+    struct fuse_req *req = lose_at_the_end(w, handle);
+
+    answer_error(CFS_ERR_TIMED_OUT);
+    assert_replied(req, ETIMEDOUT);
+    assert_replied(start_read(w, handle, 4096), EIO); /* now it is over */
+    take(w, handle, 8, "next");
+}
+
 static void a_read_that_does_not_wait_says_so(void **state)
 {
     struct world *w = *state;
@@ -275,6 +310,8 @@ int main(void)
         TEST(reading_the_end_acknowledges),
         TEST(a_claim_that_has_passed_is_an_error_at_the_end),
         TEST(an_end_that_could_not_be_said_is_said_again),
+        TEST(an_acknowledgement_that_was_answered_counts),
+        TEST(one_of_which_nobody_knows_is_not_called_too_late),
         TEST(a_message_of_a_lost_session_ends_in_an_error),
         TEST(a_read_that_does_not_wait_says_so),
         TEST(removing_the_queue_ends_the_wait),
