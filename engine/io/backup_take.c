@@ -71,6 +71,7 @@ static void end_source(struct take *take, struct source *source)
         snprintf(path, sizeof path, "/%s", source->id);
         ask(take, source, &reply, "DELETE", path, STEP_MS);
         cfs_http_reply_clear(&reply);
+        source->id[0] = '\0';
     }
     cfs_http_link_close(&source->link);
 }
@@ -110,16 +111,19 @@ static enum result read_begun(struct take *take, struct source *source, const js
     json_int_t format = json_integer_value(json_object_get(root, "v"));
     json_int_t of = json_integer_value(json_object_get(root, "of"));
 
-    if (format != CFS_BACKUP_FORMAT)
+    if (format != CFS_BACKUP_FORMAT) {
         fail(take,
              "%s makes backups of format %" JSON_INTEGER_FORMAT "; this coordfs knows format %u",
              source->url, format, CFS_BACKUP_FORMAT);
-    else if (!id || strlen(id) >= sizeof source->id || of < 0 || of > (json_int_t)CFS_GROUPS_MAX)
+        return NEVER;
+    }
+    if (!id || strlen(id) >= sizeof source->id || of < 0 || of > (json_int_t)CFS_GROUPS_MAX) {
         fail(take, "%s answers something else than a backup", source->url);
-    else
-        strcpy(source->id, id);
+        return NEVER;
+    }
+    strcpy(source->id, id);
     take->all = UINT64_MAX >> (CFS_GROUPS_MAX - of);
-    return source->id[0] ? DONE : NEVER;
+    return DONE;
 }
 
 static enum result begin_source(struct take *take, const struct cfs_node_info *info)
@@ -201,7 +205,7 @@ static enum result copy(struct take *take)
         read_copied(take, &take->sources[i], root);
         json_decref(root);
     }
-    return take->found == take->all ? DONE : AGAIN;
+    return take->source_count && take->found == take->all ? DONE : AGAIN;
 }
 
 static enum result find_copies(struct take *take)
@@ -230,10 +234,11 @@ static int explain_missing(struct take *take)
         if ((take->all & ~take->found) >> group & 1)
             len += (size_t)snprintf(groups + len, sizeof groups - len, " %u", group);
     snprintf(why, sizeof why, "%.500s", take->out->why);
-    return fail(take,
-                "nobody gives a backup of group%s, for a majority has to be there%s%s. When it is "
-                "lost for good: coordfs backup --data DIR of the nodes that are left",
-                len ? groups : "s", why[0] ? "; the last answer was: " : "", why);
+    return fail(
+        take,
+        "nobody gives a backup of group%s%s%s. A majority of the nodes has to be there; when "
+        "it is lost for good: coordfs backup --data DIR of those that are left",
+        len ? groups : "s", why[0] ? "; the last answer was: " : "", why);
 }
 
 /* Leaders change: what is missing at one moment another node may have at the next. */
@@ -309,19 +314,29 @@ static int fetch_chunk(struct take *take, struct source *source, cfs_group_id gr
     return rv;
 }
 
-/* One chunk of each group that is not whole yet. 1; 0: all are; or -1. */
+/* One chunk of each group of the node that is not whole yet. 1; 0: all are; or -1. */
+static int fetch_some(struct take *take, struct source *source)
+{
+    uint64_t groups = source->groups;
+
+    for (cfs_group_id group = 0; group <= CFS_GROUPS_MAX; group++)
+        if (groups >> group & 1 && fetch_chunk(take, source, group) != 0)
+            return -1;
+    if (!source->groups)
+        end_source(take, source); /* others may take long */
+    return source->groups != 0;
+}
+
+/* The same of all nodes. */
 static int fetch_round(struct take *take)
 {
-    int more = 0;
+    int more = 0, rv;
 
     for (uint32_t i = 0; i < take->source_count; i++) {
-        for (cfs_group_id group = 0; group <= CFS_GROUPS_MAX; group++) {
-            if (!(take->sources[i].groups >> group & 1))
-                continue;
-            if (fetch_chunk(take, &take->sources[i], group) != 0)
-                return -1;
-            more = 1;
-        }
+        rv = fetch_some(take, &take->sources[i]);
+        if (rv < 0)
+            return -1;
+        more |= rv;
     }
     return more;
 }

@@ -8,6 +8,7 @@
 #include "coordfs/backup.h"
 #include "core/alloc.h"
 #include "io/backup_look.h"
+#include "io/members_client.h"
 #include "io/restored_dir.h"
 
 struct job {
@@ -142,10 +143,16 @@ static void tell_end(const struct job *job)
     tell_missing(job);
     printf("nobody holds a lock there, and tokens go on from %" PRIu64 " at least\n",
            job->dir.clock);
-    if (config->member_count > 1)
+    for (uint32_t i = 0; i < config->member_count; i++) {
+        const struct cfs_member *member = &config->members[i];
+        char url[CFS_URL_BYTES];
+        if (member->id != config->node || config->member_count == 1)
+            continue;
+        cfs_members_make_url(url, member->host, member->port);
         printf("Start node %u. Then start the other nodes with empty data directories, each once "
-               "with --join and the URL of node %u.\n",
-               config->node, config->node);
+               "with --join %s\n",
+               member->id, url);
+    }
 }
 
 int cfs_restore_run(const struct cfs_restore_command *command, const struct cfs_config *config)

@@ -59,9 +59,20 @@ static int sync_path(const char *path)
     return rv;
 }
 
-static void make_path(const struct cfs_restored_dir *dir, char *path, size_t size)
+static void make_path(const struct cfs_restored_dir *dir, const char *name, char *path, size_t size)
 {
-    snprintf(path, size, "%s/" CFS_RESTORING, dir->config->data);
+    snprintf(path, size, "%s/%s", dir->config->data, name);
+}
+
+/* A directory that a crash takes away again would look like one that was never restored. */
+static int make(const struct cfs_restored_dir *dir)
+{
+    char path[sizeof dir->config->data + 16];
+
+    make_path(dir, "..", path, sizeof path);
+    if (mkdir(dir->config->data, 0700) != 0)
+        return errno == EEXIST ? 0 : refuse(dir, "mkdir");
+    return sync_path(path) == 0 ? 0 : refuse(dir, "fsync");
 }
 
 static int mark(const struct cfs_restored_dir *dir)
@@ -69,7 +80,7 @@ static int mark(const struct cfs_restored_dir *dir)
     char path[sizeof dir->config->data + 16];
     int fd;
 
-    make_path(dir, path, sizeof path);
+    make_path(dir, CFS_RESTORING, path, sizeof path);
     fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0)
         return refuse(dir, CFS_RESTORING);
@@ -81,7 +92,7 @@ static int unmark(const struct cfs_restored_dir *dir)
 {
     char path[sizeof dir->config->data + 16];
 
-    make_path(dir, path, sizeof path);
+    make_path(dir, CFS_RESTORING, path, sizeof path);
     if (unlink(path) != 0 || sync_path(dir->config->data) != 0)
         return refuse(dir, CFS_RESTORING);
     return 0;
@@ -120,9 +131,8 @@ int cfs_restored_dir_open(struct cfs_restored_dir *dir, const struct cfs_config 
     while (!dir->cluster)
         if (getrandom(&dir->cluster, sizeof dir->cluster, 0) != sizeof dir->cluster)
             return refuse(dir, "getrandom");
-    if (mkdir(config->data, 0700) != 0 && errno != EEXIST)
-        return refuse(dir, "mkdir");
-    if (check_empty(dir) != 0 || mark(dir) != 0 || cfs_store_open(&dir->store, config->data) != 0)
+    if (make(dir) != 0 || check_empty(dir) != 0 || mark(dir) != 0 ||
+        cfs_store_open(&dir->store, config->data) != 0)
         return -1;
     return open_log(dir);
 }

@@ -184,7 +184,7 @@ knows_messages() { # I COUNT
     cluster kill 1 2
     mv "$(data 2)" "$BATS_TEST_TMPDIR/old2"
     rm -rf "$(data 1)"
-    refuses 'a majority has to be there' "$BINARY" backup "$file" "$(at 3)"
+    refuses 'A majority of the nodes has to be there' "$BINARY" backup "$file" "$(at 3)"
     refuses 'in use by' "$BINARY" backup --data "$(data 3)" "$file"
     cluster stop 3
 

@@ -13,11 +13,11 @@ struct lives {
     char said[8192]; /* by the last command, on stdout */
 };
 
-static struct lives *l;
+static struct lives lives, *const l = &lives;
 
 static int set_up_lives(void **state)
 {
-    l = calloc(1, sizeof *l);
+    *l = (struct lives){0};
     assert_int_equal(set_up_node((void **)&l->old), 0);
     assert_int_equal(set_up_node((void **)&l->new), 0);
     l->old->checkpoint_bytes = 3000;
@@ -39,7 +39,6 @@ static int tear_down_lives(void **state)
     (void)state;
     tear_down_node((void **)&l->old);
     tear_down_node((void **)&l->new);
-    free(l);
     return 0;
 }
 
