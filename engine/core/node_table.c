@@ -98,7 +98,7 @@ enum cfs_error cfs_node_table_change(struct cfs_node_table *table,
                                      const struct cfs_member_change *change)
 {
     if (!cfs_node_table_all(table))
-        return CFS_ERR_BUSY;
+        return CFS_ERR_NOT_FOUNDED;
     return change->remove ? remove_node(table, change->info.id)
                           : add(table, &change->info, change->move);
 }

@@ -25,9 +25,9 @@ void cfs_node_table_fill(struct cfs_node_table *table, const struct cfs_node_inf
 void cfs_node_table_replace(struct cfs_node_table *table, const struct cfs_node_info *nodes,
                             uint32_t count);
 
-/* EXISTS: a node of that id is at another address, and has not moved. BUSY: the table is empty, or
- * another node is being replaced by this one. NOT_MEMBER: there is no such node to remove or
- * replace, or it is the last one. */
+/* EXISTS: a node of that id is at another address, and has not moved. NOT_FOUNDED: the table is
+ * empty. BUSY: another node is being replaced by this one. NOT_MEMBER: there is no such node to
+ * remove or replace, or it is the last one. */
 enum cfs_error cfs_node_table_change(struct cfs_node_table *table,
                                      const struct cfs_member_change *change);
 

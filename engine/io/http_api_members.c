@@ -41,10 +41,8 @@ static void respond_exists(struct cfs_http_request *http)
 
 static void respond_error(struct cfs_http_request *http, enum cfs_error error)
 {
-    const char *sentence = error == CFS_ERR_BUSY
-                               ? "another node takes that one's place already, or the cluster has "
-                                 "only just been made"
-                               : cfs_error_sentence(error);
+    const char *sentence = error == CFS_ERR_BUSY ? "another node takes that one's place already"
+                                                 : cfs_error_sentence(error);
 
     if (error == CFS_ERR_EXISTS)
         respond_exists(http);

@@ -17,6 +17,8 @@
 
 enum { WAIT_S = 120, LOOK_MS = 200 };
 
+#define CHANGE_TRIES 50 /* a tenth of a second apart */
+
 struct job {
     const struct cfs_member_command *command;
     struct cfs_members_client client;
@@ -227,11 +229,16 @@ static int follow(struct job *job)
     return 0;
 }
 
+/* A cluster that has only just been made, or is about to have a leader, is asked again. */
 static int change(struct job *job)
 {
-    if (cfs_members_change(&job->client, &job->change) != CFS_MEMBERS_OK)
-        return fail("%s", job->client.why);
-    return follow(job);
+    enum cfs_members_result result;
+    int tries = 0;
+
+    while ((result = cfs_members_change(&job->client, &job->change)) == CFS_MEMBERS_LATER &&
+           ++tries < CHANGE_TRIES)
+        nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
+    return result == CFS_MEMBERS_OK ? follow(job) : fail("%s", job->client.why);
 }
 
 static bool is_at(const struct cfs_members_node *node, const struct cfs_node_info *info)

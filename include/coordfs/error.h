@@ -42,7 +42,9 @@
     X(CFS_ERR_NOT_CLAIMED, ENOENT, 410, "not_claimed",                                             \
       "the claim has passed: the message went back to its queue")                                  \
     X(CFS_ERR_MESSAGE_TOO_BIG, EMSGSIZE, 413, "message_too_big",                                   \
-      "a message has at most 1 MiB - 1 bytes")
+      "a message has at most 1 MiB - 1 bytes")                                                     \
+    X(CFS_ERR_NOT_FOUNDED, EAGAIN, 503, "not_founded",                                             \
+      "the cluster has only just been made: ask again in a moment")
 
 enum cfs_error {
 #define X(code, number, status, word, sentence) code,

@@ -96,8 +96,8 @@ static void an_empty_table_is_not_changed(void **state)
 {
     (void)state;
     table = (struct cfs_node_table){0};
-    assert_int_equal(add(4, 0), CFS_ERR_BUSY);
-    assert_int_equal(remove_node(1), CFS_ERR_BUSY);
+    assert_int_equal(add(4, 0), CFS_ERR_NOT_FOUNDED);
+    assert_int_equal(remove_node(1), CFS_ERR_NOT_FOUNDED);
     assert_nodes(0);
     assert_int_equal(table.version, 0);
 }
