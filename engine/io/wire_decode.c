@@ -3,10 +3,11 @@
  * that are not known here are passed over, so that a later version may say more; another version of
  * the whole, and another type of message, are refused.
  *
- * Limit: while a head is parsed it may take some 24 times its size in memory (of numbers of one
- * digit), so a batch of CFS_BATCH_BYTES_MAX from a peer that has the secret and means ill takes
- * some 120 MB for a moment. */
+ * Limit: while a head is parsed it may take some fifty times its size in memory, so a batch of
+ * CFS_BATCH_BYTES_MAX from a peer that has the secret and means ill takes some 250 MB for a moment.
+ */
 #include <inttypes.h>
+#include <jansson.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,13 +15,11 @@
 
 #include "core/alloc.h"
 #include "core/planted.h"
-#include "io/head.h"
 #include "io/wire.h"
 #include "io/wire_beats.h"
 #include "io/wire_fields.h"
 
 struct decoder {
-    struct cfs_head head;
     const uint8_t *body; /* the raw bytes not yet taken */
     size_t left;
     size_t capacity; /* of the batch's messages */
@@ -38,55 +37,51 @@ __attribute__((format(printf, 2, 3))) static int refuse(struct decoder *d, const
     return -1;
 }
 
-static int get_number(struct decoder *d, const struct cfs_head_value *object, const char *key,
-                      uint64_t max, uint64_t *out)
+static int get_number(struct decoder *d, const json_t *object, const char *key, uint64_t max,
+                      uint64_t *out)
 {
-    const struct cfs_head_value *found = cfs_head_get(&d->head, object, key);
+    const json_t *value = json_object_get(object, key);
+    json_int_t number = json_integer_value(value);
 
-    if (!found || found->kind != CFS_HEAD_INTEGER || found->number < 0 ||
-        (uint64_t)found->number > max)
+    if (!json_is_integer(value) || number < 0 || (uint64_t)number > max)
         return refuse(d, "'%s' is not an integer from 0 to %" PRIu64, key, max);
-    *out = (uint64_t)found->number;
+    *out = (uint64_t)number;
     return 0;
 }
 
-static int get_u32(struct decoder *d, const struct cfs_head_value *object, const char *key,
-                   uint32_t max, uint32_t *out)
+static int get_u32(struct decoder *d, const json_t *object, const char *key, uint32_t max,
+                   uint32_t *out)
 {
-    uint64_t number = 0;
+    uint64_t value = 0;
 
-    if (get_number(d, object, key, max, &number) < 0)
+    if (get_number(d, object, key, max, &value) < 0)
         return -1;
-    *out = (uint32_t)number;
+    *out = (uint32_t)value;
     return 0;
 }
 
-static int get_bool(struct decoder *d, const struct cfs_head_value *object, const char *key,
-                    bool *out)
+static int get_bool(struct decoder *d, const json_t *object, const char *key, bool *out)
 {
-    const struct cfs_head_value *found = cfs_head_get(&d->head, object, key);
+    const json_t *value = json_object_get(object, key);
 
-    if (!found || (found->kind != CFS_HEAD_TRUE && found->kind != CFS_HEAD_FALSE))
+    if (!json_is_boolean(value))
         return refuse(d, "'%s' is neither true nor false", key);
-    *out = found->kind == CFS_HEAD_TRUE;
+    *out = json_is_true(value);
     return 0;
 }
 
-/* Its first element, which is to be used only when there is one, and how many there are. */
-static int get_list(struct decoder *d, const struct cfs_head_value *object, const char *key,
-                    uint32_t max, const struct cfs_head_value **first, uint32_t *count)
+static int get_list(struct decoder *d, const json_t *object, const char *key, uint32_t max,
+                    json_t **list, uint32_t *count)
 {
-    const struct cfs_head_value *list = cfs_head_get(&d->head, object, key);
-
-    if (!list || list->kind != CFS_HEAD_ARRAY || list->len > max)
+    *list = json_object_get(object, key);
+    if (!json_is_array(*list) || json_array_size(*list) > max)
         return refuse(d, "'%s' is not a list of at most %" PRIu32, key, max);
-    *count = list->len;
-    *first = cfs_head_first(&d->head, list);
+    *count = (uint32_t)json_array_size(*list);
     return 0;
 }
 
-static int get_fields(struct decoder *d, const struct cfs_head_value *object,
-                      const struct cfs_wire_field *fields, void *base)
+static int get_fields(struct decoder *d, const json_t *object, const struct cfs_wire_field *fields,
+                      void *base)
 {
     int result = 0;
 
@@ -122,8 +117,7 @@ static const uint8_t *take_body(struct decoder *d, uint32_t len, uint32_t max)
     return body;
 }
 
-static int decode_entry(struct decoder *d, const struct cfs_head_value *object,
-                        struct cfs_entry **out)
+static int decode_entry(struct decoder *d, const json_t *object, struct cfs_entry **out)
 {
     struct cfs_entry head = {0};
     const uint8_t *data;
@@ -141,19 +135,18 @@ static int decode_entry(struct decoder *d, const struct cfs_head_value *object,
     return 0;
 }
 
-static int decode_entries(struct decoder *d, const struct cfs_head_value *object,
-                          struct cfs_msg_append *append)
+static int decode_entries(struct decoder *d, const json_t *object, struct cfs_msg_append *append)
 {
     size_t before = d->left;
     uint32_t count = 0;
-    const struct cfs_head_value *entry;
+    json_t *list;
 
-    if (get_list(d, object, "entries", CFS_APPEND_ENTRIES_MAX, &entry, &count) < 0)
+    if (get_list(d, object, "entries", CFS_APPEND_ENTRIES_MAX, &list, &count) < 0)
         return -1;
     if (count)
         append->entries = cfs_alloc(count * sizeof *append->entries);
-    for (uint32_t i = 0; i < count; i++, entry = cfs_head_next(&d->head, entry)) {
-        if (decode_entry(d, entry, &append->entries[i]) < 0)
+    for (uint32_t i = 0; i < count; i++) {
+        if (decode_entry(d, json_array_get(list, i), &append->entries[i]) < 0)
             return -1;
         append->entry_count++; /* what is counted is freed */
         if (append->entries[i]->index != append->prev_index + 1 + i)
@@ -164,35 +157,37 @@ static int decode_entries(struct decoder *d, const struct cfs_head_value *object
     return 0;
 }
 
-static int decode_waits(struct decoder *d, const struct cfs_head_value *object,
-                        struct cfs_stuck *stuck, uint32_t max)
+static int decode_waits(struct decoder *d, const json_t *object, struct cfs_stuck *stuck,
+                        uint32_t max)
 {
     uint32_t count = 0;
-    const struct cfs_head_value *wait;
+    json_t *list;
 
-    if (get_list(d, object, "waits", max, &wait, &count) < 0)
+    if (get_list(d, object, "waits", max, &list, &count) < 0)
         return -1;
     if (count)
         stuck->waits = cfs_alloc(count * sizeof *stuck->waits);
-    for (; stuck->wait_count < count; wait = cfs_head_next(&d->head, wait)) {
-        if (wait->kind != CFS_HEAD_INTEGER || wait->number < 0)
+    for (; stuck->wait_count < count; stuck->wait_count++) {
+        const json_t *wait = json_array_get(list, stuck->wait_count);
+        if (!json_is_integer(wait) || json_integer_value(wait) < 0)
             return refuse(d, "'waits' lists something else than numbers");
-        stuck->waits[stuck->wait_count++] = (uint64_t)wait->number;
+        stuck->waits[stuck->wait_count] = (uint64_t)json_integer_value(wait);
     }
     return 0;
 }
 
-static int decode_stuck(struct decoder *d, const struct cfs_head_value *object,
+static int decode_stuck(struct decoder *d, const json_t *object,
                         struct cfs_msg_collect_reply *reply)
 {
     uint32_t count = 0, waits_max = CFS_REQUESTS_MAX; /* of all handles together */
-    const struct cfs_head_value *item;
+    json_t *list;
 
-    if (get_list(d, object, "stuck", CFS_REQUESTS_MAX, &item, &count) < 0)
+    if (get_list(d, object, "stuck", CFS_REQUESTS_MAX, &list, &count) < 0)
         return -1;
     if (count)
         reply->stuck = cfs_alloc_zeroed(count, sizeof *reply->stuck);
-    for (uint32_t i = 0; i < count; i++, item = cfs_head_next(&d->head, item)) {
+    for (uint32_t i = 0; i < count; i++) {
+        const json_t *item = json_array_get(list, i);
         struct cfs_stuck *stuck = &reply->stuck[i];
 
         reply->stuck_count = i + 1;
@@ -204,8 +199,7 @@ static int decode_stuck(struct decoder *d, const struct cfs_head_value *object,
     return 0;
 }
 
-static int decode_name(struct decoder *d, const struct cfs_head_value *object,
-                       struct cfs_msg_read *read)
+static int decode_name(struct decoder *d, const json_t *object, struct cfs_msg_read *read)
 {
     const uint8_t *name;
     uint32_t len = 0;
@@ -252,8 +246,7 @@ static int decode_snapshot(struct decoder *d, struct cfs_msg_snapshot *snapshot)
     return decode_body(d, &snapshot->len, &snapshot->pieces, CFS_BATCH_BYTES_MAX);
 }
 
-static int decode_rest(struct decoder *d, const struct cfs_head_value *object,
-                       struct cfs_message *m)
+static int decode_rest(struct decoder *d, const json_t *object, struct cfs_message *m)
 {
     switch (m->type) {
     case CFS_MSG_APPEND:
@@ -276,21 +269,18 @@ static int decode_rest(struct decoder *d, const struct cfs_head_value *object,
 }
 
 /* 0 when the type is missing or unknown. */
-static enum cfs_message_type get_type(struct decoder *d, const struct cfs_head_value *object)
+static enum cfs_message_type get_type(struct decoder *d, const json_t *object)
 {
-    const struct cfs_head_value *word = cfs_head_get(&d->head, object, "type");
-    bool is_word = word && word->kind == CFS_HEAD_STRING;
+    const char *word = json_string_value(json_object_get(object, "type"));
 
-    for (int i = 1; i < CFS_MSG_TYPE_COUNT; i++)
-        if (cfs_head_is(word, cfs_message_type_name((enum cfs_message_type)i)))
+    for (int i = 1; word && i < CFS_MSG_TYPE_COUNT; i++)
+        if (strcmp(word, cfs_message_type_name((enum cfs_message_type)i)) == 0)
             return (enum cfs_message_type)i;
-    refuse(d, "'type': '%.*s' is no type of message",
-           is_word ? (int)(word->len < 32 ? word->len : 32) : 0, is_word ? word->text : "");
+    refuse(d, "'type': '%.32s' is no type of message", word ? word : "");
     return (enum cfs_message_type)0;
 }
 
-static int decode_message(struct decoder *d, const struct cfs_head_value *object,
-                          struct cfs_message *m)
+static int decode_message(struct decoder *d, const json_t *object, struct cfs_message *m)
 {
     enum cfs_message_type type = get_type(d, object);
 
@@ -322,8 +312,7 @@ static struct cfs_message *next_message(struct decoder *d, struct cfs_batch *bat
     return m;
 }
 
-static int decode_beats(struct decoder *d, const struct cfs_head_value *object,
-                        struct cfs_batch *batch)
+static int decode_beats(struct decoder *d, const json_t *object, struct cfs_batch *batch)
 {
     struct cfs_reader rows = {0};
     uint32_t len = 0;
@@ -343,17 +332,24 @@ static int decode_beats(struct decoder *d, const struct cfs_head_value *object,
     return 0;
 }
 
-static int decode_messages(struct decoder *d, const struct cfs_head_value *head,
-                           struct cfs_batch *batch)
+static bool is_beats(const json_t *object)
+{
+    const char *word = json_string_value(json_object_get(object, "type"));
+
+    return word && strcmp(word, "beats") == 0;
+}
+
+static int decode_messages(struct decoder *d, const json_t *head, struct cfs_batch *batch)
 {
     uint32_t count = 0;
-    const struct cfs_head_value *object;
+    json_t *list;
 
-    if (get_list(d, head, "messages", CFS_WIRE_MESSAGES_MAX, &object, &count) < 0)
+    if (get_list(d, head, "messages", CFS_WIRE_MESSAGES_MAX, &list, &count) < 0)
         return -1;
-    for (uint32_t i = 0; i < count; i++, object = cfs_head_next(&d->head, object)) {
+    for (uint32_t i = 0; i < count; i++) {
+        const json_t *object = json_array_get(list, i);
         struct cfs_message *m;
-        if (cfs_head_is(cfs_head_get(&d->head, object, "type"), "beats")) {
+        if (is_beats(object)) {
             if (decode_beats(d, object, batch) < 0)
                 return -1;
             continue;
@@ -365,21 +361,17 @@ static int decode_messages(struct decoder *d, const struct cfs_head_value *head,
     return d->left ? refuse(d, "%zu bytes too many", d->left) : 0;
 }
 
-static int get_cluster(struct decoder *d, const struct cfs_head_value *head, uint64_t *cluster)
+static int get_cluster(struct decoder *d, const json_t *head, uint64_t *cluster)
 {
-    const struct cfs_head_value *word = cfs_head_get(&d->head, head, "cluster");
-    char digits[17] = "";
+    const char *digits = json_string_value(json_object_get(head, "cluster"));
 
-    if (word && word->kind == CFS_HEAD_STRING && word->len == 16)
-        memcpy(digits, word->text, 16);
-    if (strspn(digits, "0123456789abcdef") != 16)
+    if (!digits || strlen(digits) != 16 || strspn(digits, "0123456789abcdef") != 16)
         return refuse(d, "'cluster' is not 16 hexadecimal digits");
     *cluster = strtoull(digits, NULL, 16);
     return 0;
 }
 
-static int decode_head(struct decoder *d, const struct cfs_head_value *head,
-                       struct cfs_batch *batch)
+static int decode_head(struct decoder *d, const json_t *head, struct cfs_batch *batch)
 {
     uint64_t version = 0;
 
@@ -400,7 +392,8 @@ int cfs_wire_decode(struct cfs_batch *batch, const uint8_t *data, size_t len, ch
 {
     struct decoder d = {.why = why, .why_size = size};
     const uint8_t *end = len ? memchr(data, '\n', len) : NULL;
-    char wrong[64];
+    json_error_t error;
+    json_t *head;
     int result;
 
     *batch = (struct cfs_batch){0};
@@ -408,12 +401,13 @@ int cfs_wire_decode(struct cfs_batch *batch, const uint8_t *data, size_t len, ch
         return refuse(&d, "no end of the head in %zu bytes", len);
     if (len > CFS_BATCH_BYTES_MAX)
         return refuse(&d, "a batch of %zu bytes; %u are allowed", len, CFS_BATCH_BYTES_MAX);
-    if (cfs_head_parse(&d.head, (const char *)data, (size_t)(end - data), wrong, sizeof wrong) < 0)
-        return refuse(&d, "the head is no JSON: %s", wrong);
+    head = json_loadb((const char *)data, (size_t)(end - data), JSON_REJECT_DUPLICATES, &error);
+    if (!head)
+        return refuse(&d, "the head is no JSON: %s at byte %d", error.text, error.position);
     d.body = end + 1;
     d.left = len - (size_t)(d.body - data);
-    result = decode_head(&d, d.head.values, batch);
-    cfs_head_close(&d.head);
+    result = decode_head(&d, head, batch);
+    json_decref(head);
     if (result < 0)
         cfs_batch_clear(batch);
     return result;

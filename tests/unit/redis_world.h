@@ -48,6 +48,7 @@ struct redis_world {
     char dir[64];
     char socket[80], relay[80];
     char options[128];          /* more of redis-server's */
+    uint32_t timeout_ms;        /* of the nodes; 0: two seconds */
     pid_t pid;                  /* 0: it does not run */
     struct redisContext *admin; /* past the relay */
     int listener;
