@@ -63,6 +63,9 @@ class Run:
                     self.unknown_takes.append(call)
             elif call.who in held:
                 held[call.who].ends.append(call)
+            # Without the store behind all, EIO says only that it did not answer.
+            if call.outcome == "lost" and fates.in_trouble(0, call.begin - GRACE, call.end):
+                call.outcome = "maybe"
 
     def in_trouble(self, node, begin, end):
         """Whether the node, the store behind all (0) or a majority was, or had been just before."""

@@ -180,7 +180,8 @@ static int open_at(struct worker *worker, const char *name, int flags)
     return open(path, flags | O_CLOEXEC);
 }
 
-/* Without a daemon there is no mount for a while, and an empty directory in its place. */
+/* Without a daemon there is no mount for a while, and an empty directory in its place; without the
+ * store behind all there is EIO. */
 static bool open_queue(struct worker *worker, int flags)
 {
     char name[256];
@@ -192,7 +193,8 @@ static bool open_queue(struct worker *worker, int flags)
     worker->fd = open_at(worker, name, flags);
     if (worker->fd >= 0)
         return true;
-    if (errno != ENOENT && errno != ETIMEDOUT && errno != EINTR && !daemon_is_gone())
+    if (errno != ENOENT && errno != ETIMEDOUT && errno != EINTR && errno != EIO &&
+        !daemon_is_gone())
         fail(worker, "open");
     usleep(GONE_US);
     return false;
