@@ -431,7 +431,7 @@ static void the_first_nodes_are_said_once(void **state)
     cfs_session_id s = open_session(r, 1, 100, true);
 
     ask(r, s, 1, 1, member(false, 4, 0));
-    assert_int_equal(error_of(r, s, 1), CFS_ERR_BUSY); /* nobody knows yet who they are */
+    assert_int_equal(error_of(r, s, 1), CFS_ERR_NOT_FOUNDED); /* nobody knows yet who they are */
     fill_nodes(r);
     assert_int_equal(nodes_of(r), 2 | 4 | 8);
     apply(r, &(struct cfs_command){

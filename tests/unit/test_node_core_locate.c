@@ -128,7 +128,7 @@ static void nobody_comes_before_all_groups_are_founded(void **state)
     world_run(&young, CFS_SECONDS(5));
     assert_int_not_equal(world_leader(&young), 0);
     assert_int_equal(cfs_core_nodes(young.nodes[1].core, nodes), 0);
-    assert_int_equal(world_add(&young, world_leader(&young), 4, 0), CFS_ERR_BUSY);
+    assert_int_equal(world_add(&young, world_leader(&young), 4, 0), CFS_ERR_NOT_FOUNDED);
     world_hold(&young, NULL);
     world_drop_held(&young);
     world_settle_groups(&young);
