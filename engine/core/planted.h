@@ -46,7 +46,14 @@
     X(BUG_LEAVE_EARLY, "leave-early",                                                              \
       "a removed node ends while a group may need it for the change")                              \
     X(BUG_COUNT_TORN, "count-torn", "counts the vote of a node whose log was torn like any other") \
-    X(BUG_WIRE_FORGETS, "wire-forgets", "the codec leaves out what a voter has promised")
+    X(BUG_WIRE_FORGETS, "wire-forgets", "the codec leaves out what a voter has promised")          \
+    X(BUG_BACK_TO_TAIL, "back-to-tail", "a message given back goes behind the others")             \
+    X(BUG_UNDO_LOSES, "undo-loses", "a message that its consumer gave up is gone with the claim")  \
+    X(BUG_NEWEST_FIRST, "newest-first", "who waits for a message last is served first")            \
+    X(BUG_FORGET_KEY, "forget-key", "what is produced again with its key is in the queue twice")   \
+    X(BUG_EARLY_RETURN, "early-return", "claims end at half their time")                           \
+    X(BUG_SAVE_SKIPS_CLAIMED, "save-skips-claimed", "a checkpoint leaves out what is in flight")   \
+    X(BUG_MIX_BODIES, "mix-bodies", "bodies of one length that the disk gives are mixed up")
 
 enum cfs_planted {
     CFS_BUG_NONE,

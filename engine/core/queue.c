@@ -148,6 +148,7 @@ void cfs_queue_settle(struct cfs_queues *queues, struct cfs_queue *queue, struct
     while ((wait = queue->producers) && cfs_queue_fits(queue, wait->count, wait->len))
         cfs_queue_let_in(queues, wait, moment);
     while ((wait = queue->consumers) && queue->ready_count) {
+        wait = CFS_PLANTED(BUG_NEWEST_FIRST) ? wait->prev : wait;
         struct cfs_asker asker = {wait->asker.session, wait->asker.sequence, wait->node};
         struct cfs_answer answer = {0};
         cfs_queue_grant(queues, queue, asker, moment, &wait->consume, &answer);

@@ -123,7 +123,8 @@ void cfs_queue_grant(struct cfs_queues *queues, struct cfs_queue *queue, struct 
                                     .session = consume->leased ? 0 : asker.session,
                                     .node = consume->leased ? 0 : asker.node,
                                     .bound = consume->bound};
-    cfs_time expiry = moment.time + CFS_MS(queue->config.visibility_ms);
+    cfs_time expiry = moment.time + CFS_MS(queue->config.visibility_ms) /
+                                        (CFS_PLANTED(BUG_EARLY_RETURN) ? 2 : 1);
     uint32_t count = 0, bytes = 0;
 
     while (count < consume->max && queue->ready_count) {

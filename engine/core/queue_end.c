@@ -112,7 +112,10 @@ void cfs_queues_undo(struct cfs_queues *queues, cfs_session_id session, uint64_t
         struct cfs_queue_message *message = claims[i]->message;
         cfs_queue_claim_drop(queues, claims[i]);
         message->deliveries--;
-        cfs_queue_message_return(queues, message);
+        if (CFS_PLANTED(BUG_UNDO_LOSES))
+            cfs_queue_message_drop(queues, message);
+        else
+            cfs_queue_message_return(queues, message);
     }
     cfs_queue_settle(queues, queue, moment);
 }

@@ -30,6 +30,7 @@
 #include "core/due_heap.h"
 #include "core/entry.h"
 #include "core/id_table.h"
+#include "core/planted.h"
 #include "core/queue.h"
 #include "core/tree.h"
 

@@ -23,8 +23,11 @@ cfs_produce_key_find(struct cfs_queues *queues, struct cfs_queue *queue, uint64_
 void cfs_produce_key_add(struct cfs_queues *queues, struct cfs_queue *queue, uint64_t key,
                          cfs_message_id id, cfs_time since)
 {
-    struct cfs_produce_key *known = cfs_alloc_zeroed(1, sizeof *known);
+    struct cfs_produce_key *known;
 
+    if (CFS_PLANTED(BUG_FORGET_KEY))
+        return;
+    known = cfs_alloc_zeroed(1, sizeof *known);
     drop_old(queues, queue, since);
     if (HASH_COUNT(queue->keys) == CFS_PRODUCE_KEYS_MAX)
         cfs_produce_key_drop(queues, queue->keys);

@@ -105,13 +105,18 @@ void cfs_queue_message_exhume(struct cfs_queue_message *message)
     queue->bytes -= message->len;
 }
 
+/* What came back is older than anything that did not go out yet. */
+static bool has_older(const struct cfs_queue *queue)
+{
+    return queue->returned && !(CFS_PLANTED(BUG_BACK_TO_TAIL) && queue->fresh);
+}
+
 struct cfs_queue_message *cfs_queue_message_take(struct cfs_queue *queue)
 {
-    struct cfs_tree_node *returned = cfs_tree_take_first(&queue->returned);
     struct cfs_queue_message *message = queue->fresh;
 
-    if (returned)
-        message = cfs_queue_message_of(returned);
+    if (has_older(queue))
+        message = cfs_queue_message_of(cfs_tree_take_first(&queue->returned));
     else
         queue->fresh = message->next;
     count_ready(queue, message, false);
@@ -120,9 +125,7 @@ struct cfs_queue_message *cfs_queue_message_take(struct cfs_queue *queue)
 
 struct cfs_queue_message *cfs_queue_message_first(const struct cfs_queue *queue)
 {
-    struct cfs_tree_node *returned = cfs_tree_first(queue->returned);
-
-    return returned ? cfs_queue_message_of(returned) : queue->fresh;
+    return has_older(queue) ? cfs_queue_message_of(cfs_tree_first(queue->returned)) : queue->fresh;
 }
 
 void cfs_queues_set_source(struct cfs_queues *queues, struct cfs_entry *entry)

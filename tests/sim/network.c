@@ -91,6 +91,7 @@ static void deliver(struct sim *sim, struct sim_node *node, struct cfs_message *
     struct cfs_event event = {.type = CFS_EV_MESSAGE, .message = message};
 
     sim_guests_heard(sim, node, message);
+    sim_workers_heard(sim, node, message);
     sim_node_event(sim, node, node->life, &event);
 }
 

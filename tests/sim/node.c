@@ -238,8 +238,10 @@ static void perform(struct sim *sim, struct sim_node *node, struct cfs_effect *e
     case CFS_FX_ANSWER:
         if (effect->id < SIM_GUEST_ID)
             sim_kernel_answered(&node->kernel, effect->id, &effect->answer);
-        else if (effect->id < SIM_ADMIN_ID)
+        else if (effect->id < SIM_WORKER_ID)
             sim_guests_answered(sim, node, effect->id, effect->answer.error);
+        else if (effect->id < SIM_ADMIN_ID)
+            sim_workers_answered(sim, node, effect->id, &effect->answer);
         break;
     case CFS_FX_DRAIN:
         sim_kernel_drain(&node->kernel, effect->id);

@@ -43,6 +43,7 @@ static void begin(struct sim *sim, uint64_t seed, bool trace, bool bare)
     sim->random_client = sim_random_stream(seed, 3);
     sim->random_fault = sim_random_stream(seed, 4);
     sim->random_guest = sim_random_stream(seed, 5);
+    sim->random_worker = sim_random_stream(seed, 8);
     describe(sim);
     for (uint32_t i = 0; i < sim->swarm.node_count; i++) {
         sim_node_init(sim, &sim->nodes[i], i + 1);
@@ -53,6 +54,7 @@ static void begin(struct sim *sim, uint64_t seed, bool trace, bool bare)
                0);
     }
     sim_clients_start(sim);
+    sim_workers_start(sim);
     sim_guests_start(sim);
     sim_nemesis_start(sim);
     sim_live_start(sim);
@@ -94,6 +96,7 @@ static void end(struct sim *sim)
         sim_raft_close(&sim->raft[group]);
     sim_groups_close(&sim->groups);
     sim_locks_close(&sim->locks);
+    sim_queues_close(&sim->queues);
     sim_world_close(&sim->world);
 }
 

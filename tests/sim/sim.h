@@ -14,13 +14,14 @@
 #include "node.h"
 #include "random.h"
 #include "swarm.h"
+#include "workers.h"
 #include "world.h"
 
 struct sim {
     uint64_t seed;
     struct sim_swarm swarm;
     struct sim_world world;
-    struct sim_random random_node, random_client, random_fault, random_guest;
+    struct sim_random random_node, random_client, random_fault, random_guest, random_worker;
     struct sim_network network;
     struct sim_node nodes[CFS_MEMBERS_MAX];
     struct cfs_node_info addresses[CFS_MEMBERS_MAX];
@@ -33,6 +34,8 @@ struct sim {
     cfs_time removal_asked; /* the last one */
     struct sim_raft_check raft[SIM_GROUPS_MAX + 1]; /* by group */
     struct sim_guests guests;
+    struct sim_workers workers;
+    struct sim_queues_check queues;
     struct sim_groups_check groups;
     struct sim_lock_check locks;
     struct sim_live_check live;

@@ -236,13 +236,34 @@ static void narrow_to_disks(struct sim_swarm *swarm, struct sim_random *random)
     swarm->tear_permille = 700;
     swarm->fault_weights[SIM_FAULT_FLIP_BIT] = 6;
     swarm->fault_weights[SIM_FAULT_FAIL_SYNC] = 3;
-    swarm->fault_weights[SIM_FAULT_CRASH] = 3;
-    swarm->fault_weights[SIM_FAULT_CRASH_ALL] = 1;
+    swarm->fault_weights[SIM_FAULT_CRASH] = 8;
+    swarm->fault_weights[SIM_FAULT_CRASH_ALL] = 4;
     swarm->fault_weights[SIM_FAULT_ISOLATE] = 1;
     swarm->fault_weights[SIM_FAULT_LOSE_DISK] = 1;
     swarm->fault_every = CFS_MS(sim_random_between(random, 100, 500));
     swarm->fault_longest = CFS_MS(sim_random_between(random, 200, 1000));
     swarm->quiet_at = CFS_MS(sim_random_between(random, 4000, 8000));
+}
+
+/* Queues have users in some runs only: where they have some, there is no room for guests, and only
+ * for one queue. They make a state large, which has to come through in a snapshot all the same. */
+static void draw_queues(struct sim_swarm *swarm, uint64_t seed)
+{
+    struct sim_random random = sim_random_stream(seed, 7);
+
+    swarm->worker_think_max = CFS_MS(sim_random_between(&random, 3, 80));
+    swarm->visibility = CFS_MS(sim_random_between(&random, 100, 2000));
+    swarm->max_deliveries = SIM_DELIVERIES_MANY;
+    if (sim_random_chance(&random, 200))
+        swarm->max_deliveries = (uint32_t)sim_random_between(&random, 1, 4);
+    swarm->max_messages = sim_random_between(&random, 1, 30);
+    if (!sim_random_chance(&random, 400))
+        return;
+    if (swarm->groups != 1)
+        swarm->queue_count = (uint32_t)sim_random_between(&random, 1, SIM_QUEUES_MAX);
+    else
+        swarm->queue_count = 1;
+    swarm->snapshot_bytes *= 4;
 }
 
 /* Some mixtures are for one kind of trouble that is rare among the others. */
@@ -264,7 +285,7 @@ static void narrow(struct sim_swarm *swarm, struct sim_random *random, uint32_t 
         narrow_to_openings(swarm, random);
     else if (theme == 8)
         narrow_to_moves(swarm, random);
-    else if (theme == 9)
+    else if (theme == 9 || theme == 10)
         narrow_to_disks(swarm, random);
 }
 
@@ -292,6 +313,7 @@ void sim_swarm_draw(struct sim_swarm *swarm, uint64_t seed, bool bare)
     swarm->guest_think_max = CFS_MS(sim_random_between(&more, 20, 300));
     swarm->codec = sim_random_chance(&more, 200);
     swarm->half_permille = (uint32_t)sim_random_below(&more, 1001);
+    draw_queues(swarm, seed);
     narrow(swarm, &random, bare ? 0 : (uint32_t)sim_random_below(&random, 14));
     if (!swarm->member_count)
         swarm->member_count = swarm->node_count;

@@ -9,6 +9,8 @@
 #include "nemesis.h"
 
 #define SIM_GROUPS_MAX 4u /* beside group 0 */
+#define SIM_QUEUES_MAX 2u
+#define SIM_DELIVERIES_MANY 10000u
 
 enum sim_action {
     SIM_TRY_FLOCK,
@@ -82,6 +84,13 @@ struct sim_swarm {
     cfs_time patience_max;    /* of one that is given up */
     cfs_time ttl_min, ttl_max;
     cfs_time guest_think_max;
+
+    /* Queues. */
+    uint32_t queue_count;
+    cfs_time worker_think_max;
+    cfs_time visibility;
+    uint32_t max_deliveries;
+    uint64_t max_messages;
 };
 
 /* The mixture of `seed`. `bare`: without faults. */
