@@ -145,8 +145,10 @@ static void send_read(struct cfs_client *client, struct cfs_call *call)
                                   .term = call->channel->leader_term,
                                   .read = {.op = call->request.op}};
 
-    if (call->request.op >= CFS_OP_QUEUE_STAT)
+    if (cfs_op_is_of_queue(call->request.op))
         message.read.queue = call->request.queue_read;
+    else if (call->request.op >= CFS_OP_CACHE_LOOKUP)
+        message.read.cache = call->request.cache_read;
     if (!call->sequence) {
         call->sequence = client->next_read++;
         HASH_ADD(hh_sequence, client->by_read, sequence, sizeof call->sequence, call);
@@ -270,9 +272,14 @@ static struct cfs_channel *channel_for(const struct cfs_client *client,
     cfs_group_id group = 0;
 
     if (request->op == CFS_OP_QUEUE_LIST && placement->groups)
-        group = (cfs_group_id)(request->queue_read.number % placement->groups) + 1;
+        group =
+            (cfs_group_id)(request->queue_read.number % cfs_placement_shards(placement)) + 1;
     else if (cfs_op_is_of_queue(request->op))
         group = cfs_placement_group_of(placement, request->name);
+    else if (cfs_op_is_of_names(request->op))
+        group = cfs_placement_names_group(placement);
+    else if (cfs_op_is_of_contents(request->op))
+        group = cfs_placement_contents_group(placement, cfs_request_contents(request));
     return &client->channels[group];
 }
 

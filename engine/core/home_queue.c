@@ -34,7 +34,7 @@ static uint32_t next_part(const struct cfs_home *home)
 {
     cfs_group_id group = home->raft->group;
 
-    return home->placement && group < home->placement->groups ? group : 0;
+    return home->placement && group < cfs_placement_shards(home->placement) ? group : 0;
 }
 
 void *cfs_home_look(struct cfs_home *home, const struct cfs_msg_read *read,

@@ -71,6 +71,7 @@ struct cfs_msg_read {
     enum cfs_op op;
     char name[CFS_NAME_MAX + 1];
     struct cfs_queue_read queue; /* reads of queues */
+    struct cfs_cache_read cache; /* reads of the cache */
 };
 
 enum cfs_answer_to { CFS_TO_COMMAND = 1, CFS_TO_READ = 2 };

@@ -122,10 +122,10 @@ struct cfs_member_view {
 uint32_t cfs_core_members(const struct cfs_core *core, cfs_group_id group,
                           struct cfs_member_view out[CFS_NODE_MAX]);
 
-/* Where a group should be: up to CFS_REPLICAS nodes, the one that should lead first; how many.
+/* Where a group should be: up to CFS_MEMBERS_MAX nodes, the one that should lead first; how many.
  * `group` is not 0. */
 uint32_t cfs_core_placement(const struct cfs_core *core, cfs_group_id group,
-                            cfs_node_id out[CFS_REPLICAS]);
+                            cfs_node_id out[CFS_MEMBERS_MAX]);
 
 /* All nodes that have a replica of a group that this one has a replica of too. */
 cfs_node_set cfs_core_partners(const struct cfs_core *core);

@@ -135,11 +135,11 @@ uint64_t cfs_core_digest(const struct cfs_core *core, cfs_group_id group)
 }
 
 uint32_t cfs_core_placement(const struct cfs_core *core, cfs_group_id group,
-                            cfs_node_id out[CFS_REPLICAS])
+                            cfs_node_id out[CFS_MEMBERS_MAX])
 {
     uint32_t count = 0;
 
-    while (count < CFS_REPLICAS && core->placement.nodes[group][count]) {
+    while (count < CFS_MEMBERS_MAX && core->placement.nodes[group][count]) {
         out[count] = core->placement.nodes[group][count];
         count++;
     }

@@ -13,7 +13,8 @@ static void place(struct cfs_placement *placement, uint32_t groups,
     if (!groups || cfs_ring_init(&ring, nodes, count) != 0)
         return;
     for (cfs_group_id group = 1; group <= groups; group++)
-        cfs_ring_preference(&ring, group, placement->nodes[group], CFS_REPLICAS);
+        cfs_ring_preference(&ring, group, placement->nodes[group],
+                            cfs_placement_replicas(placement, group));
     cfs_ring_close(&ring);
 }
 
@@ -47,12 +48,40 @@ cfs_node_set cfs_placement_set(const struct cfs_placement *placement, cfs_group_
 {
     cfs_node_set set = 0;
 
-    for (uint32_t i = 0; i < CFS_REPLICAS && placement->nodes[group][i]; i++)
+    for (uint32_t i = 0; i < CFS_MEMBERS_MAX && placement->nodes[group][i]; i++)
         set |= CFS_NODE_BIT(placement->nodes[group][i]);
     return set;
 }
 
+uint32_t cfs_placement_replicas(const struct cfs_placement *placement, cfs_group_id group)
+{
+    return group == cfs_placement_names_group(placement) && placement->groups > 1 ? CFS_MEMBERS_MAX
+                                                                                  : CFS_REPLICAS;
+}
+
+uint32_t cfs_placement_shards(const struct cfs_placement *placement)
+{
+    return placement->groups > 1 ? placement->groups - 1 : placement->groups;
+}
+
 cfs_group_id cfs_placement_group_of(const struct cfs_placement *placement, const char *name)
 {
-    return placement->groups ? cfs_ring_group_of(name, strlen(name), placement->groups) : 0;
+    uint32_t shards = cfs_placement_shards(placement);
+
+    return shards ? cfs_ring_group_of(name, strlen(name), shards) : 0;
+}
+
+cfs_group_id cfs_placement_names_group(const struct cfs_placement *placement)
+{
+    return placement->groups;
+}
+
+cfs_group_id cfs_placement_contents_group(const struct cfs_placement *placement, uint64_t ino)
+{
+    uint32_t shards = cfs_placement_shards(placement);
+    uint8_t bytes[8];
+
+    for (int i = 0; i < 8; i++)
+        bytes[i] = (uint8_t)(ino >> (8 * i));
+    return shards ? cfs_ring_group_of(bytes, sizeof bytes, shards) : 0;
 }

@@ -18,7 +18,36 @@ bool cfs_queue_name_valid(const char *name)
 
 bool cfs_op_is_of_queue(enum cfs_op op)
 {
-    return (op >= CFS_OP_PRODUCE && op <= CFS_OP_LAST_CHANGE) || op >= CFS_OP_QUEUE_STAT;
+    return (op >= CFS_OP_PRODUCE && op <= CFS_OP_MOVED) ||
+           (op >= CFS_OP_QUEUE_STAT && op <= CFS_OP_QUEUE_AWAIT);
+}
+
+bool cfs_op_is_of_names(enum cfs_op op)
+{
+    return (op >= CFS_OP_CACHE_MAKE && op <= CFS_OP_CACHE_FORGET) ||
+           (op >= CFS_OP_CACHE_LOOKUP && op <= CFS_OP_CACHE_LIST);
+}
+
+bool cfs_op_is_of_contents(enum cfs_op op)
+{
+    return (op >= CFS_OP_CACHE_PUT && op <= CFS_OP_CACHE_DROP) ||
+           (op >= CFS_OP_CACHE_FETCH && op <= CFS_OP_CACHE_XATTRS);
+}
+
+cfs_ino cfs_request_contents(const struct cfs_request *request)
+{
+    switch (request->op) {
+    case CFS_OP_CACHE_PUT:
+        return request->cache_put.ino;
+    case CFS_OP_CACHE_TOUCH:
+        return request->cache_set.ino;
+    case CFS_OP_CACHE_XATTR:
+        return request->cache_xattr.ino;
+    case CFS_OP_CACHE_DROP:
+        return request->cache_drop.ino;
+    default:
+        return request->cache_read.ino;
+    }
 }
 
 bool cfs_op_is_read(enum cfs_op op)

@@ -15,7 +15,7 @@ struct cfs_group_status {
     struct cfs_core_view view;
     struct cfs_member_view members[CFS_NODE_MAX]; /* view.member_count of them */
     cfs_node_id
-        wanted[CFS_REPLICAS]; /* by the ring, the one that should lead first; of group 0 none */
+        wanted[CFS_MEMBERS_MAX]; /* by the ring, the one that should lead first; of group 0 none */
     uint32_t wanted_count;
     const struct cfs_queues *queues; /* as applied here; borrowed until the next step */
 };

@@ -39,6 +39,12 @@ struct cfs_files {
     bool (*drained)(void *arg);
     /* Lists the handles that hold and are stuck; the list is the callee's until the next call. */
     uint32_t (*stuck_handles)(void *arg, const struct cfs_stuck_handle **out);
+    /* What the recall names is to be given up, the kernel's copies included; then, from the
+     * engine's thread, cfs_engine_cache_recalled. `recall` is the callee's only during the call. */
+    void (*cache_recall)(void *arg, const struct cfs_cache_recall *recall);
+    /* All shares of `group` older than `epoch` are void: likewise; then cfs_engine_cache_lapsed.
+     * Until that has been said nothing of the group is shared anew. */
+    void (*cache_lapse)(void *arg, cfs_group_id group, uint64_t epoch);
 };
 
 /* Opens the data directory, recovers what it holds, and listens. 0, or -1 after saying on the log
@@ -80,6 +86,14 @@ bool cfs_engine_available(const struct cfs_engine *engine);
 /* Whether the leader of sessions and locks was heard from just now: what is submitted is as good as
  * on its way there. */
 bool cfs_engine_in_touch(const struct cfs_engine *engine);
+
+/* For how many microseconds from now what was answered under `share` may be kept: 0 when it may not
+ * be, or not any longer. */
+cfs_time cfs_engine_cache_valid(struct cfs_engine *engine, const struct cfs_cache_share *share);
+
+/* The files gave up what cache_recall or cache_lapse named. */
+void cfs_engine_cache_recalled(struct cfs_engine *engine, uint64_t id);
+void cfs_engine_cache_lapsed(struct cfs_engine *engine, cfs_group_id group, uint64_t epoch);
 
 /* The .coordfs/ page `page` ("status", "ring", ...) as text, or as JSON when `json`. malloc'd, the
  * caller frees; NULL if there is no such page. */

@@ -44,7 +44,21 @@
     X(CFS_ERR_MESSAGE_TOO_BIG, EMSGSIZE, 413, "message_too_big",                                   \
       "a message has at most 1 MiB - 1 bytes")                                                     \
     X(CFS_ERR_NOT_FOUNDED, EAGAIN, 503, "not_founded",                                             \
-      "the cluster has only just been made: ask again in a moment")
+      "the cluster has only just been made: ask again in a moment")                                \
+    X(CFS_ERR_NO_FILE, ENOENT, 404, "no_file", "there is no such file or directory")               \
+    X(CFS_ERR_FILE_EXISTS, EEXIST, 409, "file_exists", "there is a file of that name")             \
+    X(CFS_ERR_FILE_IS_DIRECTORY, EISDIR, 409, "file_is_directory", "that is a directory")          \
+    X(CFS_ERR_FILE_NOT_DIRECTORY, ENOTDIR, 409, "file_not_directory", "that is no directory")      \
+    X(CFS_ERR_DIRECTORY_NOT_EMPTY, ENOTEMPTY, 409, "directory_not_empty",                          \
+      "there are files in the directory: remove them first")                                       \
+    X(CFS_ERR_LOOP, EINVAL, 409, "loop", "a directory cannot be moved into itself")                \
+    X(CFS_ERR_VALUE_TOO_BIG, EFBIG, 413, "value_too_big",                                          \
+      "that is more than max_value allows in one file")                                            \
+    X(CFS_ERR_NO_ATTRIBUTE, ENODATA, 404, "no_attribute", "the file has no such attribute")        \
+    X(CFS_ERR_ATTRIBUTES_FULL, ENOSPC, 413, "attributes_full",                                     \
+      "the attributes of a file have at most 4 KiB")                                               \
+    X(CFS_ERR_STALE, ESTALE, 410, "stale", "the file was removed, and is gone by now")             \
+    X(CFS_ERR_CHANGED, EAGAIN, 412, "changed", "the value is not of that version any more")
 
 enum cfs_error {
 #define X(code, number, status, word, sentence) code,

@@ -11,12 +11,16 @@
 #define CFS_MEMBERS_MAX 5u          /* replicas of group 0 */
 #define CFS_NODE_MAX 63u            /* largest node id: nodes are kept in sets of 64 bits */
 #define CFS_GROUPS_MAX 63u          /* groups beside group 0: kept in sets of 64 bits */
-#define CFS_GROUPS 16u              /* groups of a cluster beside group 0 */
+#define CFS_GROUPS 17u              /* groups of a cluster beside group 0, the names group the last */
 #define CFS_WEIGHT_MAX 100u         /* largest weight of a node on the ring */
 #define CFS_MESSAGE_MAX 1048575u    /* bytes of a queue's message: 1 MiB - 1 */
 #define CFS_PRODUCE_MAX 16384u      /* messages of one produce */
 #define CFS_CONSUME_MAX 256u        /* messages handed out or settled by one request */
 #define CFS_MESSAGE_LIST_MAX 65536u /* ids of messages in one page of a listing */
+#define CFS_TARGET_MAX 4095u        /* bytes of a symlink's target */
+#define CFS_PUT_MAX 1048576u        /* bytes of one change or reading of a cached value */
+#define CFS_XATTRS_MAX 4096u        /* bytes of a cached file's attributes, names and values */
+#define CFS_ENTRIES_MAX 4096u       /* names in one page of a cached directory */
 #define CFS_COMMAND_MAX 1179648u    /* bytes of an encoded command: messages, lengths and head */
 #define CFS_REQUESTS_MAX 16384u     /* requests of one node that wait for an answer */
 #define CFS_HOLDERS_MAX 512u        /* holders that are listed of a lock that many share */
@@ -36,6 +40,7 @@ static_assert(CFS_CONTENT_MAX + CFS_NAME_MAX + CFS_OWNER_MAX + 512 <= CFS_COMMAN
               "a write of a whole content fits a command");
 static_assert(CFS_MESSAGE_MAX + CFS_PRODUCE_MAX * 4 + CFS_NAME_MAX + 1024 <= CFS_COMMAND_MAX,
               "messages of one produce fit a command");
+static_assert(CFS_PUT_MAX + CFS_NAME_MAX + 512 <= CFS_COMMAND_MAX, "a write fits a command");
 static_assert(CFS_GROUPS <= CFS_GROUPS_MAX, "the groups fit a set");
 static_assert(CFS_NAME_MAX + 1 <= CFS_PIECE_KEY_MAX, "a name makes a key");
 static_assert(CFS_HOLDERS_MAX * (CFS_OWNER_MAX + 24) <= 65536,

@@ -3,6 +3,7 @@
 #ifndef COORDFS_REQUEST_H
 #define COORDFS_REQUEST_H
 
+#include "coordfs/cache.h"
 #include "coordfs/error.h"
 #include "coordfs/limits.h"
 #include "coordfs/queue.h"
@@ -42,6 +43,16 @@ enum cfs_op {
     CFS_OP_QUEUE_CONFIG,
     CFS_OP_DELIVER, /* the engine's own, to `name`: a message that moves from another group */
     CFS_OP_MOVED,   /* the engine's own: how that ended */
+    /* The same, of the cache (cache.h). */
+    CFS_OP_CACHE_MAKE, /* names */
+    CFS_OP_CACHE_REMOVE,
+    CFS_OP_CACHE_RENAME,
+    CFS_OP_CACHE_SETNODE,
+    CFS_OP_CACHE_FORGET,
+    CFS_OP_CACHE_PUT, /* contents */
+    CFS_OP_CACHE_TOUCH,
+    CFS_OP_CACHE_XATTR,
+    CFS_OP_CACHE_DROP,
     /* Reads: linearizable, not replicated. */
     CFS_OP_GET,  /* one lock */
     CFS_OP_LIST, /* the names of held locks, sorted by bytes; a page at a time, each by itself */
@@ -50,10 +61,15 @@ enum cfs_op {
     CFS_OP_MESSAGE_LIST, /* the ids in a place, in its order: ready by turn, others ascending */
     CFS_OP_MESSAGE_GET,  /* NO_QUEUE, NO_MESSAGE, NOT_CLAIMED */
     CFS_OP_QUEUE_AWAIT,
+    CFS_OP_CACHE_LOOKUP, /* names */
+    CFS_OP_CACHE_NODE,
+    CFS_OP_CACHE_LIST,
+    CFS_OP_CACHE_FETCH, /* contents */
+    CFS_OP_CACHE_XATTRS,
 };
 
-#define CFS_OP_LAST_CHANGE CFS_OP_MOVED
-#define CFS_OP_LAST CFS_OP_QUEUE_AWAIT
+#define CFS_OP_LAST_CHANGE CFS_OP_CACHE_DROP
+#define CFS_OP_LAST CFS_OP_CACHE_XATTRS
 
 struct cfs_acquire {
     enum cfs_lock_mode mode; /* 0 in a renewal: whatever it is */
@@ -132,7 +148,7 @@ struct cfs_member_change {
 struct cfs_request {
     enum cfs_op op;
     /* Of the lock or queue; LIST, QUEUE_LIST: the one behind which to go on, "" for all;
-     * MEMBER: "". */
+     * MEMBER: ""; of the cache: in a directory, or of an attribute, or "". */
     char name[CFS_NAME_MAX + 1];
     union {
         struct cfs_acquire acquire;
@@ -151,6 +167,14 @@ struct cfs_request {
         struct cfs_delivery delivery;
         struct cfs_moved moved;
         struct cfs_queue_read queue_read; /* reads of queues */
+        struct cfs_cache_make cache_make;
+        struct cfs_cache_remove cache_remove;
+        struct cfs_cache_rename cache_rename;
+        struct cfs_cache_set cache_set; /* SETNODE, TOUCH */
+        struct cfs_cache_put cache_put;
+        struct cfs_cache_xattr cache_xattr;
+        struct cfs_cache_drop cache_drop; /* DROP, FORGET */
+        struct cfs_cache_read cache_read; /* reads of the cache */
     };
 };
 
@@ -195,10 +219,18 @@ struct cfs_answer {
     uint32_t message_count;
     const uint64_t *ids; /* MESSAGE_LIST */
     uint32_t id_count;
+    struct cfs_cache_answer cache;
 };
 
 /* Whether `op` is about queues. */
 bool cfs_op_is_of_queue(enum cfs_op op);
+
+/* Whether it is about the cache: about names, or about the contents of an inode. */
+bool cfs_op_is_of_names(enum cfs_op op);
+bool cfs_op_is_of_contents(enum cfs_op op);
+
+/* The inode whose contents such a request is about. */
+cfs_ino cfs_request_contents(const struct cfs_request *request);
 
 /* Whether `op` reads: it is answered and not replicated. */
 bool cfs_op_is_read(enum cfs_op op);

@@ -605,9 +605,9 @@ cfs_node_set world_replicas(const struct world *w, cfs_node_id id, cfs_group_id 
 }
 
 cfs_node_set world_placement(const struct world *w, cfs_node_id id, cfs_group_id group,
-                             cfs_node_id out[CFS_REPLICAS])
+                             cfs_node_id out[CFS_MEMBERS_MAX])
 {
-    cfs_node_id nodes[CFS_REPLICAS];
+    cfs_node_id nodes[CFS_MEMBERS_MAX];
     cfs_node_set all = 0;
 
     for (uint32_t i = cfs_core_placement(w->nodes[id].core, group, nodes); i-- > 0;) {
@@ -620,7 +620,7 @@ cfs_node_set world_placement(const struct world *w, cfs_node_id id, cfs_group_id
 
 static bool group_is_settled(const struct world *w, cfs_group_id group)
 {
-    cfs_node_id leader = world_group_leader(w, group), first[CFS_REPLICAS];
+    cfs_node_id leader = world_group_leader(w, group), first[CFS_MEMBERS_MAX];
     cfs_node_set wanted = leader ? world_placement(w, leader, group, first) : 0;
 
     if (!leader || leader != first[0] || world_group_view(w, leader, group).changing)

@@ -152,7 +152,7 @@ cfs_node_id world_group_leader(const struct world *w, cfs_group_id group);
 cfs_node_set world_replicas(const struct world *w, cfs_node_id node, cfs_group_id group);
 /* Where it should be, as `node` knows; the best one first in `out`, if not NULL. */
 cfs_node_set world_placement(const struct world *w, cfs_node_id node, cfs_group_id group,
-                             cfs_node_id out[CFS_REPLICAS]);
+                             cfs_node_id out[CFS_MEMBERS_MAX]);
 /* Runs until every group is served by the node that should lead it, and is where it should be and
  * nowhere else. */
 void world_settle_groups(struct world *w);

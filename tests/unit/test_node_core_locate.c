@@ -335,7 +335,7 @@ static void whoever_is_asked_by_mistake_says_who_leads(void **state)
 {
     struct cfs_core *core;
     cfs_group_id group;
-    cfs_node_id leader, first[CFS_REPLICAS];
+    cfs_node_id leader, first[CFS_MEMBERS_MAX];
     cfs_time asked;
 
     (void)state;
@@ -406,7 +406,7 @@ static bool is_letting_go(cfs_node_id node, cfs_group_id group)
 
 static void only_the_leader_itself_lets_a_replica_go(void **state)
 {
-    cfs_node_id leader = world_group_leader(&w, 1), first[CFS_REPLICAS];
+    cfs_node_id leader = world_group_leader(&w, 1), first[CFS_MEMBERS_MAX];
     struct cfs_message message;
 
     (void)state;
