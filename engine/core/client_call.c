@@ -272,8 +272,7 @@ static struct cfs_channel *channel_for(const struct cfs_client *client,
     cfs_group_id group = 0;
 
     if (request->op == CFS_OP_QUEUE_LIST && placement->groups)
-        group =
-            (cfs_group_id)(request->queue_read.number % cfs_placement_shards(placement)) + 1;
+        group = (cfs_group_id)(request->queue_read.number % cfs_placement_shards(placement)) + 1;
     else if (cfs_op_is_of_queue(request->op))
         group = cfs_placement_group_of(placement, request->name);
     else if (cfs_op_is_of_names(request->op))

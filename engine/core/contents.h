@@ -30,13 +30,14 @@ struct cfs_content_info cfs_contents_info(const struct cfs_contents *contents, c
 
 /* One stretch of what a reading covers, in order and without gaps between them. */
 struct cfs_stretch {
-    uint64_t extent;     /* whose bytes these are: to be read as a piece of that number when `data` is
-                            NULL; 0: zeros */
-    uint32_t from, len;  /* in the extent */
+    uint64_t extent;    /* whose bytes these are: when `data` is NULL, to be read as a piece of that
+                           number; 0: zeros */
+    uint32_t from, len; /* in the extent */
     const uint8_t *data; /* borrowed until the next change; NULL: on the disk, or zeros */
 };
 
-/* The bytes from `offset` on, `len` at most and no more than there are: malloc'd, `count` of them. */
+/* The bytes from `offset` on, `len` at most and no more than there are: malloc'd, `count` of them.
+ */
 struct cfs_stretch *cfs_contents_read(const struct cfs_contents *contents, cfs_ino ino,
                                       uint64_t offset, uint32_t len, uint32_t *count);
 

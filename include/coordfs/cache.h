@@ -35,8 +35,8 @@ struct cfs_cache_make {
 };
 
 /* CACHE_REMOVE: `name` in `parent` goes; answers `id`, whose name it was. NO_FILE,
- * FILE_IS_DIRECTORY, FILE_NOT_DIRECTORY, DIRECTORY_NOT_EMPTY. NOT_PERMITTED: the directory is sticky
- * and neither it nor the file belongs to `uid`. */
+ * FILE_IS_DIRECTORY, FILE_NOT_DIRECTORY, DIRECTORY_NOT_EMPTY. NOT_PERMITTED: the directory is
+ * sticky and neither it nor the file belongs to `uid`. */
 struct cfs_cache_remove {
     cfs_ino parent;
     bool directory; /* what is expected */
@@ -87,18 +87,18 @@ enum cfs_put_kind {
 struct cfs_cache_put {
     cfs_ino ino;
     enum cfs_put_kind kind;
-    bool laundered;  /* what a mapping wrote, which the kernel hands over: never waits for a recall */
+    bool laundered;   /* what a mapping wrote: never waits for a recall */
     bool conditional; /* only if `expected` is the version (0: never written) */
     uint64_t expected;
     uint64_t offset;
-    uint64_t max; /* bytes that the value may have: the node's max_value */
+    uint64_t max;        /* bytes that the value may have: the node's max_value */
     const uint8_t *data; /* borrowed */
     uint32_t len;        /* CFS_PUT_MAX at most */
 };
 
 /* CACHE_XATTR: sets or removes the extended attribute `name` of a file or directory; kept with the
- * contents. FILE_EXISTS (create), NO_ATTRIBUTE (replace, remove), TOO_BIG: all of a file's names and
- * values have CFS_XATTRS_MAX bytes. */
+ * contents. FILE_EXISTS (create), NO_ATTRIBUTE (replace, remove), ATTRIBUTES_FULL: all of
+ * a file's names and values have CFS_XATTRS_MAX bytes. */
 struct cfs_cache_xattr {
     cfs_ino ino;
     bool create, replace, remove;
@@ -114,9 +114,10 @@ struct cfs_cache_drop {
 };
 
 /* Reads. CACHE_LOOKUP: `name` in directory `ino`; NO_FILE is shared too. CACHE_NODE: `ino` itself.
- * CACHE_LIST: names in directory `ino`, behind `name` ("": all), in the order of bytes. CACHE_FETCH:
- * contents of `ino`, its bytes from `offset` on, `len` at most; of a file never written: version 0.
- * CACHE_XATTRS: all extended attributes, never shared. NO_FILE, FILE_NOT_DIRECTORY, STALE. */
+ * CACHE_LIST: names in directory `ino`, behind `name` ("": all), in the order of bytes.
+ * CACHE_FETCH: contents of `ino`, its bytes from `offset` on, `len` at most; of a file that was
+ * never written version 0. CACHE_XATTRS: all extended attributes, never shared. NO_FILE,
+ * FILE_NOT_DIRECTORY, STALE. */
 struct cfs_cache_read {
     cfs_ino ino;
     uint64_t offset;
@@ -153,8 +154,8 @@ struct cfs_cache_share {
 
 struct cfs_cache_answer {
     struct cfs_cache_share share;
-    struct cfs_inode_info inode; /* LOOKUP, NODE; MAKE: unless only `id` is known any more */
-    const char *target;          /* of a symlink: NODE, LOOKUP; inode.size bytes, no NUL */
+    struct cfs_inode_info inode;     /* LOOKUP, NODE; MAKE: unless only `id` is known any more */
+    const char *target;              /* of a symlink: NODE, LOOKUP; inode.size bytes, no NUL */
     struct cfs_content_info content; /* FETCH; PUT, TOUCH as inode */
     const uint8_t *data;             /* FETCH; XATTRS: name, NUL, u32 length, value, and so on */
     uint32_t len;

@@ -11,7 +11,7 @@
 #define CFS_MEMBERS_MAX 5u          /* replicas of group 0 */
 #define CFS_NODE_MAX 63u            /* largest node id: nodes are kept in sets of 64 bits */
 #define CFS_GROUPS_MAX 63u          /* groups beside group 0: kept in sets of 64 bits */
-#define CFS_GROUPS 17u              /* groups of a cluster beside group 0, the names group the last */
+#define CFS_GROUPS 17u              /* groups of a cluster beside group 0; the last has names */
 #define CFS_WEIGHT_MAX 100u         /* largest weight of a node on the ring */
 #define CFS_MESSAGE_MAX 1048575u    /* bytes of a queue's message: 1 MiB - 1 */
 #define CFS_PRODUCE_MAX 16384u      /* messages of one produce */

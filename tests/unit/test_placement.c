@@ -27,14 +27,15 @@ static struct cfs_placement placed(const struct cfs_node_table *table)
     return placement;
 }
 
-static void a_group_has_three_replicas_where_there_are_three_nodes(void **state)
+static void a_group_has_three_replicas_and_that_of_names_five(void **state)
 {
     struct cfs_node_table five = table_of(5), two = table_of(2), one = table_of(1);
     struct cfs_placement of_five = placed(&five), of_two = placed(&two), of_one = placed(&one);
 
     (void)state;
     for (cfs_group_id group = 1; group <= GROUPS; group++) {
-        assert_int_equal(cfs_node_set_count(cfs_placement_set(&of_five, group)), 3);
+        uint32_t replicas = group == GROUPS ? 5 : 3;
+        assert_int_equal(cfs_node_set_count(cfs_placement_set(&of_five, group)), replicas);
         assert_int_equal(cfs_placement_set(&of_two, group), 1u << 1 | 1u << 2);
         assert_int_equal(cfs_placement_set(&of_one, group), 1u << 1);
         assert_int_equal(of_one.nodes[group][1], 0);
@@ -96,7 +97,10 @@ static void names_go_to_groups_if_there_are_any(void **state)
 
     (void)state;
     cfs_placement_follow(&none, 0, &table, 0);
-    assert_in_range(cfs_placement_group_of(&placement, "jobs"), 1, GROUPS);
+    assert_in_range(cfs_placement_group_of(&placement, "jobs"), 1, GROUPS - 1);
+    for (uint64_t ino = 1; ino < 100; ino++)
+        assert_in_range(cfs_placement_contents_group(&placement, ino), 1, GROUPS - 1);
+    assert_int_equal(cfs_placement_names_group(&placement), GROUPS);
     assert_int_equal(cfs_placement_group_of(&placement, "jobs"),
                      cfs_placement_group_of(&placement, "jobs"));
     assert_int_equal(cfs_placement_group_of(&none, "jobs"), 0);
@@ -105,7 +109,7 @@ static void names_go_to_groups_if_there_are_any(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_group_has_three_replicas_where_there_are_three_nodes),
+        cmocka_unit_test(a_group_has_three_replicas_and_that_of_names_five),
         cmocka_unit_test(founders_are_placed_as_a_table_of_them_is),
         cmocka_unit_test(a_heavier_node_leads_more),
         cmocka_unit_test(nothing_is_placed_where_nobody_is),
