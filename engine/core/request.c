@@ -34,6 +34,11 @@ bool cfs_op_is_of_contents(enum cfs_op op)
            (op >= CFS_OP_CACHE_FETCH && op <= CFS_OP_CACHE_XATTRS);
 }
 
+bool cfs_op_is_of_cache(enum cfs_op op)
+{
+    return cfs_op_is_of_names(op) || cfs_op_is_of_contents(op);
+}
+
 cfs_ino cfs_request_contents(const struct cfs_request *request)
 {
     switch (request->op) {

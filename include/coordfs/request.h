@@ -228,6 +228,7 @@ bool cfs_op_is_of_queue(enum cfs_op op);
 /* Whether it is about the cache: about names, or about the contents of an inode. */
 bool cfs_op_is_of_names(enum cfs_op op);
 bool cfs_op_is_of_contents(enum cfs_op op);
+bool cfs_op_is_of_cache(enum cfs_op op);
 
 /* The inode whose contents such a request is about. */
 cfs_ino cfs_request_contents(const struct cfs_request *request);
