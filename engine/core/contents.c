@@ -177,6 +177,11 @@ void cfs_contents_xattrs(const struct cfs_contents *contents, cfs_ino ino,
     answer->cache.len = content->xattrs_len;
 }
 
+bool cfs_contents_have(const struct cfs_contents *contents, uint64_t extent)
+{
+    return cfs_id_find(&contents->extents, extent);
+}
+
 uint64_t cfs_contents_count(const struct cfs_contents *contents)
 {
     return contents->by_ino.count;

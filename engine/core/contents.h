@@ -48,6 +48,9 @@ struct cfs_stretch *cfs_contents_read(const struct cfs_contents *contents, cfs_i
 void cfs_contents_xattrs(const struct cfs_contents *contents, cfs_ino ino,
                          struct cfs_answer *answer);
 
+/* Whether there is such an extent. */
+bool cfs_contents_have(const struct cfs_contents *contents, uint64_t extent);
+
 /* Contents, and bytes of them, in all. */
 uint64_t cfs_contents_count(const struct cfs_contents *contents);
 uint64_t cfs_contents_bytes(const struct cfs_contents *contents);

@@ -40,6 +40,7 @@ void cfs_machine_init(struct cfs_machine *machine, cfs_machine_answer_fn answer,
     *machine = (struct cfs_machine){.answer = answer, .arg = arg};
     machine->locks = cfs_lock_table_new(settled, machine);
     machine->queues = cfs_queues_new(settled, machine);
+    machine->contents = cfs_contents_new();
 }
 
 void cfs_machine_close(struct cfs_machine *machine)
@@ -47,8 +48,10 @@ void cfs_machine_close(struct cfs_machine *machine)
     cfs_sessions_close(&machine->sessions);
     cfs_lock_table_free(machine->locks);
     cfs_queues_free(machine->queues);
+    cfs_contents_free(machine->contents);
     machine->locks = NULL;
     machine->queues = NULL;
+    machine->contents = NULL;
 }
 
 /* What a consume was handed is not remembered, but looked up: the claims may have passed. */
@@ -343,8 +346,10 @@ void cfs_machine_apply(struct cfs_machine *machine, struct cfs_entry *entry)
     if (cfs_command_decode(&command, entry->data, entry->len) != 0)
         assert(!"a committed command cannot be decoded");
     cfs_queues_set_source(machine->queues, entry);
+    cfs_contents_set_source(machine->contents, entry);
     apply_command(machine, &command);
     cfs_queues_set_source(machine->queues, NULL);
+    cfs_contents_set_source(machine->contents, NULL);
     cfs_command_clear(&command);
 }
 
@@ -378,6 +383,7 @@ uint64_t cfs_machine_digest(const struct cfs_machine *machine)
     for (const struct cfs_session *s = machine->sessions.by_id; s; s = s->hh.next)
         sessions += session_digest(s);
     digest = mix(digest, cfs_queues_digest(machine->queues));
+    digest = mix(digest, cfs_contents_digest(machine->contents));
     digest = mix(digest, cfs_node_table_digest(&machine->nodes));
     return mix(digest, sessions);
 }

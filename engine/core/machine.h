@@ -5,6 +5,7 @@
 #define CFS_CORE_MACHINE_H
 
 #include "core/command.h"
+#include "core/contents.h"
 #include "core/entry.h"
 #include "core/lock_table.h"
 #include "core/node_table.h"
@@ -21,6 +22,7 @@ struct cfs_machine {
     struct cfs_sessions sessions;
     struct cfs_lock_table *locks;
     struct cfs_queues *queues;
+    struct cfs_contents *contents;
     struct cfs_node_table nodes;
     struct cfs_moment moment; /* of the newest applied entry */
     uint64_t queued;          /* how many acquires have begun to wait so far */

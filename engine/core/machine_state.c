@@ -1,4 +1,4 @@
-/* The machine as pieces: its counters, its sessions, its locks, its queues. */
+/* The machine as pieces: its counters, its sessions, its locks, its queues, contents of files. */
 #include <stdlib.h>
 
 #include "core/command_internal.h"
@@ -22,11 +22,13 @@ void cfs_machine_save(struct cfs_machine *machine, struct cfs_writer *pieces)
     cfs_lock_table_save(machine->locks, pieces);
     cfs_node_table_save(&machine->nodes, pieces);
     cfs_queues_save(machine->queues, pieces);
+    cfs_contents_save(machine->contents, pieces);
 }
 
 void cfs_machine_saved(struct cfs_machine *machine)
 {
     cfs_queues_saved(machine->queues);
+    cfs_contents_saved(machine->contents);
 }
 
 static int load_counters(struct cfs_machine *machine, const struct cfs_piece *piece)
@@ -63,6 +65,9 @@ int cfs_machine_load(struct cfs_machine *machine, const struct cfs_piece *piece)
     case CFS_PIECE_DELIVERIES:
     case CFS_PIECE_BODY:
         return cfs_queues_load(machine->queues, piece);
+    case CFS_PIECE_CONTENT:
+    case CFS_PIECE_EXTENT:
+        return cfs_contents_load(machine->contents, piece);
     default:
         return -1;
     }
@@ -71,5 +76,5 @@ int cfs_machine_load(struct cfs_machine *machine, const struct cfs_piece *piece)
 bool cfs_machine_loaded(const struct cfs_machine *machine)
 {
     return machine->counted && cfs_lock_table_loaded(machine->locks) &&
-           cfs_queues_loaded(machine->queues);
+           cfs_queues_loaded(machine->queues) && cfs_contents_loaded(machine->contents);
 }
