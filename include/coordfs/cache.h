@@ -128,6 +128,7 @@ struct cfs_cache_read {
 /* The names group's part of an inode. */
 struct cfs_inode_info {
     cfs_ino ino; /* 0 in an answer: NO_FILE */
+    cfs_ino parent; /* of what has a name: its directory; the root: itself; else 0 */
     enum cfs_inode_type type;
     uint32_t uid, gid, perm;
     uint32_t nlink;      /* 0: it has no name any more; a directory: 2 and its subdirectories */
