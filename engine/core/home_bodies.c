@@ -29,7 +29,7 @@ static bool lacks_bodies(const struct cfs_answer *answer)
 
 static void order_read(struct cfs_home *home, struct held *held)
 {
-    struct cfs_writer *keys = cfs_held_read(home, &held->base);
+    struct cfs_writer *keys = cfs_home_held_read(home, &held->base);
 
     for (uint32_t i = 0; i < held->answer.message_count; i++) {
         struct cfs_piece_key key = cfs_piece_key_number(CFS_PIECE_BODY, held->messages[i].id);
@@ -115,7 +115,7 @@ static void came(struct cfs_home *home, struct cfs_held *base, struct cfs_reader
     if (!held->answer.message_count)
         held->answer.error = claimed ? CFS_ERR_NOT_CLAIMED : CFS_ERR_NO_MESSAGE;
     send(home, held);
-    cfs_held_end(home, base);
+    cfs_home_held_end(home, base);
 }
 
 bool cfs_home_hold(struct cfs_home *home, enum cfs_answer_to to, struct cfs_asker asker,
@@ -127,13 +127,13 @@ bool cfs_home_hold(struct cfs_home *home, enum cfs_answer_to to, struct cfs_aske
 
     if (!lacks_bodies(answer))
         return false;
-    if (cfs_held_is(home, &base.key))
+    if (cfs_home_held_is(home, &base.key))
         return true;
     held = cfs_alloc_zeroed(1, sizeof *held);
     held->base = base;
     held->answer = *answer;
     keep_messages(held);
-    cfs_held_add(home, &held->base);
+    cfs_home_held_add(home, &held->base);
     order_read(home, held);
     return true;
 }

@@ -92,7 +92,7 @@ static bool is_ordered(const struct held *held, size_t before)
 
 static void order_read(struct cfs_home *home, struct held *held)
 {
-    struct cfs_writer *keys = cfs_held_read(home, &held->base);
+    struct cfs_writer *keys = cfs_home_held_read(home, &held->base);
 
     for (size_t i = 0; i < held->count; i++) {
         struct cfs_piece_key key = cfs_piece_key_number(CFS_PIECE_EXTENT, held->missing[i].extent);
@@ -143,7 +143,7 @@ static void progress(struct cfs_home *home, struct held *held)
         return;
     }
     send(home, held);
-    cfs_held_end(home, &held->base);
+    cfs_home_held_end(home, &held->base);
 }
 
 /* Bytes of a later state are not shared: who was to be asked to give them up may not have been. */
@@ -179,12 +179,12 @@ void cfs_home_fetch(struct cfs_home *home, cfs_node_id to, const struct cfs_msg_
         answer_xattrs(home, to, read);
         return;
     }
-    if (cfs_held_is(home, &base.key))
+    if (cfs_home_held_is(home, &base.key))
         return;
     held = cfs_alloc_zeroed(1, sizeof *held);
     held->base = base;
     held->range = read->cache;
-    cfs_held_add(home, &held->base);
+    cfs_home_held_add(home, &held->base);
     look(home, held, share);
     progress(home, held);
 }

@@ -1,7 +1,7 @@
 /* Answers that wait for pieces from the disk, each for one reading at a time. */
 #include "core/home_held.h"
 
-bool cfs_held_is(const struct cfs_home *home, const struct cfs_held_key *key)
+bool cfs_home_held_is(const struct cfs_home *home, const struct cfs_held_key *key)
 {
     struct cfs_held *held;
 
@@ -9,12 +9,12 @@ bool cfs_held_is(const struct cfs_home *home, const struct cfs_held_key *key)
     return held;
 }
 
-void cfs_held_add(struct cfs_home *home, struct cfs_held *held)
+void cfs_home_held_add(struct cfs_home *home, struct cfs_held *held)
 {
     HASH_ADD(hh, home->held, key, sizeof held->key, held);
 }
 
-struct cfs_writer *cfs_held_read(struct cfs_home *home, struct cfs_held *held)
+struct cfs_writer *cfs_home_held_read(struct cfs_home *home, struct cfs_held *held)
 {
     struct cfs_effect *effect = cfs_effects_add(home->env->effects, CFS_FX_READ);
 
@@ -26,7 +26,7 @@ struct cfs_writer *cfs_held_read(struct cfs_home *home, struct cfs_held *held)
     return &effect->read.keys;
 }
 
-void cfs_held_end(struct cfs_home *home, struct cfs_held *held)
+void cfs_home_held_end(struct cfs_home *home, struct cfs_held *held)
 {
     HASH_DELETE(hh, home->held, held);
     if (held->read)
@@ -37,7 +37,7 @@ void cfs_held_end(struct cfs_home *home, struct cfs_held *held)
 void cfs_home_drop_held(struct cfs_home *home)
 {
     while (home->held)
-        cfs_held_end(home, home->held);
+        cfs_home_held_end(home, home->held);
 }
 
 void cfs_home_pieces_read(struct cfs_home *home, const struct cfs_read_pieces *read)

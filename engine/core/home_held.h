@@ -23,15 +23,15 @@ struct cfs_held {
 };
 
 /* A resend of what is being read for adds nothing. */
-bool cfs_held_is(const struct cfs_home *home, const struct cfs_held_key *key);
+bool cfs_home_held_is(const struct cfs_home *home, const struct cfs_held_key *key);
 
 /* Key and functions are filled in. */
-void cfs_held_add(struct cfs_home *home, struct cfs_held *held);
+void cfs_home_held_add(struct cfs_home *home, struct cfs_held *held);
 
 /* Orders a reading, in place of the one before; the caller puts the keys, each with its length
  * first. */
-struct cfs_writer *cfs_held_read(struct cfs_home *home, struct cfs_held *held);
+struct cfs_writer *cfs_home_held_read(struct cfs_home *home, struct cfs_held *held);
 
-void cfs_held_end(struct cfs_home *home, struct cfs_held *held);
+void cfs_home_held_end(struct cfs_home *home, struct cfs_held *held);
 
 #endif

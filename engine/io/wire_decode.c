@@ -208,6 +208,9 @@ static int decode_name(struct decoder *d, const json_t *object, struct cfs_msg_r
         return refuse(d, "'op' %u is no read", (unsigned)read->op);
     if ((unsigned)read->queue.place > CFS_DEAD)
         return refuse(d, "'place' %u is no place", (unsigned)read->queue.place);
+    if (read->cache.len > CFS_PUT_MAX)
+        return refuse(d, "'bytes': %" PRIu32 " are asked for, %u allowed", read->cache.len,
+                      CFS_PUT_MAX);
     if (get_u32(d, object, "len", CFS_NAME_MAX, &len) < 0)
         return -1;
     name = take_body(d, len, CFS_NAME_MAX);
