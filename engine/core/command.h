@@ -58,7 +58,8 @@ struct cfs_command {
 void cfs_command_encode(struct cfs_writer *writer, const struct cfs_command *command);
 
 /* 0, or -1 if the bytes are no command of this version. Bodies (request.write.data,
- * request.produce.data) are borrowed from `data`; cfs_command_clear frees what is owned. */
+ * request.produce.data, request.cache_put.data and their like) are borrowed from `data`;
+ * cfs_command_clear frees what is owned. */
 int cfs_command_decode(struct cfs_command *command, const uint8_t *data, size_t len);
 void cfs_command_clear(struct cfs_command *command);
 
@@ -72,7 +73,7 @@ bool cfs_command_valid(const uint8_t *data, size_t len);
 void cfs_answer_encode(struct cfs_writer *writer, const struct cfs_answer *answer);
 
 /* 0 or -1. Pointers in the answer are borrowed from `data`, but for an array (lock.holders,
- * messages or ids), which `owned` receives and the caller frees. */
+ * messages, ids or cache.entries), which `owned` receives and the caller frees. */
 int cfs_answer_decode(struct cfs_answer *answer, void **owned, const uint8_t *data, size_t len);
 
 #endif

@@ -60,7 +60,7 @@ struct cfs_home {
     struct cfs_renewal *renewals; /* by session */
     struct cfs_questions questions;
     struct cfs_awaits awaits;
-    struct cfs_held *held, *held_by_read; /* answers that wait for bodies: by asker, by read */
+    struct cfs_held *held, *held_by_read; /* answers that wait for pieces: by asker, by read */
     cfs_time check_due;                   /* of session terms */
     cfs_time members_due;                 /* next look at who the members should be */
     uint64_t expiry_index;                /* of the newest EXPIRE_LEASED in the log */
@@ -105,11 +105,18 @@ void cfs_home_answer_read(struct cfs_home *home, cfs_node_id to, uint64_t id,
 /* Answers a read of queues from the applied state. malloc'd: what the answer's pointers need. */
 void *cfs_home_look(struct cfs_home *home, const struct cfs_msg_read *read,
                     struct cfs_answer *answer);
+/* Likewise CACHE_LOOKUP, NODE and LIST. */
+void *cfs_home_look_cache(struct cfs_home *home, const struct cfs_msg_read *read,
+                          struct cfs_answer *answer);
 /* Whether the answer shows messages whose bodies have to be read first: then it is kept, and sent
  * when they have been. For a read: the asker's node, and the read's id as the sequence. */
 bool cfs_home_hold(struct cfs_home *home, enum cfs_answer_to to, struct cfs_asker asker,
                    const struct cfs_answer *answer);
-void cfs_home_bodies_read(struct cfs_home *home, const struct cfs_read_pieces *read);
+/* Answers CACHE_FETCH and CACHE_XATTRS from the applied state, likewise. `share`: what allows the
+ * answer to be kept, as of now; it is left out when bytes are of a later state. */
+void cfs_home_fetch(struct cfs_home *home, cfs_node_id to, const struct cfs_msg_read *read,
+                    struct cfs_cache_share share);
+void cfs_home_pieces_read(struct cfs_home *home, const struct cfs_read_pieces *read);
 void cfs_home_drop_held(struct cfs_home *home);
 /* A QUEUE_AWAIT that comes again while it waits: answered or acknowledged, true. */
 bool cfs_home_awaits(struct cfs_home *home, const struct cfs_message *message);

@@ -164,8 +164,14 @@ static void answer_read(struct cfs_home *home, const struct cfs_question *questi
     struct cfs_answer answer = {0};
     void *owned = NULL;
 
+    if (cfs_op_is_of_contents(read->op)) {
+        cfs_home_fetch(home, question->message.from, read, (struct cfs_cache_share){0});
+        return;
+    }
     if (read->op == CFS_OP_LIST)
         owned = cfs_lock_table_list(home->machine->locks, read->name, &answer);
+    else if (cfs_op_is_of_names(read->op))
+        owned = cfs_home_look_cache(home, read, &answer);
     else if (read->op != CFS_OP_GET)
         owned = cfs_home_look(home, read, &answer);
     else if (!cfs_lock_table_get(home->machine->locks, read->name, &answer.lock))
@@ -179,7 +185,9 @@ static bool progress_read(struct cfs_home *home, struct cfs_question *question)
     const struct cfs_msg_read *read = &question->message.read;
     const char *name = read->op == CFS_OP_LIST ? NULL : read->name;
 
-    if (!cfs_op_is_of_queue(read->op) && drain(home, question, name))
+    bool of_lock = read->op == CFS_OP_GET || read->op == CFS_OP_LIST;
+
+    if (of_lock && drain(home, question, name))
         return false;
     if (read->op == CFS_OP_QUEUE_AWAIT)
         cfs_home_await(home, &question->message);

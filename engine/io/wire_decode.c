@@ -242,6 +242,9 @@ static int decode_name(struct decoder *d, const json_t *object, struct cfs_msg_r
         return refuse(d, "'op' %u is no read", (unsigned)read->op);
     if ((unsigned)read->queue.place > CFS_DEAD)
         return refuse(d, "'place' %u is no place", (unsigned)read->queue.place);
+    if (read->cache.len > CFS_PUT_MAX)
+        return refuse(d, "'bytes': %" PRIu32 " are asked for, %u allowed", read->cache.len,
+                      CFS_PUT_MAX);
     return take_name(d, object, read->name);
 }
 

@@ -61,6 +61,10 @@ static const struct cfs_wire_field read[] = {
     MESSAGE(U32, "op", read.op),
     MESSAGE(U32, "place", read.queue.place),
     MESSAGE(U64, "number", read.queue.number),
+    MESSAGE(U64, "ino", read.cache.ino),
+    MESSAGE(U64, "offset", read.cache.offset),
+    MESSAGE(U32, "bytes", read.cache.len),
+    MESSAGE(U64, "epoch", read.cache.epoch),
     END, /* and the name's length */
 };
 

@@ -245,4 +245,8 @@ bool cfs_name_valid(const char *name);
 /* Likewise a queue: nor may it begin with a dot. */
 bool cfs_queue_name_valid(const char *name);
 
+/* Whether such a request to the cache may have that name: "" where it is about none; of an
+ * extended attribute any bytes. */
+bool cfs_cache_name_valid(enum cfs_op op, const char *name);
+
 #endif

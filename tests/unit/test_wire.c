@@ -119,10 +119,12 @@ static void fill(struct cfs_message *m, enum cfs_message_type type)
             .epoch = BIG, .len = 5, .command = cfs_alloc_copy("\n\0{\"}", 5)};
         break;
     case CFS_MSG_READ:
-        m->read = (struct cfs_msg_read){.id = 16,
-                                        .op = CFS_OP_MESSAGE_GET,
-                                        .name = "\xff\xfe not UTF-8\n",
-                                        .queue = {.place = CFS_DEAD, .number = BIG}};
+        m->read = (struct cfs_msg_read){
+            .id = 16,
+            .op = CFS_OP_MESSAGE_GET,
+            .name = "\xff\xfe not UTF-8\n",
+            .queue = {.place = CFS_DEAD, .number = BIG},
+            .cache = {.ino = 33, .offset = 34, .len = CFS_PUT_MAX, .epoch = 35}};
         break;
     case CFS_MSG_ANSWER:
         m->answer = (struct cfs_msg_answer){.to = CFS_TO_READ,
@@ -416,6 +418,7 @@ struct refusal {
 };
 
 #define HEAD(message) "{\"v\":1," OURS "\"from\":2,\"to\":1,\"messages\":[" message "]}\n"
+#define NO_CACHE "\"ino\":0,\"offset\":0,\"bytes\":0,\"epoch\":0,"
 #define APPEND(rest)                                                                               \
     HEAD("{\"type\":\"append\",\"group\":0,\"term\":1,\"prev_index\":4,\"prev_term\":1,"           \
          "\"commit\":1,\"sent\":1,\"lease\":1,\"sound_at\":0,\"serving\":true,\"entries\":[" rest  \
@@ -484,15 +487,18 @@ static const struct refusal refusals[] = {
     {HEAD("{\"type\":\"timeout_now\",\"group\":0}"), "'term'"},
     {HEAD("{\"type\":\"forward\",\"group\":0,\"term\":1,\"epoch\":0,\"len\":131073}"), "131073"},
     {HEAD("{\"type\":\"forward\",\"group\":0,\"term\":1,\"epoch\":0,\"len\":1}"), "a body of 1"},
-    {HEAD("{\"type\":\"read\",\"group\":0,\"term\":1,\"id\":1,\"op\":20,\"place\":0,\"number\":0,"
-          "\"len\":256}"),
+    {HEAD("{\"type\":\"read\",\"group\":0,\"term\":1,\"id\":1,\"op\":29,\"place\":0,\"number\":"
+          "0," NO_CACHE "\"len\":256}"),
      "'len'"},
-    {HEAD("{\"type\":\"read\",\"group\":0,\"term\":1,\"id\":1,\"op\":19,\"place\":0,\"number\":0,"
-          "\"len\":0}"),
+    {HEAD("{\"type\":\"read\",\"group\":0,\"term\":1,\"id\":1,\"op\":28,\"place\":0,\"number\":"
+          "0," NO_CACHE "\"len\":0}"),
      "'op'"},
-    {HEAD("{\"type\":\"read\",\"group\":0,\"term\":1,\"id\":1,\"op\":27,\"place\":0,\"number\":0,"
-          "\"len\":0}"),
+    {HEAD("{\"type\":\"read\",\"group\":0,\"term\":1,\"id\":1,\"op\":41,\"place\":0,\"number\":"
+          "0," NO_CACHE "\"len\":0}"),
      "'op'"},
+    {HEAD("{\"type\":\"read\",\"group\":0,\"term\":1,\"id\":1,\"op\":39,\"place\":0,\"number\":0,"
+          "\"ino\":1,\"offset\":0,\"bytes\":1048577,\"epoch\":0,\"len\":0}"),
+     "'bytes'"},
     {HEAD("{\"type\":\"answer\",\"group\":0,\"term\":1,\"to\":3,\"session\":1,\"id\":1,"
           "\"queued\":false,\"len\":0}"),
      "'to'"},
@@ -538,8 +544,8 @@ static void what_is_wrong_is_named(void **state)
 
 static void a_name_with_a_zero_byte_is_refused(void **state)
 {
-    static const char head[] = HEAD("{\"type\":\"read\",\"group\":0,\"term\":1,\"id\":1,\"op\":20,"
-                                    "\"place\":0,\"number\":0,\"len\":3}") "a\0b";
+    static const char head[] = HEAD("{\"type\":\"read\",\"group\":0,\"term\":1,\"id\":1,\"op\":29,"
+                                    "\"place\":0,\"number\":0," NO_CACHE "\"len\":3}") "a\0b";
     struct cfs_batch batch;
     char why[256];
 
