@@ -35,6 +35,7 @@ bool cfs_answer_is_of_cache(const struct cfs_answer *answer)
 static void put_inode(struct cfs_writer *writer, const struct cfs_inode_info *inode)
 {
     cfs_put_u64(writer, inode->ino);
+    cfs_put_u64(writer, inode->parent);
     cfs_put_u8(writer, (uint8_t)inode->type);
     cfs_put_u32(writer, inode->uid);
     cfs_put_u32(writer, inode->gid);
@@ -50,6 +51,7 @@ static void put_inode(struct cfs_writer *writer, const struct cfs_inode_info *in
 static void get_inode(struct cfs_reader *reader, struct cfs_inode_info *inode)
 {
     inode->ino = cfs_get_u64(reader);
+    inode->parent = cfs_get_u64(reader);
     inode->type = cfs_get_enum(reader, CFS_INODE_FILE, CFS_INODE_SYMLINK);
     inode->uid = cfs_get_u32(reader);
     inode->gid = cfs_get_u32(reader);

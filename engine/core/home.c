@@ -291,6 +291,22 @@ static bool has_room(const struct cfs_home *home)
            !cfs_membership_is_quorum(members, alive);
 }
 
+static bool adds_to_cache(const struct cfs_request *request)
+{
+    const struct cfs_cache_put *put = &request->cache_put;
+
+    switch (request->op) {
+    case CFS_OP_CACHE_MAKE:
+        return true;
+    case CFS_OP_CACHE_PUT:
+        return put->len && put->kind != CFS_PUT_TRUNCATE;
+    case CFS_OP_CACHE_XATTR:
+        return !request->cache_xattr.remove;
+    default:
+        return false;
+    }
+}
+
 /* What takes room for long. Releases, removals, sessions and changes of members go on while there
  * is some left: they are what frees it. */
 static bool adds(const struct cfs_command *command)
@@ -299,7 +315,7 @@ static bool adds(const struct cfs_command *command)
 
     return command->kind == CFS_CMD_REQUEST &&
            (request->op == CFS_OP_WRITE || request->op == CFS_OP_PRODUCE ||
-            request->op == CFS_OP_QUEUE_MAKE ||
+            request->op == CFS_OP_QUEUE_MAKE || adds_to_cache(request) ||
             (request->op == CFS_OP_ACQUIRE && !request->acquire.renew));
 }
 

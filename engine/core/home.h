@@ -105,6 +105,9 @@ void cfs_home_answer_read(struct cfs_home *home, cfs_node_id to, uint64_t id,
 /* Answers a read of queues from the applied state. malloc'd: what the answer's pointers need. */
 void *cfs_home_look(struct cfs_home *home, const struct cfs_msg_read *read,
                     struct cfs_answer *answer);
+/* Likewise CACHE_LOOKUP, NODE and LIST. */
+void *cfs_home_look_cache(struct cfs_home *home, const struct cfs_msg_read *read,
+                          struct cfs_answer *answer);
 /* Whether the answer shows messages whose bodies have to be read first: then it is kept, and sent
  * when they have been. For a read: the asker's node, and the read's id as the sequence. */
 bool cfs_home_hold(struct cfs_home *home, enum cfs_answer_to to, struct cfs_asker asker,

@@ -170,6 +170,8 @@ static void answer_read(struct cfs_home *home, const struct cfs_question *questi
     }
     if (read->op == CFS_OP_LIST)
         owned = cfs_lock_table_list(home->machine->locks, read->name, &answer);
+    else if (cfs_op_is_of_names(read->op))
+        owned = cfs_home_look_cache(home, read, &answer);
     else if (read->op != CFS_OP_GET)
         owned = cfs_home_look(home, read, &answer);
     else if (!cfs_lock_table_get(home->machine->locks, read->name, &answer.lock))

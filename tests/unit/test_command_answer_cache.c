@@ -14,6 +14,7 @@ static const uint8_t data[] = "some\0bytes";
 static const char target[] = "../target";
 
 static const struct cfs_inode_info file = {.ino = 0x1122334455667788,
+                                           .parent = 18,
                                            .type = CFS_INODE_FILE,
                                            .uid = 1,
                                            .gid = 2,
@@ -72,6 +73,7 @@ static struct cfs_answer decoded(const struct cfs_answer *answer, struct cfs_wri
 static void check_inode(const struct cfs_inode_info *got, const struct cfs_inode_info *want)
 {
     assert_int_equal(got->ino, want->ino);
+    assert_int_equal(got->parent, want->parent);
     assert_int_equal(got->type, want->type);
     assert_int_equal(got->uid, want->uid);
     assert_int_equal(got->gid, want->gid);
