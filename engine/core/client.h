@@ -18,6 +18,7 @@
 #include "core/env.h"
 #include "core/placement.h"
 #include "core/queue.h"
+#include "core/sharing.h"
 
 struct cfs_call;
 struct cfs_moving;
@@ -74,6 +75,7 @@ struct cfs_client {
     struct cfs_moving *moving;               /* messages that this node moves between groups */
     cfs_ino orphans[CFS_CLIENT_ORPHANS_MAX]; /* that this node collects */
     uint32_t orphan_count;
+    struct cfs_sharing sharing; /* what it may keep of the cache */
     uint32_t call_count;
     cfs_time calls_due; /* next look at all calls */
 };
@@ -137,12 +139,13 @@ struct cfs_call {
     bool abandoned;  /* not to be sent (again): waits for its CANCEL, or for a session to end it */
     enum cfs_command_kind kind;
     struct cfs_request request;
-    void *data, *numbers;    /* owned: what the request's data, and lengths or ids, point to */
-    uint64_t target;         /* CANCEL */
-    bool undo;               /* CANCEL */
-    struct cfs_writer bytes; /* encoded at the first sending */
-    cfs_time deadline;       /* answered TIMED_OUT then; CFS_NEVER: sent until answered */
-    cfs_time give_up;        /* answered INTERRUPTED then, if the cancel is not settled before */
+    void *data, *numbers;     /* owned: what the request's data, and lengths or ids, point to */
+    uint64_t target;          /* CANCEL */
+    bool undo;                /* CANCEL */
+    struct cfs_writer bytes;  /* encoded at the first sending */
+    struct cfs_share_ask ask; /* of the cache */
+    cfs_time deadline;        /* answered TIMED_OUT then; CFS_NEVER: sent until answered */
+    cfs_time give_up;         /* answered INTERRUPTED then, if the cancel is not settled before */
     cfs_time resend;
     struct cfs_call **list;
     struct cfs_call *prev, *next;

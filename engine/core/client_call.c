@@ -135,6 +135,8 @@ static void send_change(struct cfs_client *client, struct cfs_call *call)
         identify(client, call);
     message.forward.command = cfs_alloc_copy(call->bytes.data, call->bytes.len);
     message.forward.len = (uint32_t)call->bytes.len;
+    if (cfs_op_is_of_cache(call->request.op))
+        message.forward.epoch = cfs_sharing_ask(&client->sharing, call->channel->group, &call->ask);
     cfs_env_send(client->env, &message);
 }
 
@@ -150,6 +152,9 @@ static void send_read(struct cfs_client *client, struct cfs_call *call)
         message.read.queue = call->request.queue_read;
     else if (call->request.op >= CFS_OP_CACHE_LOOKUP)
         message.read.cache = call->request.cache_read;
+    if (cfs_op_is_of_cache(call->request.op))
+        message.read.cache.epoch =
+            cfs_sharing_ask(&client->sharing, call->channel->group, &call->ask);
     if (!call->sequence) {
         call->sequence = client->next_read++;
         HASH_ADD(hh_sequence, client->by_read, sequence, sizeof call->sequence, call);
@@ -238,6 +243,9 @@ static void say(struct cfs_client *client, struct cfs_call *call, const struct c
 
     effect->id = call->id;
     effect->answer = *answer;
+    if (call->kind == CFS_CMD_REQUEST && cfs_op_is_of_cache(call->request.op))
+        cfs_sharing_confirm(&client->sharing, call->channel->group, &call->ask, &call->request,
+                            &effect->answer);
     effect->answer.queued = call->is_queued || answer->ticket;
     effect->buffer = buffer;
     effect->owned = owned;
