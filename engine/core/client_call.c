@@ -64,6 +64,7 @@ void cfs_client_drop(struct cfs_client *client, struct cfs_call *call)
     if (call->late && --call->channel->loose_ends == 0)
         cfs_client_look_at(client, client->env->now);
     cfs_client_move_dropped(client, call);
+    cfs_client_orphan_dropped(client, call);
     forget_id(client, call);
     if (call->sequence && call->read)
         HASH_DELETE(hh_sequence, client->by_read, call);
@@ -451,6 +452,7 @@ static void finish(struct cfs_client *client, struct cfs_call *call, struct cfs_
         return;
     }
     cfs_client_move_answered(client, call, &answer);
+    cfs_client_orphan_answered(client, call, &answer);
     if (call->id) {
         say(client, call, &answer, message->answer, owned);
         message->answer = NULL;

@@ -10,9 +10,12 @@
 
 static uint64_t end_of_map(const struct cfs_content *content)
 {
-    const struct cfs_content_stretch *last = content->map + content->count - 1;
+    const struct cfs_content_stretch *last;
 
-    return content->count ? last->offset + last->len : 0;
+    if (!content->count)
+        return 0;
+    last = &content->map[content->count - 1];
+    return last->offset + last->len;
 }
 
 /* Several stretches may show parts of one extent. */

@@ -99,6 +99,8 @@ static size_t clear(struct cfs_contents *contents, struct cfs_content *content, 
 {
     size_t first = divide(content, offset), last = divide(content, end);
 
+    if (first == last)
+        return first;
     for (size_t i = first; i < last; i++)
         unuse(contents, content->map[i].extent);
     memmove(&content->map[first], &content->map[last],

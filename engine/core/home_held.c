@@ -1,6 +1,8 @@
 /* Answers that wait for pieces from the disk, each for one reading at a time. */
 #include "core/home_held.h"
 
+#include <assert.h>
+
 bool cfs_home_held_is(const struct cfs_home *home, const struct cfs_held_key *key)
 {
     struct cfs_held *held;
@@ -14,12 +16,19 @@ void cfs_home_held_add(struct cfs_home *home, struct cfs_held *held)
     HASH_ADD(hh, home->held, key, sizeof held->key, held);
 }
 
+static void end_reading(struct cfs_home *home, struct cfs_held *held)
+{
+    if (!held->read)
+        return;
+    assert(home->held_by_read);
+    HASH_DELETE(hh_read, home->held_by_read, held);
+}
+
 struct cfs_writer *cfs_home_held_read(struct cfs_home *home, struct cfs_held *held)
 {
     struct cfs_effect *effect = cfs_effects_add(home->env->effects, CFS_FX_READ);
 
-    if (held->read)
-        HASH_DELETE(hh_read, home->held_by_read, held);
+    end_reading(home, held);
     effect->id = held->read = ++home->env->last_id;
     effect->read.group = home->raft->group;
     HASH_ADD(hh_read, home->held_by_read, read, sizeof held->read, held);
@@ -29,8 +38,7 @@ struct cfs_writer *cfs_home_held_read(struct cfs_home *home, struct cfs_held *he
 void cfs_home_held_end(struct cfs_home *home, struct cfs_held *held)
 {
     HASH_DELETE(hh, home->held, held);
-    if (held->read)
-        HASH_DELETE(hh_read, home->held_by_read, held);
+    end_reading(home, held);
     held->free(held);
 }
 

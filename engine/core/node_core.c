@@ -200,6 +200,7 @@ static void settle(struct cfs_core *core)
         EACH_GROUP (core, group)
             settle_group(core, group);
         cfs_core_drive_moves(core);
+        cfs_core_collect_orphans(core);
         cfs_core_follow_leaders(core);
         while (cfs_env_take_inbox(&core->env, &message)) {
             receive(core, &message);
