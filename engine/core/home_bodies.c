@@ -2,6 +2,7 @@
  * read is for the one answer and is not kept: the next one who is handed the message is another. */
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/alloc.h"
 #include "core/home.h"
@@ -75,11 +76,16 @@ static void keep_messages(struct cfs_held *held)
 bool cfs_home_hold(struct cfs_home *home, enum cfs_answer_to to, struct cfs_asker asker,
                    const struct cfs_answer *answer)
 {
-    struct held_key key = {to, asker.node, asker.session, asker.sequence};
+    struct held_key key;
     struct cfs_held *held;
 
     if (!lacks_bodies(answer))
         return false;
+    memset(&key, 0, sizeof key); /* uthash takes all its bytes */
+    key.to = to;
+    key.node = asker.node;
+    key.session = asker.session;
+    key.sequence = asker.sequence;
     if (is_held(home, &key))
         return true;
     held = cfs_alloc_zeroed(1, sizeof *held);
