@@ -44,8 +44,8 @@ static struct cfs_request consume(uint32_t max)
     return request;
 }
 
-/* The disk answers the newest read: a byte of `bodies` for each of the keys it asked for; '-': there
- * is none. */
+/* The disk answers the newest read: a byte of `bodies` for each of the keys it asked for; '-' where
+ * there is none. */
 static void read_done(const char *bodies)
 {
     const struct cfs_effect *effect = bench_effect(&hb.rb.bench, CFS_FX_READ);
