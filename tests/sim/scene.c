@@ -63,8 +63,9 @@ static void say_cached(struct scene *scene, const struct cfs_cache_answer *cache
     if (cache->inode.ino)
         scene_say(scene, "    inode %" PRIu64, cache->inode.ino);
     if (cache->content.version)
-        scene_say(scene, "    version %" PRIu64 ": %.*s", cache->content.version, (int)cache->len,
-                  cache->data ? (const char *)cache->data : "");
+        scene_say(scene, "    version %" PRIu64 "%s%.*s", cache->content.version,
+                  cache->len ? ": " : "", (int)cache->len,
+                  cache->len ? (const char *)cache->data : "");
     if (cache->share.epoch)
         scene_say(scene, "    it may be kept%s", cache->share.exclusive ? ", by nobody else" : "");
 }
