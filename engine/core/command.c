@@ -382,7 +382,9 @@ bool cfs_command_is_try(const struct cfs_command *command)
     if (command->kind != CFS_CMD_REQUEST || cfs_request_may_wait(request))
         return false;
     return (request->op == CFS_OP_ACQUIRE && !request->acquire.renew) ||
-           request->op == CFS_OP_PRODUCE || request->op == CFS_OP_CONSUME;
+           request->op == CFS_OP_PRODUCE || request->op == CFS_OP_CONSUME ||
+           (cfs_op_is_of_cache(request->op) &&
+            !(request->op == CFS_OP_CACHE_PUT && request->cache_put.laundered));
 }
 
 uint64_t cfs_renewed(uint64_t last, uint64_t clock)

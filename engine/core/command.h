@@ -63,7 +63,8 @@ void cfs_command_encode(struct cfs_writer *writer, const struct cfs_command *com
 int cfs_command_decode(struct cfs_command *command, const uint8_t *data, size_t len);
 void cfs_command_clear(struct cfs_command *command);
 
-/* Whether the leader may refuse it without the log: a request that does not wait for its turn. */
+/* Whether the leader may refuse it without the log: a request that does not wait for its turn, nor
+ * is to be logged in any case. */
 bool cfs_command_is_try(const struct cfs_command *command);
 
 /* Whether they are one. To be asked before bytes get into a log, by whoever lets them in: a replica

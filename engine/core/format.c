@@ -20,6 +20,8 @@ static const struct kind {
     [CFS_PIECE_MESSAGE] = {"a message", "messages", CFS_QUEUE_VERSION},
     [CFS_PIECE_QUEUE_WAIT] = {"a wait for a queue", "waits for queues", CFS_QUEUE_VERSION},
     [CFS_PIECE_DELIVERIES] = {"an account of moves", "accounts of moves", CFS_QUEUE_VERSION},
+    [CFS_PIECE_NAMES] = {"the counter of files", "counters of files", CFS_NAMES_VERSION},
+    [CFS_PIECE_INODE] = {"a file", "files", CFS_NAMES_VERSION},
     [CFS_PIECE_CONTENT] = {"a file's contents", "contents of files", CFS_CONTENT_VERSION},
 };
 /* Nothing but bytes, of no version. */

@@ -164,14 +164,12 @@ static void answer_read(struct cfs_home *home, const struct cfs_question *questi
     struct cfs_answer answer = {0};
     void *owned = NULL;
 
-    if (cfs_op_is_of_contents(read->op)) {
-        cfs_home_fetch(home, question->message.from, read, (struct cfs_cache_share){0});
+    if (cfs_op_is_of_cache(read->op)) {
+        cfs_home_answer_cache(home, &question->message);
         return;
     }
     if (read->op == CFS_OP_LIST)
         owned = cfs_lock_table_list(home->machine->locks, read->name, &answer);
-    else if (cfs_op_is_of_names(read->op))
-        owned = cfs_home_look_cache(home, read, &answer);
     else if (read->op != CFS_OP_GET)
         owned = cfs_home_look(home, read, &answer);
     else if (!cfs_lock_table_get(home->machine->locks, read->name, &answer.lock))
@@ -205,6 +203,26 @@ static enum cfs_error lock_refusal(const struct cfs_home *home, const struct cfs
     return acquire->kind == CFS_LOCKFILE ? CFS_ERR_EXISTS : CFS_ERR_WOULD_BLOCK;
 }
 
+static enum cfs_error refusal(const struct cfs_home *home, const struct cfs_command *try)
+{
+    const struct cfs_request *request = &try->request;
+
+    if (request->op == CFS_OP_ACQUIRE)
+        return lock_refusal(home, try);
+    return cfs_op_is_of_cache(request->op) ? cfs_home_change_refusal(home, request)
+                                           : cfs_queues_refusal(home->machine->queues, request);
+}
+
+static void begin(struct cfs_home *home, struct cfs_asker asker, struct cfs_question *question)
+{
+    const struct cfs_request *request = &question->try.request;
+
+    if (cfs_op_is_of_cache(request->op))
+        cfs_home_change(home, asker, request, &question->message.forward);
+    else
+        cfs_home_log(home, asker, &question->message.forward);
+}
+
 /* Whether it is about a lock that nodes have to be asked about first. */
 static bool drain_for(struct cfs_home *home, struct cfs_question *question)
 {
@@ -230,9 +248,9 @@ static bool progress_try(struct cfs_home *home, struct cfs_question *question)
                                 &request->acquire) &&
         drain_for(home, question))
         return false;
-    error = of_lock ? lock_refusal(home, try) : cfs_queues_refusal(home->machine->queues, request);
+    error = refusal(home, try);
     if (!error || !cfs_sessions_find(&home->machine->sessions, try->session)) {
-        cfs_home_log(home, asker, &question->message.forward);
+        begin(home, asker, question);
         return true;
     }
     if (home->raft->applied < question->after || !cfs_home_lease_valid(home) ||
@@ -303,6 +321,7 @@ void cfs_home_progress(struct cfs_home *home)
     progress_ready(home);
     progress_waiting(home);
     progress_draining(home);
+    cfs_home_changes_progress(home);
 }
 
 void cfs_home_drained(struct cfs_home *home, const struct cfs_message *message)

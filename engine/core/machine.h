@@ -1,6 +1,6 @@
 /* The replicated state machine of a group: applies committed commands to sessions, locks, nodes,
- * queues and the cache; which of these it has to do with depends on the group. The same commands in the same
- * order give the same state on every replica. */
+ * queues and the cache; which of these it has to do with depends on the group. The same commands in
+ * the same order give the same state on every replica. */
 #ifndef CFS_CORE_MACHINE_H
 #define CFS_CORE_MACHINE_H
 

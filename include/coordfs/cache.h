@@ -152,6 +152,7 @@ struct cfs_content_info {
 struct cfs_cache_share {
     cfs_group_id group;
     uint64_t epoch; /* 0: it may not */
+    bool exclusive; /* when it was answered no other node shared any of it */
 };
 
 struct cfs_cache_answer {

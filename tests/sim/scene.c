@@ -58,6 +58,17 @@ void scene_close(struct scene *scene)
 
 /* Effects. */
 
+static void say_cached(struct scene *scene, const struct cfs_cache_answer *cache)
+{
+    if (cache->inode.ino)
+        scene_say(scene, "    inode %" PRIu64, cache->inode.ino);
+    if (cache->content.version)
+        scene_say(scene, "    version %" PRIu64 ": %.*s", cache->content.version, (int)cache->len,
+                  cache->data ? (const char *)cache->data : "");
+    if (cache->share.epoch)
+        scene_say(scene, "    it may be kept%s", cache->share.exclusive ? ", by nobody else" : "");
+}
+
 static void answered(struct scene_node *node, const struct cfs_effect *effect)
 {
     const struct cfs_answer *answer = &effect->answer;
@@ -74,7 +85,9 @@ static void answered(struct scene_node *node, const struct cfs_effect *effect)
         snprintf(place, sizeof place, ", ticket %" PRIu64, answer->ticket);
     scene_say(scene, "%u answers %s: %s%s%s", node->id, ask ? ask->label : "?",
               cfs_error_word(answer->error), token, place);
-    if (answer->id)
+    if (ask && cfs_op_is_of_cache(ask->op))
+        say_cached(scene, &answer->cache);
+    else if (answer->id)
         scene_say(scene, "    message %" PRIu64, answer->id);
     for (uint32_t i = 0; i < answer->message_count; i++)
         scene_say(scene, "    message %" PRIu64 ", claim %" PRIu64 ", delivery %u: %.*s",
@@ -140,6 +153,25 @@ static void perform_store(struct scene_node *node, struct cfs_effect *effect)
     free(pieces.data);
 }
 
+/* Files that give up at once what they are asked for. */
+static void recalled(struct scene_node *node, const struct cfs_cache_recall *recall)
+{
+    struct cfs_event event = {.type = CFS_EV_RECALLED, .id = recall->id};
+
+    for (uint32_t i = 0; i < recall->count; i++)
+        scene_say(node->scene, "%u gives up inode %lu%s%s", node->id, recall->items[i].ino,
+                  *recall->items[i].name ? ", name " : "", recall->items[i].name);
+    scene_step(node, &event);
+}
+
+static void lapsed(struct scene_node *node, const struct cfs_cache_share *lapse)
+{
+    struct cfs_event event = {.type = CFS_EV_LAPSED, .lapsed = *lapse};
+
+    scene_say(node->scene, "%u gives up all it shared of group %u", node->id, lapse->group);
+    scene_step(node, &event);
+}
+
 static void perform(struct scene_node *node, struct cfs_effect *effect)
 {
     static const char *const words[] = {[CFS_SESSION_OPENED] = "opened",
@@ -166,6 +198,12 @@ static void perform(struct scene_node *node, struct cfs_effect *effect)
         break;
     case CFS_FX_SESSION:
         scene_say(node->scene, "%u is told: session %s", node->id, words[effect->session]);
+        break;
+    case CFS_FX_RECALL:
+        recalled(node, effect->recall);
+        break;
+    case CFS_FX_LAPSE:
+        lapsed(node, &effect->lapse);
         break;
     case CFS_FX_NODES:
         break;
@@ -366,6 +404,7 @@ void scene_ask(struct scene_node *node, const char *label, const struct cfs_requ
 
     snprintf(ask->label, sizeof ask->label, "%s", label);
     ask->node = node->id;
+    ask->op = request->op;
     ask->id = event.id = ++scene->last_id;
     DL_APPEND(scene->asks, ask);
     scene_step(node, &event);

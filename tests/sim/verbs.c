@@ -50,6 +50,7 @@ static int do_cluster(struct scene *scene, char **words, uint32_t count)
         .election = CFS_MS(verb_option(words, count, "election", 200)),
         .session = CFS_MS(verb_option(words, count, "session", 2000)),
         .timeout = CFS_MS(verb_option(words, count, "timeout", 1000)),
+        .cache_lease = CFS_MS(verb_option(words, count, "cache", 1000)),
         .checkpoint_bytes = verb_option(words, count, "checkpoint", 0),
         .snapshot_bytes = (uint32_t)verb_option(words, count, "chunk", 4096)};
     scene_cluster(scene, (uint32_t)size, (uint32_t)spare);
@@ -344,7 +345,7 @@ static const struct verb {
 } verbs[] = {
     {"cluster", do_cluster,
      "cluster N [heartbeat=MS] [lease=MS] [election=MS] [session=MS] [timeout=MS] "
-     "[checkpoint=BYTES] [chunk=BYTES] [spare=COUNT]"},
+     "[cache=MS] [checkpoint=BYTES] [chunk=BYTES] [spare=COUNT]"},
     {"run", do_run, "run MS: time passes as in a perfect world"},
     {"advance", do_advance, "advance MS: the clocks move, and nothing else"},
     {"tick", do_tick, "tick N: the node looks at its clock"},
@@ -367,7 +368,8 @@ static const struct verb {
     {"persist", do_persist, "persist N [COUNT]"},
     {"ask", verb_ask,
      "ask N LABEL acquire|release|remove|write|get|list [NAME] [words] [key=value], or "
-     "ask N LABEL member ID [for=OTHER] | member ID goes"},
+     "ask N LABEL member ID [for=OTHER] | member ID goes, or "
+     "ask N LABEL lookup|file|unlink NAME | fetch INO | put INO [laundered] BODY"},
     {"cancel", do_cancel, "cancel LABEL: its process gives up"},
     {"stuck", do_stuck, "stuck N HANDLE LABEL: who has HANDLE open waits for request LABEL"},
     {"leave", do_leave, "leave N: a clean unmount"},

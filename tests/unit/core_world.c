@@ -194,6 +194,12 @@ static void perform(struct world *w, cfs_node_id id, struct cfs_effect *effect)
                                           .stuck = node->stuck,
                                           .stuck_count = node->stuck_count});
         break;
+    case CFS_FX_RECALL:
+        world_step(w, id, (struct cfs_event){.type = CFS_EV_RECALLED, .id = effect->recall->id});
+        break;
+    case CFS_FX_LAPSE:
+        world_step(w, id, (struct cfs_event){.type = CFS_EV_LAPSED, .lapsed = effect->lapse});
+        break;
     case CFS_FX_NODES:
         break;
     case CFS_FX_REMOVED:

@@ -63,6 +63,19 @@ static void fill_other(struct cfs_message *m)
     case CFS_MSG_LOCATED:
         m->located = (struct cfs_msg_located){.leader = 32, .member = true, .index = BIG};
         break;
+    case CFS_MSG_RECALL:
+        m->recall = (struct cfs_msg_recall){.id = BIG, .contents = true, .count = 2};
+        m->recall.items = cfs_alloc_zeroed(2, sizeof *m->recall.items);
+        m->recall.items[0] = (struct cfs_cache_recall_item){33, "\xff \"name\n"};
+        m->recall.items[1].ino = BIG;
+        break;
+    case CFS_MSG_SHARE_KEEP:
+        m->share_keep = (struct cfs_msg_share_keep){.epoch = BIG, .sent = 34};
+        break;
+    case CFS_MSG_SHARE_KEPT:
+        m->share_kept =
+            (struct cfs_msg_share_kept){.epoch = BIG, .known = true, .floor = 35, .sent = 36};
+        break;
     case CFS_MSG_TIMEOUT_NOW:
     case CFS_MSG_LOCATE:
         break; /* its type says all */
@@ -102,7 +115,8 @@ static void fill(struct cfs_message *m, enum cfs_message_type type)
             (struct cfs_msg_append_reply){.match = 14, .sent = 15, .sound = true, .full = true};
         break;
     case CFS_MSG_FORWARD:
-        m->forward = (struct cfs_msg_forward){.len = 5, .command = cfs_alloc_copy("\n\0{\"}", 5)};
+        m->forward = (struct cfs_msg_forward){
+            .epoch = BIG, .outside = true, .len = 5, .command = cfs_alloc_copy("\n\0{\"}", 5)};
         break;
     case CFS_MSG_READ:
         m->read = (struct cfs_msg_read){
@@ -179,6 +193,8 @@ static void assert_same(const struct cfs_message *a, const struct cfs_message *b
         assert_same_entries(&a->append, &b->append);
         break;
     case CFS_MSG_FORWARD:
+        assert_true(a->forward.epoch == b->forward.epoch);
+        assert_true(a->forward.outside == b->forward.outside);
         assert_int_equal(a->forward.len, b->forward.len);
         assert_memory_equal(a->forward.command, b->forward.command, a->forward.len);
         break;
@@ -190,6 +206,14 @@ static void assert_same(const struct cfs_message *a, const struct cfs_message *b
         break;
     case CFS_MSG_COLLECT_REPLY:
         assert_same_stuck(&a->collect_reply, &b->collect_reply);
+        break;
+    case CFS_MSG_RECALL:
+        assert_true(a->recall.id == b->recall.id && a->recall.contents == b->recall.contents);
+        assert_int_equal(a->recall.count, b->recall.count);
+        for (uint32_t i = 0; i < a->recall.count; i++) {
+            assert_true(a->recall.items[i].ino == b->recall.items[i].ino);
+            assert_string_equal(a->recall.items[i].name, b->recall.items[i].name);
+        }
         break;
     case CFS_MSG_SNAPSHOT:
         assert_same_snapshot(&a->snapshot, &b->snapshot);
@@ -325,7 +349,8 @@ static void the_format_is_the_documented_one(void **state)
     struct bytes b = encode(&m, 1);
     static const char expected[] =
         "{\"v\":1," OURS "\"from\":2,\"to\":1,\"messages\":["
-        "{\"type\":\"forward\",\"group\":3,\"term\":99,\"len\":5}]}\n\n\0{\"}";
+        "{\"type\":\"forward\",\"group\":3,\"term\":99,\"epoch\":9223372036854775807,"
+        "\"outside\":true,\"len\":5}]}\n\n\0{\"}";
     assert_int_equal(b.len, sizeof expected - 1);
     assert_memory_equal(b.data, expected, b.len);
     cfs_message_clear(&m);
@@ -461,8 +486,11 @@ static const struct refusal refusals[] = {
                                              "000000001111111122222222",
      "no row"},
     {HEAD("{\"type\":\"timeout_now\",\"group\":0}"), "'term'"},
-    {HEAD("{\"type\":\"forward\",\"group\":0,\"term\":1,\"len\":131073}"), "131073"},
-    {HEAD("{\"type\":\"forward\",\"group\":0,\"term\":1,\"len\":1}"), "a body of 1"},
+    {HEAD("{\"type\":\"forward\",\"group\":0,\"term\":1,\"epoch\":0,\"outside\":false,\"len\":"
+          "131073}"),
+     "131073"},
+    {HEAD("{\"type\":\"forward\",\"group\":0,\"term\":1,\"epoch\":0,\"outside\":false,\"len\":1}"),
+     "a body of 1"},
     {HEAD("{\"type\":\"read\",\"group\":0,\"term\":1,\"id\":1,\"op\":29,\"place\":0,\"number\":"
           "0," NO_CACHE "\"len\":256}"),
      "'len'"},
