@@ -52,6 +52,7 @@ void cfs_home_change(struct cfs_home *home, struct cfs_asker asker,
     if (cfs_home_changes(home, asker, forward->epoch))
         return;
     change = begin(home, asker, forward->epoch, request);
+    change->outside = forward->outside;
     change->command = forward->command;
     change->len = forward->len;
     *forward = (struct cfs_msg_forward){0};

@@ -329,7 +329,8 @@ void cfs_lines_recall(struct cfs_lines *lines, struct cfs_change *change, cfs_ti
     change->resend = resend;
     for (uint32_t i = 0; i < change->claim_count; i++)
         change->awaited |= change->claims[i].line->sharers;
-    change->awaited &= ~CFS_NODE_BIT(change->asker.node);
+    if (!change->outside)
+        change->awaited &= ~CFS_NODE_BIT(change->asker.node);
     CFS_EACH_NODE (node, change->awaited)
         lines->nodes[node].owed++;
     move(change, change->awaited && !CFS_PLANTED(BUG_COMMIT_UNRECALLED) ? &lines->recalling

@@ -83,6 +83,7 @@ struct cfs_change {
     struct cfs_asker asker;
     uint64_t epoch; /* the newest under which its node has sent it; 0: none */
     enum cfs_change_state state;
+    bool outside;  /* its node's own copies are recalled too */
     bool contents; /* it is of contents, not of names */
     bool delayed;  /* it had to wait: what it touches may have changed */
     struct cfs_cache_recall_item items[CFS_RECALL_ITEMS_MAX];

@@ -135,6 +135,22 @@ static void a_change_recalls_from_all_others(void **state)
 }
 
 /* Their own RECALLED, however late, is of another change. */
+/* Whoever asked has no copy, but others on its node may. */
+static void a_change_from_outside_recalls_from_its_own_node_too(void **state)
+{
+    struct cfs_change *change;
+
+    (void)state;
+    assert_true(share(1, 1, FILE_A));
+    change = begin(1, FILE_A);
+    change->outside = true;
+    recall(change);
+    assert_ptr_equal(lines.recalling, change);
+    cfs_lines_recalled(&lines, 1, change->id);
+    assert_ptr_equal(lines.settled, change);
+    cfs_lines_finish(&lines, change);
+}
+
 static void a_late_recalled_is_of_no_account(void **state)
 {
     struct cfs_change *change;
@@ -552,6 +568,7 @@ int main(void)
         TEST(a_line_is_exclusive_until_another_shares_it),
         TEST(names_and_contents_of_an_inode_are_two_lines),
         TEST(a_change_recalls_from_all_others),
+        TEST(a_change_from_outside_recalls_from_its_own_node_too),
         TEST(a_late_recalled_is_of_no_account),
         TEST(changes_of_one_line_come_one_after_the_other),
         TEST(what_touches_something_else_by_now_takes_its_place_there),
