@@ -58,7 +58,7 @@ join_others() { # I OTHER...
 # The groups that a file has, as `backup --check` lists them.
 groups_in() { "$BINARY" backup --check "$1" | awk '/^[0-9]/ { printf "%s ", $1 }'; } # FILE
 
-all_groups() { seq -s ' ' 0 16 | tr '\n' ' '; }
+all_groups() { seq -s ' ' 0 17 | tr '\n' ' '; }
 
 no_call_failed() {
     local i
