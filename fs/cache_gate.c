@@ -55,16 +55,29 @@ static void forget_range(struct cfs_cache *cache, struct cfs_cache_inode *inode,
     cfs_notifier_add(cache->notifier, job);
 }
 
-void cfs_cache_store(struct cfs_cache *cache, struct cfs_cache_inode *inode)
+void cfs_cache_store(struct cfs_cache *cache, struct cfs_cache_inode *inode,
+                     const struct cfs_content_info *content, const uint8_t *data)
 {
     struct cfs_notify_job *job;
 
     if (!cache->notifier)
         return;
     job = new_job(inode, CFS_NOTIFY_STORE);
-    job->len = (int64_t)inode->shown.content.size;
+    job->content = *content;
+    job->len = (int64_t)content->size;
     job->data = cfs_fs_alloc((size_t)job->len);
-    memcpy(job->data, inode->shown.head, (size_t)job->len);
+    memcpy(job->data, data, (size_t)job->len);
+    cfs_notifier_add(cache->notifier, job);
+}
+
+void cfs_cache_pause(struct cfs_cache *cache, struct cfs_cache_inode *inode, cfs_time pause)
+{
+    struct cfs_notify_job *job;
+
+    if (!cache->notifier)
+        return;
+    job = new_job(inode, CFS_NOTIFY_PAUSE);
+    job->len = (int64_t)pause;
     cfs_notifier_add(cache->notifier, job);
 }
 
@@ -163,6 +176,8 @@ void cfs_cache_job_done(struct cfs_cache *cache, struct cfs_notify_job *job)
     struct cfs_cache_inode *inode = job->inode;
     struct cfs_cache_recalling *recalling = job->recalling;
 
+    if (job->kind == CFS_NOTIFY_STORE)
+        cfs_cache_show(inode, &job->content, job->data, (uint32_t)job->len);
     if (job->kind == CFS_NOTIFY_NAMES) {
         inode->forgetting_names = false;
         forget_names(cache, inode);

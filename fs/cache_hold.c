@@ -16,6 +16,9 @@
 #include "fs/clock.h"
 #include "fs/proc.h"
 
+/* Who was reading when the pages went asks for them once more, and is to be done with them. */
+#define QUIET CFS_MS(1)
+
 static uint32_t process_of(const struct cfs_cache *cache, uint32_t tid)
 {
     struct cfs_process process;
@@ -54,9 +57,24 @@ void cfs_cache_hold(struct cfs_cache_call *call)
     inode->hold.until = cfs_fs_now() + CFS_MS(cache->config->trunc_hold_ms);
     DL_APPEND2(cache->held, inode, hold.prev, hold.next);
     cfs_cache_wake_at(cache, inode->hold.until);
-    cfs_cache_drop_content(inode);
+    inode->hold.has_pages = true;
     fuse_reply_attr(cfs_cache_take(call), &attr, 0);
-    cfs_cache_forget_pages(cache, inode, NULL);
+}
+
+bool cfs_cache_clear_for_write(struct cfs_cache_call *call, cfs_cache_go_fn go)
+{
+    struct cfs_cache_inode *inode = call->inode;
+
+    if (inode->hold.state == CFS_HOLD_NONE)
+        return false;
+    if (inode->hold.has_pages)
+        cfs_cache_forget_pages(call->cache, inode, NULL);
+    else if (inode->hold.last_read + QUIET > cfs_fs_now())
+        cfs_cache_pause(call->cache, inode, QUIET);
+    inode->hold.has_pages = false;
+    if (inode->jobs)
+        cfs_cache_park(call, &inode->parked, go);
+    return inode->jobs;
 }
 
 void cfs_cache_hold_over(struct cfs_cache *cache, struct cfs_cache_inode *inode)
@@ -79,6 +97,7 @@ bool cfs_cache_hold_is_met(struct cfs_cache *cache, struct cfs_cache_inode *inod
     if (inode->hold.state == CFS_HOLD_NONE)
         cfs_cache_ref(inode);
     inode->hold.state = CFS_HOLD_SENT;
+    cfs_cache_drop_content(inode);
     return true;
 }
 
