@@ -338,6 +338,9 @@ bool cfs_cache_in_read(const struct cfs_cache_call *call);
 /* Calls that may hold a directory's lock while they wait for its attributes; when to come again. */
 cfs_time cfs_cache_look_locked(struct cfs_cache *cache, cfs_time now);
 
+/* Whether the thread is in a call that was told ESTALE already; else it is now. */
+bool cfs_cache_tell(struct cfs_cache_inode *dir, uint32_t tid);
+
 /* A change of this thread in a directory was answered: its call is over. */
 void cfs_cache_untold(struct cfs_cache_inode *dir, uint32_t tid);
 
@@ -394,6 +397,9 @@ void cfs_cache_op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fus
 
 /* Truncation by open(2): replied to at once, and held back. `call` has the attributes. */
 void cfs_cache_hold(struct cfs_cache_call *call);
+
+/* Likewise of the file call->about, which CREATE opens; then `reply`. */
+void cfs_cache_hold_opened(struct cfs_cache_call *call, cfs_cache_go_fn reply);
 
 /* Whether a held truncation has to take effect before `call`; then it was parked until it has. */
 bool cfs_cache_end_hold(struct cfs_cache_call *call, cfs_cache_go_fn go);

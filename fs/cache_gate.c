@@ -415,9 +415,9 @@ static void forget_told(struct cfs_cache_inode *dir, cfs_time before)
     }
 }
 
-/* Whether the thread is in a call that was told already; else it is now. */
-static bool tell(struct cfs_cache_inode *dir, uint32_t tid, cfs_time now)
+bool cfs_cache_tell(struct cfs_cache_inode *dir, uint32_t tid)
 {
+    cfs_time now = cfs_fs_now();
     struct cfs_cache_told *told;
 
     forget_told(dir, now - TOLD_FOR);
@@ -441,7 +441,8 @@ static bool gate_of_directory(struct cfs_cache_call *call, cfs_cache_go_fn go)
 
     if (in == IN_LISTING)
         return false;
-    if (in == IN_CHANGE && call->inode->forgetting_names && !tell(call->inode, call->tid, now)) {
+    if (in == IN_CHANGE && call->inode->forgetting_names &&
+        !cfs_cache_tell(call->inode, call->tid)) {
         cfs_cache_reply_errno(call, ESTALE);
         return true;
     }
