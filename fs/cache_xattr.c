@@ -128,9 +128,7 @@ static void get_version(struct cfs_cache_call *call)
 /* Asked for before each write: answered when the pages that a held truncation took are gone. */
 static void reply_capability(struct cfs_cache_call *call)
 {
-    if (call->inode->hold.state != CFS_HOLD_NONE && call->inode->jobs)
-        cfs_cache_park(call, &call->inode->parked, reply_capability);
-    else
+    if (!cfs_cache_clear_for_write(call, reply_capability))
         cfs_cache_reply_errno(call, ENODATA);
 }
 
