@@ -30,8 +30,6 @@
 
 #define SAMPLES_MAX (1u << 24) /* others are counted, and not in the percentiles */
 
-extern char **environ;
-
 static uint32_t *samples; /* pages not written cost nothing */
 static uint64_t sample_count;
 static char data[VALUE_MAX];
@@ -90,14 +88,16 @@ static int compare(const void *a, const void *b)
 int cache_report(double seconds, const char *more)
 {
     size_t kept = sample_count < SAMPLES_MAX ? sample_count : SAMPLES_MAX;
+    uint32_t middle, high;
 
     if (kept == 0) {
         fprintf(stderr, "cache_client: nothing to report\n");
         return 1;
     }
     qsort(samples, kept, sizeof(*samples), compare);
-    printf("%.0f %.2f %.2f%s\n", (double)sample_count / seconds, samples[kept / 2] / 1e3,
-           samples[kept * 99 / 100] / 1e3, more);
+    middle = samples[kept / 2];
+    high = samples[kept * 99 / 100];
+    printf("%.0f %.2f %.2f%s\n", (double)sample_count / seconds, middle / 1e3, high / 1e3, more);
     return 0;
 }
 
@@ -133,9 +133,9 @@ static int get(const struct run *run, struct cache *cache, uint64_t number)
     const char *value;
     ssize_t got = run->system->get(cache, &value);
 
-    if (got < 0)
-        return -1;
     errno = 0;
+    if (got < 0)
+        return got == NOT_THERE ? cache_complain(cache, "no value") : -1;
     if (got == (ssize_t)run->bytes && memcmp(value, data, DIGITS) == 0)
         return 0;
     return cache_complain(cache, cache_number(value, got, run->bytes) < number

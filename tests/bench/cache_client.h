@@ -10,7 +10,8 @@
 #define VALUE_MAX (1 << 20)
 #define LINE_BYTES 512
 #define NAME_BYTES 4096
-#define DIGITS 16 /* of the number that a value repeats */
+#define NOT_THERE (-2) /* of a get: no such key */
+#define DIGITS 16      /* of the number that a value repeats */
 
 struct cache {
     const char *target; /* a mount, or the socket of a server */
@@ -27,8 +28,9 @@ struct cache_system {
     int (*open)(struct cache *cache); /* connects */
     int (*set_key)(struct cache *cache);
     int (*put)(struct cache *cache, const char *data, size_t len);
-    ssize_t (*get)(struct cache *cache, const char **value); /* bytes; valid until the next one */
-    void (*drop)(struct cache *cache);                       /* the key */
+    ssize_t (*get)(struct cache *cache,
+                   const char **value); /* bytes, valid until the next one; or NOT_THERE */
+    void (*drop)(struct cache *cache);  /* the key */
 };
 
 /* Clients of a run, as they were asked for. */

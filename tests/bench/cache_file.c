@@ -64,7 +64,7 @@ static ssize_t get(struct cache *cache, const char **value)
     ssize_t got;
 
     if (fd < 0)
-        return cache_complain(cache, cache->path);
+        return errno == ENOENT ? NOT_THERE : cache_complain(cache, cache->path);
     got = read(fd, cache->in, sizeof(cache->in));
     close(fd);
     *value = cache->in;
