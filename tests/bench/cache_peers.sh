@@ -1,27 +1,36 @@
 # shellcheck shell=bash
 # What cache/ is measured beside: a Redis and a memcached that keep everything in memory alone, on
-# unix sockets in $ram; and a second one of each on one core, where its client goes too. Sourced
-# after lib.sh, whose `undo` ends them, and peers.sh.
+# unix sockets in $ram; and a second one of each that stays on one core: -pinned with its client,
+# -apart with its client on another. Sourced after lib.sh, whose `undo` ends them, and peers.sh.
 
-# shellcheck disable=SC2154 # of lib.sh
-socket() { printf '%s/%s.sock' "$ram" "$1"; } # SYSTEM
+readonly cache_client=$COORDFS_ROOT/build/release/tests/cache_client
 
-# The first core that we may use.
-one_core() { taskset -cp $$ | sed 's/.*: //; s/[,-].*//'; }
+# shellcheck disable=SC2154 # of lib.sh and of who asks
+socket() { printf '%s/%s.sock' "$ram" "${1/%-apart/-pinned}"; } # SYSTEM
 
-on_one_core() { # COMMAND...
-    taskset -c "$(one_core)" "$@"
+# Of the cores that we may use.
+first_core() { taskset -cp $$ | sed 's/.*: //; s/[,-].*//'; }
+last_core() { taskset -cp $$ | sed 's/.*[ ,-]//'; }
+
+# gets_from SYSTEM BYTES: prints a line of `cache_client get`.
+gets_from() {
+    local -a command=("$cache_client" "${1%-*}" get "$seconds" "$2" "$(socket "$1")")
+    case $1 in
+        *-pinned) taskset -c "$(first_core)" "${command[@]}" ;;
+        *-apart) taskset -c "$(last_core)" "${command[@]}" ;;
+        *) "${command[@]}" ;;
+    esac
 }
 
 answers_on_socket() { # SYSTEM
-    cache_client "${1%-pinned}" get 0.001 100 "$(socket "$1")" > /dev/null 2>&1
+    "$cache_client" "${1%-*}" get 0.001 100 "$(socket "$1")" > /dev/null 2>&1
 }
 
 launch_cache() { # SYSTEM
     local at
     local -a command=()
     at=$(socket "$1")
-    [[ $1 != *-pinned ]] || command=(taskset -c "$(one_core)")
+    [[ $1 != *-pinned ]] || command=(taskset -c "$(first_core)")
     case $1 in
         redis*) command+=(redis-server --port 0 --unixsocket "$at" --save '' --appendonly no
                           --dir "$ram") ;;
@@ -47,6 +56,7 @@ start_caches() {
         launch_cache "$system"
         launch_cache "$system-pinned"
         caches+=("$system" "$system-pinned")
+        [[ $(first_core) == "$(last_core)" ]] || caches+=("$system-apart")
     done
 }
 
