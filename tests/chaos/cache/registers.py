@@ -1,0 +1,60 @@
+"""Whether what was written to a register and read from it has an order that explains it all, when no
+value is written twice. Gibbons and Korach (Testing Shared Memories, 1997): each value has a zone,
+between the first end of all calls that have to do with it, its write included, and their last
+begin. It is forward when that end comes first: all the time in between the value was there. Else it
+is backward, and some moment in between is enough. An order exists exactly if no value was read
+before its write began, no two forward zones overlap, and no backward zone lies in a forward one.
+So of all the reads of a value two are kept, and the rest is sorting."""
+
+from bisect import bisect_left
+
+from history import NEVER
+
+
+class Value:
+    """One value of a register. `begin` and `end` of its write; an end that is NEVER means that it
+    may not have been written."""
+
+    def __init__(self, begin, end, write):
+        self.begin = begin
+        self.write = write
+        self.sure = end != NEVER
+        self.seen = None  # (end, call) of the read that ended first
+        self.first = (end, write)  # of all calls the one that ended first
+        self.last = (begin, write)  # and the one that began last
+
+    def see(self, begin, end, call):
+        if self.seen is None or end < self.seen[0]:
+            self.seen = (end, call)
+            if end < self.first[0]:
+                self.first = self.seen
+        if begin > self.last[0]:
+            self.last = (begin, call)
+
+    def __str__(self):
+        calls = []
+        for call in (self.write, self.first[1], self.last[1]):
+            if not any(call is other for other in calls):
+                calls.append(call)
+        return "\n  ".join(map(str, calls))
+
+
+def conflicts(values):
+    """Pairs of values that no order explains; (value, None): read before it was written."""
+    values = [value for value in values if value.sure or value.seen]
+    for value in values:
+        if value.seen and value.seen[0] < value.begin:
+            yield value, None
+    forward = sorted(((value.first[0], value.last[0], value) for value in values
+                      if value.first[0] < value.last[0]), key=lambda zone: zone[:2])
+    widest = []  # of the forward zones up to each, the one that ends last
+    for zone in forward:
+        if widest and zone[0] < widest[-1][1]:
+            yield widest[-1][2], zone[2]
+        widest.append(max(zone, widest[-1], key=lambda zone: zone[1]) if widest else zone)
+    lows = [zone[0] for zone in forward]
+    for value in values:
+        begin, end = value.last[0], value.first[0]
+        at = bisect_left(lows, begin) - 1
+        if begin <= end and at >= 0 and end < widest[at][1]:
+            yield widest[at][2], value
