@@ -246,12 +246,16 @@ def drive(what, program, args, run):
         os.mkdir(os.path.join(directory, "history"))
         status = run(directory)
     finally:
-        if status or args.keep:
-            kept = keep(directory, args, what)
-            print("recorded: %s/history, logs beside it\n"
-                  "once more:  %s/check %s/history\nsuch a run: %s %s" % (
-                      kept, os.path.dirname(program), kept, program, options(args)))
-        signals(signal.SIG_IGN)
-        run.down()
-        shutil.rmtree(directory)
+        try:
+            if status or args.keep:
+                report(keep(directory, args, what), program, args)
+        finally:  # also when nobody reads any more what is printed
+            signals(signal.SIG_IGN)
+            run.down()
+            shutil.rmtree(directory)
     sys.exit(status)
+
+
+def report(kept, program, args):
+    print("recorded: %s/history, logs beside it\nonce more:  %s/check %s/history\n"
+          "such a run: %s %s" % (kept, os.path.dirname(program), kept, program, options(args)))

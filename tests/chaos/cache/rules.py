@@ -91,6 +91,7 @@ class Run:
         self.files = {}  # inode number -> {value: Value}
         self.file_of = {}  # value -> inode number
         self.emptied = {}  # key -> [(empty, write or None)]
+        self.emptyings = {}  # (key, inode number) -> Emptyings
         self.excused = 0  # reads of values that were long in the making
         self.strangers = []  # what nobody wrote
         self.astray = []
@@ -163,25 +164,42 @@ class Run:
         return self.fates.in_trouble(node, begin - GRACE, end) or \
             self.fates.no_majority(begin - GRACE, end)
 
-    def is_slow(self, empty, write):
-        """Whether the old value was not held until the write came, or that is not known."""
-        return write is None or write.outcome != "ok" or \
-            write.end - empty.begin >= self.settings["hold"]
-
     def is_excused(self, look):
         """Who empties a file and does not write at once shows it empty, and writes into whatever is
         there by then: until somebody empties it anew and writes at once."""
-        pairs = [(empty, write) for empty, write in self.emptied.get(look.key, [])
-                 if empty.outcome != "ok" or int(empty.result[0]) == look.ino or
-                 not self.settings["inodes"]]
+        place = look.key, look.ino if self.settings["inodes"] else None
+        if place not in self.emptyings:
+            self.emptyings[place] = Emptyings([
+                pair for pair in self.emptied.get(look.key, [])
+                if pair[0].outcome != "ok" or place[1] in (None, int(pair[0].result[0]))
+            ], self.settings["hold"])
+        excused = self.emptyings[place].excuse(look)
+        self.excused += excused
+        return excused
+
+
+class Emptyings:
+    """Of one file, those who emptied it to write."""
+
+    def __init__(self, pairs, hold):
+        self.slow = []  # (begin, the latest end of those up to here)
+        self.quick = []  # (end, the latest begin of those up to here)
+        slow, quick = [], []
         for empty, write in pairs:
-            if self.is_slow(empty, write) and empty.begin <= look.end:
-                end = write.end if write and write.outcome == "ok" else NEVER
-                if not any(not self.is_slow(*other) and end < other[0].begin and
-                           other[1].end < look.opened for other in pairs):
-                    self.excused += 1
-                    return True
-        return False
+            if write is None or write.outcome != "ok":
+                slow.append((empty.begin, NEVER))
+            elif write.end - empty.begin >= hold:
+                slow.append((empty.begin, write.end))
+            else:
+                quick.append((write.end, empty.begin))
+        for all_, latest in ((slow, self.slow), (quick, self.quick)):
+            for at, other in sorted(all_):
+                latest.append((at, max(other, latest[-1][1]) if latest else other))
+
+    def excuse(self, look):
+        slow = bisect_right(self.slow, (look.end, NEVER)) - 1
+        quick = bisect_left(self.quick, (look.opened, -NEVER)) - 1
+        return slow >= 0 and (quick < 0 or self.slow[slow][1] >= self.quick[quick][1])
 
 
 def overlaps(intervals, look):
