@@ -28,6 +28,7 @@ void cfs_client_init(struct cfs_client *client, struct cfs_env *env,
     for (uint32_t i = 0; i < client->channel_count; i++)
         client->channels[i] = (struct cfs_channel){
             .group = i, .available = true, .next_sequence = 1, .locate_due = CFS_NEVER};
+    cfs_sharing_init(&client->sharing, env, config);
 }
 
 static void drop_list(struct cfs_client *client, struct cfs_call **list)
@@ -49,6 +50,7 @@ void cfs_client_close(struct cfs_client *client)
     free(client->channels);
     client->channels = NULL;
     client->channel_count = 0;
+    cfs_sharing_close(&client->sharing);
 }
 
 static cfs_time keepalive_period(const struct cfs_client *client)
@@ -277,6 +279,7 @@ void cfs_client_leader(struct cfs_client *client, cfs_group_id group, cfs_node_i
     channel->leader = leader;
     channel->leader_term = term;
     channel->silent = false;
+    cfs_sharing_leader(&client->sharing, group, leader, term);
     resend_all(client, channel);
     cfs_client_locate(client, channel);
 }
@@ -394,6 +397,7 @@ void cfs_client_tick(struct cfs_client *client)
     if (client->env->now >= client->session_due)
         send_session(client);
     cfs_client_calls_tick(client);
+    cfs_sharing_tick(&client->sharing);
     for (uint32_t i = 1; i < client->channel_count; i++)
         if (client->env->now >= client->channels[i].locate_due)
             cfs_client_locate(client, &client->channels[i]);
@@ -407,6 +411,8 @@ cfs_time cfs_client_deadline(const struct cfs_client *client)
         due = client->session_due;
     if (session_end(client) < due)
         due = session_end(client);
+    if (cfs_sharing_deadline(&client->sharing) < due)
+        due = cfs_sharing_deadline(&client->sharing);
     for (uint32_t i = 1; i < client->channel_count; i++)
         if (client->channels[i].locate_due < due)
             due = client->channels[i].locate_due;

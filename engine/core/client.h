@@ -18,9 +18,13 @@
 #include "core/env.h"
 #include "core/placement.h"
 #include "core/queue.h"
+#include "core/sharing.h"
 
 struct cfs_call;
 struct cfs_moving;
+
+/* Files without a name that a node collects at a time. */
+#define CFS_CLIENT_ORPHANS_MAX 16u
 
 /* What goes to one group. */
 struct cfs_channel {
@@ -68,7 +72,10 @@ struct cfs_client {
     uint32_t channel_count;
     uint64_t next_read;
     struct cfs_call *by_id, *by_read;
-    struct cfs_moving *moving; /* messages that this node moves between groups */
+    struct cfs_moving *moving;               /* messages that this node moves between groups */
+    cfs_ino orphans[CFS_CLIENT_ORPHANS_MAX]; /* that this node collects */
+    uint32_t orphan_count;
+    struct cfs_sharing sharing; /* what it may keep of the cache */
     uint32_t call_count;
     cfs_time calls_due; /* next look at all calls */
 };
@@ -112,12 +119,17 @@ uint64_t cfs_client_wait_sequence(const struct cfs_client *client, uint64_t id);
 bool cfs_client_move(struct cfs_client *client, cfs_group_id group,
                      const struct cfs_move_info *move);
 
+/* client_orphans.c: collects a file that is to be forgotten by the names group, which this node
+ * leads; again for one that is on its way: nothing. False: there are enough for now. */
+bool cfs_client_collect(struct cfs_client *client, cfs_ino orphan);
+
 /* Shared by the parts of the implementation. */
 struct cfs_call {
     uint64_t id;       /* the shell's; 0: nobody waits for the answer */
     uint64_t sequence; /* of a change, 0: not sent yet; of a read its id */
     struct cfs_channel *channel;
     struct cfs_moving *moving; /* of which this call is a step; NULL: none */
+    cfs_ino orphan;            /* whose collection it is a step of; 0: none */
     bool read;
     bool is_queued;
     bool waits;      /* was queued, be it in an earlier session: loss of contact ends it */
@@ -127,12 +139,13 @@ struct cfs_call {
     bool abandoned;  /* not to be sent (again): waits for its CANCEL, or for a session to end it */
     enum cfs_command_kind kind;
     struct cfs_request request;
-    void *data, *numbers;    /* owned: what the request's data, and lengths or ids, point to */
-    uint64_t target;         /* CANCEL */
-    bool undo;               /* CANCEL */
-    struct cfs_writer bytes; /* encoded at the first sending */
-    cfs_time deadline;       /* answered TIMED_OUT then; CFS_NEVER: sent until answered */
-    cfs_time give_up;        /* answered INTERRUPTED then, if the cancel is not settled before */
+    void *data, *numbers;     /* owned: what the request's data, and lengths or ids, point to */
+    uint64_t target;          /* CANCEL */
+    bool undo;                /* CANCEL */
+    struct cfs_writer bytes;  /* encoded at the first sending */
+    struct cfs_share_ask ask; /* of the cache */
+    cfs_time deadline;        /* answered TIMED_OUT then; CFS_NEVER: sent until answered */
+    cfs_time give_up;         /* answered INTERRUPTED then, if the cancel is not settled before */
     cfs_time resend;
     struct cfs_call **list;
     struct cfs_call *prev, *next;
@@ -148,6 +161,10 @@ void cfs_client_own(struct cfs_client *client, struct cfs_call *call,
 void cfs_client_move_answered(struct cfs_client *client, struct cfs_call *call,
                               const struct cfs_answer *answer);
 void cfs_client_move_dropped(struct cfs_client *client, struct cfs_call *call);
+/* The same of a collection. */
+void cfs_client_orphan_answered(struct cfs_client *client, struct cfs_call *call,
+                                const struct cfs_answer *answer);
+void cfs_client_orphan_dropped(struct cfs_client *client, struct cfs_call *call);
 void cfs_client_send(struct cfs_client *client, struct cfs_call *call);
 void cfs_client_send_unsent(struct cfs_client *client, struct cfs_channel *channel);
 void cfs_client_look_at(struct cfs_client *client, cfs_time due);

@@ -64,6 +64,7 @@ void cfs_client_drop(struct cfs_client *client, struct cfs_call *call)
     if (call->late && --call->channel->loose_ends == 0)
         cfs_client_look_at(client, client->env->now);
     cfs_client_move_dropped(client, call);
+    cfs_client_orphan_dropped(client, call);
     forget_id(client, call);
     if (call->sequence && call->read)
         HASH_DELETE(hh_sequence, client->by_read, call);
@@ -134,6 +135,8 @@ static void send_change(struct cfs_client *client, struct cfs_call *call)
         identify(client, call);
     message.forward.command = cfs_alloc_copy(call->bytes.data, call->bytes.len);
     message.forward.len = (uint32_t)call->bytes.len;
+    if (cfs_op_is_of_cache(call->request.op))
+        message.forward.epoch = cfs_sharing_ask(&client->sharing, call->channel->group, &call->ask);
     cfs_env_send(client->env, &message);
 }
 
@@ -149,6 +152,9 @@ static void send_read(struct cfs_client *client, struct cfs_call *call)
         message.read.queue = call->request.queue_read;
     else if (call->request.op >= CFS_OP_CACHE_LOOKUP)
         message.read.cache = call->request.cache_read;
+    if (cfs_op_is_of_cache(call->request.op))
+        message.read.cache.epoch =
+            cfs_sharing_ask(&client->sharing, call->channel->group, &call->ask);
     if (!call->sequence) {
         call->sequence = client->next_read++;
         HASH_ADD(hh_sequence, client->by_read, sequence, sizeof call->sequence, call);
@@ -237,6 +243,9 @@ static void say(struct cfs_client *client, struct cfs_call *call, const struct c
 
     effect->id = call->id;
     effect->answer = *answer;
+    if (call->kind == CFS_CMD_REQUEST && cfs_op_is_of_cache(call->request.op))
+        cfs_sharing_confirm(&client->sharing, call->channel->group, &call->ask, &call->request,
+                            &effect->answer);
     effect->answer.queued = call->is_queued || answer->ticket;
     effect->buffer = buffer;
     effect->owned = owned;
@@ -443,6 +452,7 @@ static void finish(struct cfs_client *client, struct cfs_call *call, struct cfs_
         return;
     }
     cfs_client_move_answered(client, call, &answer);
+    cfs_client_orphan_answered(client, call, &answer);
     if (call->id) {
         say(client, call, &answer, message->answer, owned);
         message->answer = NULL;

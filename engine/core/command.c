@@ -172,7 +172,10 @@ static void put_request(struct cfs_writer *writer, const struct cfs_request *req
         cfs_node_info_put(writer, &request->member.info);
         break;
     default:
-        cfs_put_queue_request(writer, request);
+        if (cfs_op_is_of_cache(request->op))
+            cfs_put_cache_request(writer, request);
+        else
+            cfs_put_queue_request(writer, request);
     }
 }
 
@@ -180,7 +183,8 @@ static void get_request(struct cfs_reader *reader, struct cfs_request *request, 
 {
     request->op = cfs_get_enum(reader, CFS_OP_ACQUIRE, CFS_OP_LAST_CHANGE);
     cfs_get_string(reader, request->name, sizeof request->name);
-    if (request->op != CFS_OP_MEMBER && !cfs_name_valid(request->name))
+    if (request->op != CFS_OP_MEMBER && !cfs_op_is_of_cache(request->op) &&
+        !cfs_name_valid(request->name))
         reader->failed = true;
     switch (request->op) {
     case CFS_OP_ACQUIRE:
@@ -207,7 +211,10 @@ static void get_request(struct cfs_reader *reader, struct cfs_request *request, 
         cfs_node_info_get(reader, &request->member.info);
         break;
     default:
-        cfs_get_queue_request(reader, request, owned);
+        if (cfs_op_is_of_cache(request->op))
+            cfs_get_cache_request(reader, request);
+        else
+            cfs_get_queue_request(reader, request, owned);
     }
 }
 
@@ -375,7 +382,9 @@ bool cfs_command_is_try(const struct cfs_command *command)
     if (command->kind != CFS_CMD_REQUEST || cfs_request_may_wait(request))
         return false;
     return (request->op == CFS_OP_ACQUIRE && !request->acquire.renew) ||
-           request->op == CFS_OP_PRODUCE || request->op == CFS_OP_CONSUME;
+           request->op == CFS_OP_PRODUCE || request->op == CFS_OP_CONSUME ||
+           (cfs_op_is_of_cache(request->op) &&
+            !(request->op == CFS_OP_CACHE_PUT && request->cache_put.laundered));
 }
 
 uint64_t cfs_renewed(uint64_t last, uint64_t clock)

@@ -58,11 +58,13 @@ struct cfs_command {
 void cfs_command_encode(struct cfs_writer *writer, const struct cfs_command *command);
 
 /* 0, or -1 if the bytes are no command of this version. Bodies (request.write.data,
- * request.produce.data) are borrowed from `data`; cfs_command_clear frees what is owned. */
+ * request.produce.data, request.cache_put.data and their like) are borrowed from `data`;
+ * cfs_command_clear frees what is owned. */
 int cfs_command_decode(struct cfs_command *command, const uint8_t *data, size_t len);
 void cfs_command_clear(struct cfs_command *command);
 
-/* Whether the leader may refuse it without the log: a request that does not wait for its turn. */
+/* Whether the leader may refuse it without the log: a request that does not wait for its turn, nor
+ * is to be logged in any case. */
 bool cfs_command_is_try(const struct cfs_command *command);
 
 /* Whether they are one. To be asked before bytes get into a log, by whoever lets them in: a replica
@@ -72,7 +74,7 @@ bool cfs_command_valid(const uint8_t *data, size_t len);
 void cfs_answer_encode(struct cfs_writer *writer, const struct cfs_answer *answer);
 
 /* 0 or -1. Pointers in the answer are borrowed from `data`, but for an array (lock.holders,
- * messages or ids), which `owned` receives and the caller frees. */
+ * messages, ids or cache.entries), which `owned` receives and the caller frees. */
 int cfs_answer_decode(struct cfs_answer *answer, void **owned, const uint8_t *data, size_t len);
 
 #endif

@@ -1,5 +1,5 @@
 /* Answers as bytes: error, token, ticket and id, then what was asked for, if it is there: a lock,
- * names, a queue, messages or ids; one of them. */
+ * names, a queue, messages, ids or something of the cache; one of them. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,7 +10,7 @@
 #define HOLDER_BYTES_MIN 21u
 
 /* What an answer is about. */
-enum subject { NOTHING, A_LOCK, NAMES, A_QUEUE, MESSAGES, IDS };
+enum subject { NOTHING, A_LOCK, NAMES, A_QUEUE, MESSAGES, IDS, OF_CACHE };
 
 static void put_lock(struct cfs_writer *writer, const struct cfs_lock_info *lock)
 {
@@ -83,30 +83,36 @@ static void put_names(struct cfs_writer *writer, const struct cfs_answer *answer
     cfs_put_u32(writer, answer->part);
 }
 
-/* Names one after the other, each ended by its NUL. Who asks for more asks behind the last. */
-static void get_names(struct cfs_reader *reader, struct cfs_answer *answer)
+const char *cfs_get_names(struct cfs_reader *reader, uint32_t *len)
 {
-    const char *names = (const char *)cfs_get_bytes(reader, &answer->names_len);
-    uint32_t at = 0;
+    const char *names = (const char *)cfs_get_bytes(reader, len);
 
-    answer->more = cfs_get_bool(reader);
-    answer->part = cfs_get_u32(reader);
-    if (!answer->names_len) {
-        reader->failed |= answer->more || !answer->part; /* there is something to say */
-        return;
-    }
-    if (reader->failed || names[answer->names_len - 1] != 0) {
+    if (reader->failed || !*len)
+        return NULL;
+    if (names[*len - 1] != 0) {
         reader->failed = true;
-        return;
+        return NULL;
     }
-    for (; at < answer->names_len; at += (uint32_t)strlen(names + at) + 1)
+    for (uint32_t at = 0; at < *len; at += (uint32_t)strlen(names + at) + 1)
         if (!cfs_name_valid(names + at))
             reader->failed = true;
-    answer->names = names;
+    return names;
+}
+
+/* Who asks for more asks behind the last. */
+static void get_names(struct cfs_reader *reader, struct cfs_answer *answer)
+{
+    answer->names = cfs_get_names(reader, &answer->names_len);
+    answer->more = cfs_get_bool(reader);
+    answer->part = cfs_get_u32(reader);
+    if (!answer->names_len && (answer->more || !answer->part))
+        reader->failed = true; /* there is something to say */
 }
 
 static enum subject subject_of(const struct cfs_answer *answer)
 {
+    if (cfs_answer_is_of_cache(answer))
+        return OF_CACHE;
     if (answer->lock.form)
         return A_LOCK;
     if (answer->queue.config.framing)
@@ -138,6 +144,8 @@ void cfs_answer_encode(struct cfs_writer *writer, const struct cfs_answer *answe
         cfs_put_messages(writer, answer);
     else if (subject == IDS)
         cfs_put_ids(writer, answer);
+    else if (subject == OF_CACHE)
+        cfs_put_cache_answer(writer, answer);
 }
 
 int cfs_answer_decode(struct cfs_answer *answer, void **owned, const uint8_t *data, size_t len)
@@ -152,7 +160,7 @@ int cfs_answer_decode(struct cfs_answer *answer, void **owned, const uint8_t *da
     answer->token = cfs_get_u64(&reader);
     answer->ticket = cfs_get_u64(&reader);
     answer->id = cfs_get_u64(&reader);
-    subject = cfs_get_enum(&reader, NOTHING, IDS);
+    subject = cfs_get_enum(&reader, NOTHING, OF_CACHE);
     if (subject == A_LOCK)
         get_lock(&reader, &answer->lock, owned);
     else if (subject == NAMES)
@@ -163,6 +171,8 @@ int cfs_answer_decode(struct cfs_answer *answer, void **owned, const uint8_t *da
         cfs_get_messages(&reader, answer, owned);
     else if (subject == IDS)
         cfs_get_ids(&reader, answer, owned);
+    else if (subject == OF_CACHE)
+        cfs_get_cache_answer(&reader, answer, owned);
     if (cfs_reader_whole(&reader))
         return 0;
     free(*owned);

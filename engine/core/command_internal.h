@@ -43,6 +43,21 @@ void cfs_get_messages(struct cfs_reader *reader, struct cfs_answer *answer, void
 void cfs_put_ids(struct cfs_writer *writer, const struct cfs_answer *answer);
 void cfs_get_ids(struct cfs_reader *reader, struct cfs_answer *answer, void **owned);
 
+/* command_cache.c: the requests to the cache, without operation and name. */
+void cfs_put_cache_request(struct cfs_writer *writer, const struct cfs_request *request);
+void cfs_get_cache_request(struct cfs_reader *reader, struct cfs_request *request);
+/* A symlink's target, and the lower 12 mode bits. */
+const uint8_t *cfs_get_target(struct cfs_reader *reader, uint32_t *len);
+uint32_t cfs_get_perm(struct cfs_reader *reader);
+
+/* command_answer_cache.c: what answers say of the cache, if they do. */
+bool cfs_answer_is_of_cache(const struct cfs_answer *answer);
+void cfs_put_cache_answer(struct cfs_writer *writer, const struct cfs_answer *answer);
+void cfs_get_cache_answer(struct cfs_reader *reader, struct cfs_answer *answer, void **owned);
+
+/* Names one after the other, each ended by its NUL; NULL: none. */
+const char *cfs_get_names(struct cfs_reader *reader, uint32_t *len);
+
 /* Nothing failed and nothing is left over. */
 bool cfs_reader_whole(const struct cfs_reader *reader);
 

@@ -21,12 +21,15 @@ void cfs_contents_set_source(struct cfs_contents *contents, struct cfs_entry *en
 void cfs_contents_apply(struct cfs_contents *contents, struct cfs_moment moment,
                         const struct cfs_request *request, struct cfs_answer *answer);
 
-/* What such a change would be told now if it is to fail; else CFS_OK. */
+/* What such a change or reading would be told now if it is to fail; else CFS_OK. */
 enum cfs_error cfs_contents_refusal(const struct cfs_contents *contents,
                                     const struct cfs_request *request);
 
 /* The content's part of an inode; all zeros when nothing was ever changed. */
 struct cfs_content_info cfs_contents_info(const struct cfs_contents *contents, cfs_ino ino);
+
+/* Whether the file's contents were dropped, not long ago: reads are STALE. */
+bool cfs_contents_dropped(const struct cfs_contents *contents, cfs_ino ino);
 
 /* One stretch of what a reading covers, in order and without gaps between them. */
 struct cfs_stretch {
@@ -45,6 +48,9 @@ struct cfs_stretch *cfs_contents_read(const struct cfs_contents *contents, cfs_i
 void cfs_contents_xattrs(const struct cfs_contents *contents, cfs_ino ino,
                          struct cfs_answer *answer);
 
+/* Whether there is such an extent. */
+bool cfs_contents_have(const struct cfs_contents *contents, uint64_t extent);
+
 /* Contents, and bytes of them, in all. */
 uint64_t cfs_contents_count(const struct cfs_contents *contents);
 uint64_t cfs_contents_bytes(const struct cfs_contents *contents);
@@ -53,7 +59,7 @@ uint64_t cfs_contents_bytes(const struct cfs_contents *contents);
 void cfs_contents_save(struct cfs_contents *contents, struct cfs_writer *pieces);
 void cfs_contents_saved(struct cfs_contents *contents);
 int cfs_contents_load(struct cfs_contents *contents, const struct cfs_piece *piece);
-bool cfs_contents_loaded(const struct cfs_contents *contents);
+bool cfs_contents_loaded(struct cfs_contents *contents);
 uint64_t cfs_contents_digest(const struct cfs_contents *contents);
 
 #endif

@@ -41,6 +41,8 @@ static void effect_clear(struct cfs_effect *effect)
         cfs_part_clear(&effect->stage.part);
     else if (effect->type == CFS_FX_READ)
         free(effect->read.keys.data);
+    else if (effect->type == CFS_FX_RECALL)
+        free(effect->recall);
     free(effect->buffer);
     free(effect->owned);
 }

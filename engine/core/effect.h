@@ -26,6 +26,8 @@ enum cfs_effect_type {
     CFS_FX_REMOVED,   /* this node is none of them any more: it has nothing left to do */
     CFS_FX_CAUGHT_UP, /* of group `id` the node has again what it may have forgotten (cfs_amnesia)
                        */
+    CFS_FX_RECALL, /* give up what `recall` names, the kernel's copies too, then CFS_EV_RECALLED */
+    CFS_FX_LAPSE,  /* and all shares of the group under older epochs, then CFS_EV_LAPSED */
 };
 
 enum cfs_record_type {
@@ -95,6 +97,8 @@ struct cfs_effect {
         struct cfs_stage stage;
         struct cfs_fetch fetch;
         struct cfs_read read;
+        struct cfs_cache_recall *recall; /* owned */
+        struct cfs_cache_share lapse;    /* epoch: the shares under it are not void */
     };
     uint8_t *buffer; /* ANSWER: owned, what `answer` points into */
     void *owned;     /* ANSWER: its lock.holders, messages or ids */

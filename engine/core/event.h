@@ -23,6 +23,8 @@ enum cfs_event_type {
     CFS_EV_STAGED,       /* what CFS_FX_STAGE `id` brought is durable */
     CFS_EV_FETCHED,      /* what CFS_FX_FETCH asked for; the core takes what it owns */
     CFS_EV_READ,         /* what CFS_FX_READ asked for */
+    CFS_EV_RECALLED,     /* the files did what CFS_FX_RECALL `id` asked for */
+    CFS_EV_LAPSED,       /* and what CFS_FX_LAPSE did, of `lapsed` */
     CFS_EV_DISK,         /* `full` or not: whether the log has room for more than what frees room */
     CFS_EV_LEAVE,        /* close the session: a clean unmount; ends with CFS_FX_SESSION closed */
 };
@@ -61,6 +63,7 @@ struct cfs_event {
         bool full;
         struct cfs_fetched *fetched;
         const struct cfs_read_pieces *read;
+        struct cfs_cache_share lapsed; /* group and epoch of the effect */
         struct {
             uint64_t id; /* REQUEST and CANCEL: the shell's, never 0, never reused; else echoed */
             const struct cfs_request *request;   /* borrowed during the step */

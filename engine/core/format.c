@@ -20,13 +20,20 @@ static const struct kind {
     [CFS_PIECE_MESSAGE] = {"a message", "messages", CFS_QUEUE_VERSION},
     [CFS_PIECE_QUEUE_WAIT] = {"a wait for a queue", "waits for queues", CFS_QUEUE_VERSION},
     [CFS_PIECE_DELIVERIES] = {"an account of moves", "accounts of moves", CFS_QUEUE_VERSION},
+    [CFS_PIECE_NAMES] = {"the counter of files", "counters of files", CFS_NAMES_VERSION},
+    [CFS_PIECE_INODE] = {"a file", "files", CFS_NAMES_VERSION},
+    [CFS_PIECE_CONTENT] = {"a file's contents", "contents of files", CFS_CONTENT_VERSION},
 };
+/* Nothing but bytes, of no version. */
 static const struct kind body = {"a message's body", "bodies of messages", 0};
+static const struct kind extent = {"a part of a file", "parts of files", 0};
 
 static const struct kind *find_kind(unsigned tag)
 {
     if (tag == CFS_PIECE_BODY)
         return &body;
+    if (tag == CFS_PIECE_EXTENT)
+        return &extent;
     return tag < CFS_PIECE_TAG_COUNT && kinds[tag].one ? &kinds[tag] : NULL;
 }
 
@@ -58,7 +65,7 @@ bool cfs_format_of_piece(const uint8_t *key, size_t key_len, const uint8_t *valu
 
     if (!kind)
         return differs(format, "a piece of an unknown kind", 0, key, key_len);
-    if (kind == &body)
+    if (kind == &body || kind == &extent)
         return false;
     return differs(format, kind->one, kind->version, value, value_len);
 }

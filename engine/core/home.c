@@ -93,6 +93,8 @@ void cfs_home_start(struct cfs_home *home)
         renewal_of(home, s->id);
     if (cfs_lock_table_waiter_count(home->machine->locks))
         cfs_home_waiter_queued(home);
+    cfs_lines_open(&home->lines, home->env->now,
+                   home->config->cache_lease + CFS_CLOCK_GUARD(home->config->cache_lease));
     cfs_trace(home->env, "serves in term %lu", home->raft->term);
 }
 
@@ -107,6 +109,7 @@ void cfs_home_stop(struct cfs_home *home)
     cfs_home_drop_questions(home);
     cfs_home_drop_awaits(home);
     cfs_home_drop_held(home);
+    cfs_lines_close(&home->lines);
     cfs_home_stop_collecting(home);
 }
 
@@ -141,6 +144,7 @@ void cfs_home_propose(struct cfs_home *home, const struct cfs_command *command)
 void cfs_home_answer(struct cfs_home *home, struct cfs_asker asker, bool queued,
                      const struct cfs_answer *answer)
 {
+    struct cfs_answer shared;
     struct cfs_writer writer = {0};
     struct cfs_message message = {.type = CFS_MSG_ANSWER,
                                   .group = home->raft->group,
@@ -154,6 +158,8 @@ void cfs_home_answer(struct cfs_home *home, struct cfs_asker asker, bool queued,
     if (!home->serving || (!queued && cfs_home_hold(home, CFS_TO_COMMAND, asker, answer)))
         return;
     if (!queued) {
+        if (cfs_home_changed(home, asker, answer, &shared))
+            answer = &shared;
         cfs_answer_encode(&writer, answer);
         message.answer.answer = writer.data;
         message.answer.len = (uint32_t)writer.len;
@@ -291,6 +297,22 @@ static bool has_room(const struct cfs_home *home)
            !cfs_membership_is_quorum(members, alive);
 }
 
+static bool adds_to_cache(const struct cfs_request *request)
+{
+    const struct cfs_cache_put *put = &request->cache_put;
+
+    switch (request->op) {
+    case CFS_OP_CACHE_MAKE:
+        return true;
+    case CFS_OP_CACHE_PUT:
+        return put->len && put->kind != CFS_PUT_TRUNCATE;
+    case CFS_OP_CACHE_XATTR:
+        return !request->cache_xattr.remove;
+    default:
+        return false;
+    }
+}
+
 /* What takes room for long. Releases, removals, sessions and changes of members go on while there
  * is some left: they are what frees it. */
 static bool adds(const struct cfs_command *command)
@@ -299,7 +321,7 @@ static bool adds(const struct cfs_command *command)
 
     return command->kind == CFS_CMD_REQUEST &&
            (request->op == CFS_OP_WRITE || request->op == CFS_OP_PRODUCE ||
-            request->op == CFS_OP_QUEUE_MAKE ||
+            request->op == CFS_OP_QUEUE_MAKE || adds_to_cache(request) ||
             (request->op == CFS_OP_ACQUIRE && !request->acquire.renew));
 }
 
@@ -312,12 +334,16 @@ static void take_command(struct cfs_home *home, struct cfs_message *message,
         return;
     if (command->session && answered_before(home, asker, command->oldest))
         return;
+    if (cfs_home_changes(home, asker, message->forward.epoch))
+        return;
     if (home->root && !cfs_home_admit(home, command))
         return;
     if (adds(command) && !has_room(home))
         cfs_home_refuse(home, asker, CFS_ERR_NO_SPACE);
     else if (cfs_command_is_try(command))
         cfs_home_ask(home, message, command);
+    else if (command->kind == CFS_CMD_REQUEST && command->request.op == CFS_OP_CACHE_PUT)
+        cfs_home_launder(home, asker, &command->request, &message->forward);
     else
         cfs_home_log(home, asker, &message->forward);
 }
@@ -388,6 +414,12 @@ void cfs_home_receive(struct cfs_home *home, struct cfs_message *message)
         break;
     case CFS_MSG_COLLECT_REPLY:
         cfs_home_collected(home, message);
+        break;
+    case CFS_MSG_RECALLED:
+        cfs_home_recalled(home, message);
+        break;
+    case CFS_MSG_SHARE_KEEP:
+        cfs_home_keep_share(home, message);
         break;
     default:
         break;
@@ -479,6 +511,7 @@ void cfs_home_tick(struct cfs_home *home)
         check_sessions(home);
     check_leased(home);
     cfs_home_await_tick(home);
+    cfs_home_changes_tick(home);
     cfs_home_members_tick(home);
     if (home->raft->role != CFS_LEADER)
         return; /* it has handed on */
@@ -497,6 +530,8 @@ cfs_time cfs_home_deadline(const struct cfs_home *home)
         due = cfs_home_question_deadline(home);
     if (cfs_home_await_deadline(home) < due)
         due = cfs_home_await_deadline(home);
+    if (cfs_home_changes_deadline(home) < due)
+        due = cfs_home_changes_deadline(home);
     if (cfs_home_collect_deadline(home) < due)
         due = cfs_home_collect_deadline(home);
     return due;

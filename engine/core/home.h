@@ -7,6 +7,7 @@
 #ifndef CFS_CORE_HOME_H
 #define CFS_CORE_HOME_H
 
+#include "core/lines.h"
 #include "core/machine.h"
 #include "core/raft.h"
 
@@ -60,7 +61,8 @@ struct cfs_home {
     struct cfs_renewal *renewals; /* by session */
     struct cfs_questions questions;
     struct cfs_awaits awaits;
-    struct cfs_held *held, *held_by_read; /* answers that wait for bodies: by asker, by read */
+    struct cfs_lines lines;               /* of the cache */
+    struct cfs_held *held, *held_by_read; /* answers that wait for pieces: by asker, by read */
     cfs_time check_due;                   /* of session terms */
     cfs_time members_due;                 /* next look at who the members should be */
     uint64_t expiry_index;                /* of the newest EXPIRE_LEASED in the log */
@@ -83,7 +85,8 @@ void cfs_home_close(struct cfs_home *home);
 void cfs_home_start(struct cfs_home *home);
 void cfs_home_stop(struct cfs_home *home);
 
-/* FORWARD, READ, KEEPALIVE, DRAIN_REPLY, COLLECT_REPLY; ignored unless serving. */
+/* FORWARD, READ, KEEPALIVE, DRAIN_REPLY, COLLECT_REPLY, RECALLED, SHARE_KEEP; ignored unless
+ * serving. */
 void cfs_home_receive(struct cfs_home *home, struct cfs_message *message);
 
 /* The machine has answered a command: passes it on to the node that asked, while serving. */
@@ -105,11 +108,41 @@ void cfs_home_answer_read(struct cfs_home *home, cfs_node_id to, uint64_t id,
 /* Answers a read of queues from the applied state. malloc'd: what the answer's pointers need. */
 void *cfs_home_look(struct cfs_home *home, const struct cfs_msg_read *read,
                     struct cfs_answer *answer);
+/* Likewise reads of the cache, whose answers it sends. */
+void cfs_home_answer_cache(struct cfs_home *home, const struct cfs_message *message);
+/* SHARE_KEEP. */
+void cfs_home_keep_share(struct cfs_home *home, const struct cfs_message *message);
+
+/* home_change.c: changes of the cache. */
+/* What such a change would be told now if it is to fail; else CFS_OK. */
+enum cfs_error cfs_home_change_refusal(const struct cfs_home *home,
+                                       const struct cfs_request *request);
+/* Whether it is under way: a resend, `epoch` being its own, adds nothing. */
+bool cfs_home_changes(struct cfs_home *home, struct cfs_asker asker, uint64_t epoch);
+/* Begins it; takes the command. */
+void cfs_home_change(struct cfs_home *home, struct cfs_asker asker,
+                     const struct cfs_request *request, struct cfs_msg_forward *forward);
+/* Logs a put that is `laundered`. */
+void cfs_home_launder(struct cfs_home *home, struct cfs_asker asker,
+                      const struct cfs_request *request, const struct cfs_msg_forward *forward);
+/* The machine has answered a command that was such a change: true, and `shared` is what to say, a
+ * copy with a share if there is one. */
+bool cfs_home_changed(struct cfs_home *home, struct cfs_asker asker,
+                      const struct cfs_answer *answer, struct cfs_answer *shared);
+void cfs_home_recalled(struct cfs_home *home, const struct cfs_message *message);
+void cfs_home_changes_progress(struct cfs_home *home);
+void cfs_home_changes_tick(struct cfs_home *home);
+cfs_time cfs_home_changes_deadline(const struct cfs_home *home);
+
 /* Whether the answer shows messages whose bodies have to be read first: then it is kept, and sent
  * when they have been. For a read: the asker's node, and the read's id as the sequence. */
 bool cfs_home_hold(struct cfs_home *home, enum cfs_answer_to to, struct cfs_asker asker,
                    const struct cfs_answer *answer);
-void cfs_home_bodies_read(struct cfs_home *home, const struct cfs_read_pieces *read);
+/* Answers CACHE_FETCH and CACHE_XATTRS from the applied state, likewise. `share`: what allows the
+ * answer to be kept, as of now; it is left out when bytes are of a later state. */
+void cfs_home_fetch(struct cfs_home *home, cfs_node_id to, const struct cfs_msg_read *read,
+                    struct cfs_cache_share share);
+void cfs_home_pieces_read(struct cfs_home *home, const struct cfs_read_pieces *read);
 void cfs_home_drop_held(struct cfs_home *home);
 /* A QUEUE_AWAIT that comes again while it waits: answered or acknowledged, true. */
 bool cfs_home_awaits(struct cfs_home *home, const struct cfs_message *message);

@@ -3,22 +3,15 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "core/alloc.h"
-#include "core/home.h"
+#include "core/home_held.h"
 #include "core/planted.h"
 
-struct held_key {
-    uint64_t to, node, session, sequence;
-};
-
-struct cfs_held {
-    struct held_key key;
-    uint64_t read; /* id of the effect */
+struct held {
+    struct cfs_held base;
     struct cfs_answer answer;
     struct cfs_message_info *messages; /* owned: the answer's */
     uint8_t **bodies;                  /* owned: theirs, as far as they are there; `count` */
     uint32_t count;
-    UT_hash_handle hh, hh_read;
 };
 
 static bool lacks_body(const struct cfs_message_info *message)
@@ -34,30 +27,18 @@ static bool lacks_bodies(const struct cfs_answer *answer)
     return false;
 }
 
-static void order_read(struct cfs_home *home, struct cfs_held *held)
+static void order_read(struct cfs_home *home, struct held *held)
 {
-    struct cfs_effect *effect = cfs_effects_add(home->env->effects, CFS_FX_READ);
+    struct cfs_writer *keys = cfs_home_held_read(home, &held->base);
 
-    effect->id = held->read = ++home->env->last_id;
-    effect->read.group = home->raft->group;
     for (uint32_t i = 0; i < held->answer.message_count; i++) {
         struct cfs_piece_key key = cfs_piece_key_number(CFS_PIECE_BODY, held->messages[i].id);
         if (lacks_body(&held->messages[i]))
-            cfs_put_bytes(&effect->read.keys, key.bytes, key.len);
+            cfs_put_bytes(keys, key.bytes, key.len);
     }
-    HASH_ADD(hh_read, home->held_by_read, read, sizeof held->read, held);
 }
 
-/* A resend of what is being read for adds nothing. */
-static bool is_held(const struct cfs_home *home, const struct held_key *key)
-{
-    struct cfs_held *held;
-
-    HASH_FIND(hh, home->held, key, sizeof *key, held);
-    return held;
-}
-
-static void keep_messages(struct cfs_held *held)
+static void keep_messages(struct held *held)
 {
     struct cfs_answer *answer = &held->answer;
 
@@ -72,29 +53,10 @@ static void keep_messages(struct cfs_held *held)
     }
 }
 
-bool cfs_home_hold(struct cfs_home *home, enum cfs_answer_to to, struct cfs_asker asker,
-                   const struct cfs_answer *answer)
+static void release(struct cfs_held *base)
 {
-    struct held_key key = {to, asker.node, asker.session, asker.sequence};
-    struct cfs_held *held;
+    struct held *held = (struct held *)base;
 
-    if (!lacks_bodies(answer))
-        return false;
-    if (is_held(home, &key))
-        return true;
-    held = cfs_alloc_zeroed(1, sizeof *held);
-    held->key = key;
-    held->answer = *answer;
-    keep_messages(held);
-    HASH_ADD(hh, home->held, key, sizeof held->key, held);
-    order_read(home, held);
-    return true;
-}
-
-static void drop(struct cfs_home *home, struct cfs_held *held)
-{
-    HASH_DELETE(hh, home->held, held);
-    HASH_DELETE(hh_read, home->held_by_read, held);
     for (uint32_t i = 0; i < held->count; i++)
         free(held->bodies[i]);
     free(held->bodies);
@@ -102,13 +64,7 @@ static void drop(struct cfs_home *home, struct cfs_held *held)
     free(held);
 }
 
-void cfs_home_drop_held(struct cfs_home *home)
-{
-    while (home->held)
-        drop(home, home->held);
-}
-
-static void take_body(struct cfs_held *held, const struct cfs_piece *piece)
+static void take_body(struct held *held, const struct cfs_piece *piece)
 {
     struct cfs_reader key = {.data = piece->key, .len = piece->key_len};
     uint64_t id = cfs_piece_number(&key);
@@ -123,7 +79,7 @@ static void take_body(struct cfs_held *held, const struct cfs_piece *piece)
 
 /* A body is gone when its message is: the claim passed meanwhile, and somebody else was quicker. If
  * the message is there, a part of the disk is lost, and the node must not lead with the rest. */
-static void leave_out_gone(const struct cfs_home *home, struct cfs_held *held)
+static void leave_out_gone(const struct cfs_home *home, struct held *held)
 {
     uint32_t kept = 0;
 
@@ -136,9 +92,9 @@ static void leave_out_gone(const struct cfs_home *home, struct cfs_held *held)
     held->answer.message_count = kept;
 }
 
-static void answer(struct cfs_home *home, const struct cfs_held *held)
+static void send(struct cfs_home *home, const struct held *held)
 {
-    const struct held_key *key = &held->key;
+    const struct cfs_held_key *key = &held->base.key;
     struct cfs_asker asker = {key->session, key->sequence, (cfs_node_id)key->node};
 
     if (key->to == CFS_TO_COMMAND)
@@ -147,22 +103,37 @@ static void answer(struct cfs_home *home, const struct cfs_held *held)
         cfs_home_answer_read(home, asker.node, asker.sequence, &held->answer);
 }
 
-void cfs_home_bodies_read(struct cfs_home *home, const struct cfs_read_pieces *read)
+static void came(struct cfs_home *home, struct cfs_held *base, struct cfs_reader *pieces)
 {
-    struct cfs_reader pieces = {.data = read->data, .len = read->len};
+    struct held *held = (struct held *)base;
+    bool claimed = held->messages[0].claim;
     struct cfs_piece piece;
-    struct cfs_held *held;
-    bool claimed;
 
-    HASH_FIND(hh_read, home->held_by_read, &read->id, sizeof read->id, held);
-    if (!held)
-        return;
-    claimed = held->messages[0].claim;
-    while (cfs_piece_next(&pieces, &piece))
+    while (cfs_piece_next(pieces, &piece))
         take_body(held, &piece);
     leave_out_gone(home, held);
     if (!held->answer.message_count)
         held->answer.error = claimed ? CFS_ERR_NOT_CLAIMED : CFS_ERR_NO_MESSAGE;
-    answer(home, held);
-    drop(home, held);
+    send(home, held);
+    cfs_home_held_end(home, base);
+}
+
+bool cfs_home_hold(struct cfs_home *home, enum cfs_answer_to to, struct cfs_asker asker,
+                   const struct cfs_answer *answer)
+{
+    struct cfs_held base = {
+        .key = {to, asker.node, asker.session, asker.sequence}, .came = came, .free = release};
+    struct held *held;
+
+    if (!lacks_bodies(answer))
+        return false;
+    if (cfs_home_held_is(home, &base.key))
+        return true;
+    held = cfs_alloc_zeroed(1, sizeof *held);
+    held->base = base;
+    held->answer = *answer;
+    keep_messages(held);
+    cfs_home_held_add(home, &held->base);
+    order_read(home, held);
+    return true;
 }

@@ -164,6 +164,10 @@ static void answer_read(struct cfs_home *home, const struct cfs_question *questi
     struct cfs_answer answer = {0};
     void *owned = NULL;
 
+    if (cfs_op_is_of_cache(read->op)) {
+        cfs_home_answer_cache(home, &question->message);
+        return;
+    }
     if (read->op == CFS_OP_LIST)
         owned = cfs_lock_table_list(home->machine->locks, read->name, &answer);
     else if (read->op != CFS_OP_GET)
@@ -179,7 +183,9 @@ static bool progress_read(struct cfs_home *home, struct cfs_question *question)
     const struct cfs_msg_read *read = &question->message.read;
     const char *name = read->op == CFS_OP_LIST ? NULL : read->name;
 
-    if (!cfs_op_is_of_queue(read->op) && drain(home, question, name))
+    bool of_lock = read->op == CFS_OP_GET || read->op == CFS_OP_LIST;
+
+    if (of_lock && drain(home, question, name))
         return false;
     if (read->op == CFS_OP_QUEUE_AWAIT)
         cfs_home_await(home, &question->message);
@@ -195,6 +201,26 @@ static enum cfs_error lock_refusal(const struct cfs_home *home, const struct cfs
     if (!cfs_lock_table_conflicts(home->machine->locks, try->session, try->request.name, acquire))
         return CFS_OK;
     return acquire->kind == CFS_LOCKFILE ? CFS_ERR_EXISTS : CFS_ERR_WOULD_BLOCK;
+}
+
+static enum cfs_error refusal(const struct cfs_home *home, const struct cfs_command *try)
+{
+    const struct cfs_request *request = &try->request;
+
+    if (request->op == CFS_OP_ACQUIRE)
+        return lock_refusal(home, try);
+    return cfs_op_is_of_cache(request->op) ? cfs_home_change_refusal(home, request)
+                                           : cfs_queues_refusal(home->machine->queues, request);
+}
+
+static void begin(struct cfs_home *home, struct cfs_asker asker, struct cfs_question *question)
+{
+    const struct cfs_request *request = &question->try.request;
+
+    if (cfs_op_is_of_cache(request->op))
+        cfs_home_change(home, asker, request, &question->message.forward);
+    else
+        cfs_home_log(home, asker, &question->message.forward);
 }
 
 /* Whether it is about a lock that nodes have to be asked about first. */
@@ -222,9 +248,9 @@ static bool progress_try(struct cfs_home *home, struct cfs_question *question)
                                 &request->acquire) &&
         drain_for(home, question))
         return false;
-    error = of_lock ? lock_refusal(home, try) : cfs_queues_refusal(home->machine->queues, request);
+    error = refusal(home, try);
     if (!error || !cfs_sessions_find(&home->machine->sessions, try->session)) {
-        cfs_home_log(home, asker, &question->message.forward);
+        begin(home, asker, question);
         return true;
     }
     if (home->raft->applied < question->after || !cfs_home_lease_valid(home) ||
@@ -295,6 +321,7 @@ void cfs_home_progress(struct cfs_home *home)
     progress_ready(home);
     progress_waiting(home);
     progress_draining(home);
+    cfs_home_changes_progress(home);
 }
 
 void cfs_home_drained(struct cfs_home *home, const struct cfs_message *message)

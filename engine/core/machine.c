@@ -1,5 +1,5 @@
 /* One function per kind of command; the request's own operations are a second switch, those of
- * queues in machine_queue.c. */
+ * queues in machine_queue.c, those of the cache in machine_cache.c. */
 #include <assert.h>
 
 #include "core/machine_internal.h"
@@ -40,6 +40,8 @@ void cfs_machine_init(struct cfs_machine *machine, cfs_machine_answer_fn answer,
     *machine = (struct cfs_machine){.answer = answer, .arg = arg};
     machine->locks = cfs_lock_table_new(settled, machine);
     machine->queues = cfs_queues_new(settled, machine);
+    machine->names = cfs_names_new();
+    machine->contents = cfs_contents_new();
 }
 
 void cfs_machine_close(struct cfs_machine *machine)
@@ -47,8 +49,12 @@ void cfs_machine_close(struct cfs_machine *machine)
     cfs_sessions_close(&machine->sessions);
     cfs_lock_table_free(machine->locks);
     cfs_queues_free(machine->queues);
+    cfs_names_free(machine->names);
+    cfs_contents_free(machine->contents);
     machine->locks = NULL;
     machine->queues = NULL;
+    machine->names = NULL;
+    machine->contents = NULL;
 }
 
 /* What a consume was handed is not remembered, but looked up: the claims may have passed. */
@@ -154,7 +160,10 @@ static void apply_request(struct cfs_machine *machine, struct cfs_asker asker,
         answer.error = change_member(machine, &request->member);
         break;
     default:
-        cfs_machine_apply_queue(machine, asker, request);
+        if (cfs_op_is_of_cache(request->op))
+            cfs_machine_apply_cache(machine, asker, request);
+        else
+            cfs_machine_apply_queue(machine, asker, request);
         return;
     }
     cfs_machine_finish(machine, asker, &answer);
@@ -260,6 +269,7 @@ static void apply_renew(struct cfs_machine *machine, const struct cfs_command *c
     cfs_lock_table_set_token(machine->locks,
                              cfs_renewed(cfs_lock_table_token(machine->locks), command->target));
     cfs_queues_renew(machine->queues, command->target);
+    cfs_names_renew(machine->names, command->target);
     if (command->node_count)
         cfs_node_table_replace(&machine->nodes, command->nodes, command->node_count);
 }
@@ -343,8 +353,10 @@ void cfs_machine_apply(struct cfs_machine *machine, struct cfs_entry *entry)
     if (cfs_command_decode(&command, entry->data, entry->len) != 0)
         assert(!"a committed command cannot be decoded");
     cfs_queues_set_source(machine->queues, entry);
+    cfs_contents_set_source(machine->contents, entry);
     apply_command(machine, &command);
     cfs_queues_set_source(machine->queues, NULL);
+    cfs_contents_set_source(machine->contents, NULL);
     cfs_command_clear(&command);
 }
 
@@ -378,6 +390,8 @@ uint64_t cfs_machine_digest(const struct cfs_machine *machine)
     for (const struct cfs_session *s = machine->sessions.by_id; s; s = s->hh.next)
         sessions += session_digest(s);
     digest = mix(digest, cfs_queues_digest(machine->queues));
+    digest = mix(digest, cfs_names_digest(machine->names));
+    digest = mix(digest, cfs_contents_digest(machine->contents));
     digest = mix(digest, cfs_node_table_digest(&machine->nodes));
     return mix(digest, sessions);
 }

@@ -1,12 +1,14 @@
-/* The replicated state machine of a group: applies committed commands to sessions, locks, nodes and
- * queues; which of these it has to do with depends on the group. The same commands in the same
- * order give the same state on every replica. */
+/* The replicated state machine of a group: applies committed commands to sessions, locks, nodes,
+ * queues and the cache; which of these it has to do with depends on the group. The same commands in
+ * the same order give the same state on every replica. */
 #ifndef CFS_CORE_MACHINE_H
 #define CFS_CORE_MACHINE_H
 
 #include "core/command.h"
+#include "core/contents.h"
 #include "core/entry.h"
 #include "core/lock_table.h"
+#include "core/names.h"
 #include "core/node_table.h"
 #include "core/queue.h"
 #include "core/session.h"
@@ -21,6 +23,8 @@ struct cfs_machine {
     struct cfs_sessions sessions;
     struct cfs_lock_table *locks;
     struct cfs_queues *queues;
+    struct cfs_names *names;
+    struct cfs_contents *contents;
     struct cfs_node_table nodes;
     struct cfs_moment moment; /* of the newest applied entry */
     uint64_t queued;          /* how many acquires have begun to wait so far */
@@ -32,7 +36,8 @@ struct cfs_machine {
 void cfs_machine_init(struct cfs_machine *machine, cfs_machine_answer_fn answer, void *arg);
 void cfs_machine_close(struct cfs_machine *machine);
 
-/* Entries are kept as long as the machine has something of them: see cfs_queues_set_source. */
+/* Entries are kept as long as the machine has something of them: see cfs_queues_set_source
+ * and cfs_contents_set_source. */
 void cfs_machine_apply(struct cfs_machine *machine, struct cfs_entry *entry);
 
 /* Answers again if the command is known already: true. */

@@ -14,4 +14,8 @@ void cfs_machine_wait(struct cfs_machine *machine, struct cfs_asker asker);
 void cfs_machine_apply_queue(struct cfs_machine *machine, struct cfs_asker asker,
                              const struct cfs_request *request);
 
+/* machine_cache.c: a request to the cache. */
+void cfs_machine_apply_cache(struct cfs_machine *machine, struct cfs_asker asker,
+                             const struct cfs_request *request);
+
 #endif

@@ -1,4 +1,5 @@
-/* The machine as pieces: its counters, its sessions, its locks, its queues. */
+/* The machine as pieces: its counters, its sessions, its locks, its queues, the
+ * cache's tree and contents. */
 #include <stdlib.h>
 
 #include "core/command_internal.h"
@@ -22,11 +23,14 @@ void cfs_machine_save(struct cfs_machine *machine, struct cfs_writer *pieces)
     cfs_lock_table_save(machine->locks, pieces);
     cfs_node_table_save(&machine->nodes, pieces);
     cfs_queues_save(machine->queues, pieces);
+    cfs_names_save(machine->names, pieces);
+    cfs_contents_save(machine->contents, pieces);
 }
 
 void cfs_machine_saved(struct cfs_machine *machine)
 {
     cfs_queues_saved(machine->queues);
+    cfs_contents_saved(machine->contents);
 }
 
 static int load_counters(struct cfs_machine *machine, const struct cfs_piece *piece)
@@ -63,6 +67,12 @@ int cfs_machine_load(struct cfs_machine *machine, const struct cfs_piece *piece)
     case CFS_PIECE_DELIVERIES:
     case CFS_PIECE_BODY:
         return cfs_queues_load(machine->queues, piece);
+    case CFS_PIECE_NAMES:
+    case CFS_PIECE_INODE:
+        return cfs_names_load(machine->names, piece);
+    case CFS_PIECE_CONTENT:
+    case CFS_PIECE_EXTENT:
+        return cfs_contents_load(machine->contents, piece);
     default:
         return -1;
     }
@@ -71,5 +81,6 @@ int cfs_machine_load(struct cfs_machine *machine, const struct cfs_piece *piece)
 bool cfs_machine_loaded(const struct cfs_machine *machine)
 {
     return machine->counted && cfs_lock_table_loaded(machine->locks) &&
-           cfs_queues_loaded(machine->queues);
+           cfs_queues_loaded(machine->queues) && cfs_names_loaded(machine->names) &&
+           cfs_contents_loaded(machine->contents);
 }

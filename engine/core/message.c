@@ -38,6 +38,9 @@ void cfs_message_clear(struct cfs_message *message)
         free(message->snapshot.head);
         free(message->snapshot.pieces);
         break;
+    case CFS_MSG_RECALL:
+        free(message->recall.items);
+        break;
     default:
         break;
     }
@@ -81,6 +84,10 @@ struct cfs_message cfs_message_copy(const struct cfs_message *message)
         copy.snapshot.head = cfs_alloc_copy(message->snapshot.head, message->snapshot.head_len);
         copy.snapshot.pieces = cfs_alloc_copy(message->snapshot.pieces, message->snapshot.len);
         break;
+    case CFS_MSG_RECALL:
+        copy.recall.items = cfs_alloc_copy(message->recall.items,
+                                           message->recall.count * sizeof *message->recall.items);
+        break;
     default:
         break;
     }
@@ -108,6 +115,10 @@ const char *cfs_message_type_name(enum cfs_message_type type)
         [CFS_MSG_TIMEOUT_NOW] = "timeout_now",
         [CFS_MSG_LOCATE] = "locate",
         [CFS_MSG_LOCATED] = "located",
+        [CFS_MSG_RECALL] = "recall",
+        [CFS_MSG_RECALLED] = "recalled",
+        [CFS_MSG_SHARE_KEEP] = "share_keep",
+        [CFS_MSG_SHARE_KEPT] = "share_kept",
     };
 
     return type < CFS_MSG_TYPE_COUNT ? names[type] : NULL;

@@ -25,6 +25,10 @@ enum cfs_message_type {
     CFS_MSG_TIMEOUT_NOW, /* the leader to its successor: stand at once (3.10) */
     CFS_MSG_LOCATE,      /* who leads the group? */
     CFS_MSG_LOCATED,     /* the answer, of whoever knows; also unasked, from who begins to lead */
+    CFS_MSG_RECALL,      /* leader to a node: give up what you keep of these (coherence.md) */
+    CFS_MSG_RECALLED,
+    CFS_MSG_SHARE_KEEP, /* renews the lease of what the sender keeps of the cache */
+    CFS_MSG_SHARE_KEPT, /* the answer; also unasked, to a read under an epoch that is over */
     CFS_MSG_TYPE_COUNT
 };
 
@@ -62,6 +66,7 @@ struct cfs_msg_append_reply {
 };
 
 struct cfs_msg_forward {
+    uint64_t epoch; /* a change of the cache: of the share it asks for; 0: none */
     uint32_t len;
     uint8_t *command; /* owned; an encoded struct cfs_command */
 };
@@ -136,6 +141,25 @@ struct cfs_msg_located {
     uint64_t index;     /* so it is by all entries up to this one, which are committed */
 };
 
+struct cfs_msg_recall {
+    uint64_t id;   /* of the change, echoed in RECALLED */
+    bool contents; /* the items are of contents, else of names */
+    uint32_t count;
+    struct cfs_cache_recall_item *items; /* owned; CFS_RECALL_ITEMS_MAX at most */
+};
+
+struct cfs_msg_share_keep {
+    uint64_t epoch;
+    cfs_time sent; /* echoed */
+};
+
+struct cfs_msg_share_kept {
+    uint64_t epoch; /* of what is answered */
+    bool known;     /* false: what was shared under it may be void */
+    uint64_t floor; /* !known: only larger epochs count */
+    cfs_time sent;
+};
+
 struct cfs_message {
     enum cfs_message_type type;
     cfs_group_id group;
@@ -156,6 +180,10 @@ struct cfs_message {
         struct cfs_msg_snapshot snapshot;
         struct cfs_msg_snapshot_reply snapshot_reply;
         struct cfs_msg_located located;
+        struct cfs_msg_recall recall;
+        struct cfs_msg_round recalled;
+        struct cfs_msg_share_keep share_keep;
+        struct cfs_msg_share_kept share_kept;
     };
 };
 

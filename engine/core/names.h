@@ -16,9 +16,12 @@ struct cfs_names;
 struct cfs_names *cfs_names_new(void);
 void cfs_names_free(struct cfs_names *names);
 
-/* Applies CACHE_MAKE, REMOVE, RENAME, SETNODE, FORGET; fills in the answer: error, id, token, and
- * cache.inode where the request has one. An inode number is the index of the entry that made it,
- * plus CFS_CACHE_ROOT. */
+/* Applies CACHE_MAKE, REMOVE, RENAME, SETNODE, FORGET; fills in the answer, which is zeroed: error,
+ * id, token, and of MAKE and SETNODE cache.inode.
+ *
+ * Each change has a number, which is the inode number it gives out and the version of all that it
+ * changes: the index of its entry plus CFS_CACHE_ROOT; or one more than the number before, where
+ * that is larger: in a cluster restored from a backup, whose entries are counted anew. */
 void cfs_names_apply(struct cfs_names *names, struct cfs_moment moment,
                      const struct cfs_request *request, struct cfs_answer *answer);
 
@@ -31,13 +34,14 @@ enum cfs_error cfs_names_refusal(const struct cfs_names *names, const struct cfs
 uint32_t cfs_names_touched(const struct cfs_names *names, const struct cfs_request *request,
                            struct cfs_cache_recall_item out[CFS_RECALL_ITEMS_MAX]);
 
-/* Answers CACHE_LOOKUP, NODE, LIST. malloc'd: what the answer's pointers need beside the tree
- * itself, from which they are borrowed until the next change. */
+/* Answers CACHE_LOOKUP, NODE, LIST (cache.inode: the directory). malloc'd: what the answer's
+ * pointers need beside the tree itself, from which they are borrowed until the next change. */
 void *cfs_names_read(const struct cfs_names *names, enum cfs_op op, const char *name,
                      const struct cfs_cache_read *read, struct cfs_answer *answer);
 
-/* The first orphan behind `after`, in the order in which they lost their names, that has been one
- * for CFS_ORPHAN_TIME at group time `now`; 0: none. */
+/* The first orphan behind `after`, in the order in which they lost their names, if it has been one
+ * for CFS_ORPHAN_TIME at group time `now`; 0: none. Everything that loses its name is one until it
+ * is forgotten. The first of all when `after` is none (any more). */
 cfs_ino cfs_names_next_orphan(const struct cfs_names *names, cfs_ino after, cfs_time now);
 
 /* Inodes in all, the root included. */
@@ -47,7 +51,7 @@ uint64_t cfs_names_count(const struct cfs_names *names);
 void cfs_names_save(struct cfs_names *names, struct cfs_writer *pieces);
 void cfs_names_renew(struct cfs_names *names, uint64_t clock);
 int cfs_names_load(struct cfs_names *names, const struct cfs_piece *piece);
-bool cfs_names_loaded(const struct cfs_names *names);
+bool cfs_names_loaded(struct cfs_names *names);
 uint64_t cfs_names_digest(const struct cfs_names *names);
 
 #endif

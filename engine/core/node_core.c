@@ -162,6 +162,12 @@ static void receive(struct cfs_core *core, struct cfs_message *message)
     case CFS_MSG_KEEPALIVE_REPLY:
         cfs_client_kept_alive(&core->client, message);
         break;
+    case CFS_MSG_RECALL:
+        cfs_sharing_recall(&core->client.sharing, message);
+        break;
+    case CFS_MSG_SHARE_KEPT:
+        cfs_sharing_kept(&core->client.sharing, message);
+        break;
     case CFS_MSG_DRAIN:
         cfs_core_begin_round(core, CFS_FX_DRAIN, message);
         break;
@@ -194,6 +200,7 @@ static void settle(struct cfs_core *core)
         EACH_GROUP (core, group)
             settle_group(core, group);
         cfs_core_drive_moves(core);
+        cfs_core_collect_orphans(core);
         cfs_core_follow_leaders(core);
         while (cfs_env_take_inbox(&core->env, &message)) {
             receive(core, &message);
@@ -333,7 +340,13 @@ static void dispatch(struct cfs_core *core, const struct cfs_event *event)
         fetched(core, event->fetched);
         break;
     case CFS_EV_READ:
-        cfs_home_bodies_read(&core->groups[event->read->group].home, event->read);
+        cfs_home_pieces_read(&core->groups[event->read->group].home, event->read);
+        break;
+    case CFS_EV_RECALLED:
+        cfs_sharing_recalled(&core->client.sharing, event->id);
+        break;
+    case CFS_EV_LAPSED:
+        cfs_sharing_lapsed(&core->client.sharing, event->lapsed.group, event->lapsed.epoch);
         break;
     case CFS_EV_LEAVE:
         cfs_client_leave(&core->client);
@@ -374,6 +387,7 @@ void cfs_core_step(struct cfs_core *core, const struct cfs_event *event,
         start(core);
     cfs_client_halted(&core->client, halted);
     cfs_client_check_session(&core->client);
+    cfs_sharing_check(&core->client.sharing);
     cfs_core_note_founding(core);
     dispatch(core, event);
     settle(core);

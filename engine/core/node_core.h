@@ -29,12 +29,13 @@ struct cfs_core_config {
     uint32_t member_count;
     const struct cfs_node_info *addresses; /* of those members; NULL: nobody may join or go */
     cfs_time heartbeat;                    /* between heartbeats of an idle leader */
-    cfs_time lease;    /* the leader's, from the sending of an acknowledged heartbeat */
-    cfs_time election; /* shortest election timeout; the longest is twice it */
-    cfs_time session;  /* a node's session */
-    cfs_time timeout;  /* how long a request waits for a majority */
-    uint32_t groups;   /* beside group 0: the same on all nodes, for ever */
-    uint64_t seed;     /* for election timeouts and the session's nonce */
+    cfs_time lease;       /* the leader's, from the sending of an acknowledged heartbeat */
+    cfs_time election;    /* shortest election timeout; the longest is twice it */
+    cfs_time session;     /* a node's session */
+    cfs_time timeout;     /* how long a request waits for a majority */
+    cfs_time cache_lease; /* what nodes keep of the cache: the same on all of them */
+    uint32_t groups;      /* beside group 0: the same on all nodes, for ever */
+    uint64_t seed;        /* for election timeouts and the session's nonce */
     /* What the disk lost: a node that may have forgotten votes and entries neither counts as a
      * voter, but when all members vote, nor as a replica, until it has caught up with a leader and
      * CFS_FX_CAUGHT_UP says so. */
@@ -136,6 +137,11 @@ uint32_t cfs_core_nodes(const struct cfs_core *core, struct cfs_node_info out[CF
 /* Whether the node has a session, and leads group 0 under a lease or heard its leader within an
  * election timeout before `now`. */
 bool cfs_core_in_touch(const struct cfs_core *core, cfs_time now);
+
+/* For how long from `now`, the time of an event or later, what was answered under `share` may be
+ * kept; 0: it may not. */
+cfs_time cfs_core_cache_valid(const struct cfs_core *core, const struct cfs_cache_share *share,
+                              cfs_time now);
 
 /* The commit index of group 0, and whether this node leads it: cheap enough after each step. */
 uint64_t cfs_core_commit(const struct cfs_core *core, bool *leads);

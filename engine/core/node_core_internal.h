@@ -50,8 +50,8 @@ void cfs_core_follow_leaders(struct cfs_core *core);
 /* Replicas that the placement does not want here ask whether they may go; and before the nodes of
  * the cluster are written down its leader asks who leads the other groups. Plans the next look. */
 void cfs_core_look_around(struct cfs_core *core);
-/* node_core_moves.c: messages that move from the groups it leads to others. */
-void cfs_core_drive_moves(struct cfs_core *core);
+/* node_core_orphans.c: files that have lost their names, if it leads the group that has these. */
+void cfs_core_collect_orphans(struct cfs_core *core);
 /* Whether this node counts as a replica of `group`, as far as it knows. */
 bool cfs_core_is_replica(const struct cfs_core *core, cfs_group_id group);
 /* Whether any group but 0 still counts on this node. */

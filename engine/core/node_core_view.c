@@ -107,6 +107,12 @@ bool cfs_core_in_touch(const struct cfs_core *core, cfs_time now)
     return !raft->leader_gone && now < raft->heard + core->config.election;
 }
 
+cfs_time cfs_core_cache_valid(const struct cfs_core *core, const struct cfs_cache_share *share,
+                              cfs_time now)
+{
+    return cfs_sharing_valid(&core->client.sharing, share, now);
+}
+
 uint64_t cfs_core_commit(const struct cfs_core *core, bool *leads)
 {
     *leads = core->groups[0].raft.role == CFS_LEADER;

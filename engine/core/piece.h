@@ -22,8 +22,7 @@ enum cfs_piece_tag {
     CFS_PIECE_QUEUE_WAIT, /* by serial: who waits for a message or for room */
     CFS_PIECE_DELIVERIES, /* by group: how moves from there ended */
     CFS_PIECE_NAMES,      /* the counters of the cache's tree; one */
-    CFS_PIECE_INODE,      /* by number: of the cache's tree */
-    CFS_PIECE_ENTRY,      /* by directory and name */
+    CFS_PIECE_INODE,      /* by number: of the cache's tree, and its name */
     CFS_PIECE_CONTENT,    /* by inode number: its extents, times and attributes */
     CFS_PIECE_TAG_COUNT,
     CFS_PIECE_BODY = 0x80, /* of a message, by id: nothing but its bytes */
@@ -37,7 +36,7 @@ enum cfs_piece_version {
     CFS_LOCK_VERSION = 1, /* of locks and claims */
     CFS_NODE_VERSION = 2,
     CFS_QUEUE_VERSION = 1, /* of all that is said of queues; a body is its bytes alone */
-    CFS_NAMES_VERSION = 1, /* of inodes and entries */
+    CFS_NAMES_VERSION = 1, /* of all that is said of the tree */
     CFS_CONTENT_VERSION = 1,
 };
 

@@ -53,7 +53,16 @@
     X(BUG_FORGET_KEY, "forget-key", "what is produced again with its key is in the queue twice")   \
     X(BUG_EARLY_RETURN, "early-return", "claims end at half their time")                           \
     X(BUG_SAVE_SKIPS_CLAIMED, "save-skips-claimed", "a checkpoint leaves out what is in flight")   \
-    X(BUG_MIX_BODIES, "mix-bodies", "bodies of one length that the disk gives are mixed up")
+    X(BUG_MIX_BODIES, "mix-bodies", "bodies of one length that the disk gives are mixed up")       \
+    X(BUG_SHARE_IN_CHANGE, "share-in-change", "a home shares what a change is under way to")       \
+    X(BUG_LATE_RECALLED, "late-recalled",                                                          \
+      "a home takes a late RECALLED for that of another change")                                   \
+    X(BUG_OPEN_AT_ONCE, "open-at-once", "a new home does not wait for what the last one shared")   \
+    X(BUG_COMMIT_UNRECALLED, "commit-unrecalled", "a home commits before all have given up")       \
+    X(BUG_OLD_EPOCH, "old-epoch", "a home goes on to share under an epoch that it gave up")        \
+    X(BUG_LEASE_FROM_ANSWER, "lease-from-answer", "counts a share's lease from the answer")        \
+    X(BUG_LAPSE_KEEPS_EPOCH, "lapse-keeps-epoch", "what is shared after a lapse has no new epoch") \
+    X(BUG_RECALL_UNMARKED, "recall-unmarked", "keeps what was recalled before its answer came")
 
 enum cfs_planted {
     CFS_BUG_NONE,

@@ -34,6 +34,28 @@ bool cfs_op_is_of_contents(enum cfs_op op)
            (op >= CFS_OP_CACHE_FETCH && op <= CFS_OP_CACHE_XATTRS);
 }
 
+bool cfs_op_is_of_cache(enum cfs_op op)
+{
+    return cfs_op_is_of_names(op) || cfs_op_is_of_contents(op);
+}
+
+bool cfs_cache_name_valid(enum cfs_op op, const char *name)
+{
+    switch (op) {
+    case CFS_OP_CACHE_MAKE:
+    case CFS_OP_CACHE_REMOVE:
+    case CFS_OP_CACHE_RENAME:
+    case CFS_OP_CACHE_LOOKUP:
+        return cfs_name_valid(name);
+    case CFS_OP_CACHE_XATTR:
+        return *name && strnlen(name, CFS_NAME_MAX + 1) <= CFS_NAME_MAX;
+    case CFS_OP_CACHE_LIST:
+        return !*name || cfs_name_valid(name);
+    default:
+        return !*name;
+    }
+}
+
 cfs_ino cfs_request_contents(const struct cfs_request *request)
 {
     switch (request->op) {

@@ -74,6 +74,16 @@ void cfs_tree_remove(struct cfs_tree_node **root, struct cfs_tree_node *node, co
     *root = join(node->left, node->right);
 }
 
+struct cfs_tree_node *cfs_tree_find(struct cfs_tree_node *root, const void *key,
+                                    cfs_tree_compare_fn compare)
+{
+    int order;
+
+    while (root && (order = compare(key, root)))
+        root = order < 0 ? root->left : root->right;
+    return root;
+}
+
 struct cfs_tree_node *cfs_tree_first(struct cfs_tree_node *root)
 {
     while (root && root->left)

@@ -22,6 +22,10 @@ void cfs_tree_add(struct cfs_tree_node **root, struct cfs_tree_node *node, const
 void cfs_tree_remove(struct cfs_tree_node **root, struct cfs_tree_node *node, const void *key,
                      cfs_tree_compare_fn compare);
 
+/* The one that has the key; NULL when there is none. */
+struct cfs_tree_node *cfs_tree_find(struct cfs_tree_node *root, const void *key,
+                                    cfs_tree_compare_fn compare);
+
 /* NULL when there is none. */
 struct cfs_tree_node *cfs_tree_first(struct cfs_tree_node *root);
 

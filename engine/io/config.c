@@ -194,6 +194,11 @@ static const char *set_members(const struct key *key, struct cfs_config *config,
       "heartbeat_ms=N       between heartbeats of the leader (60)")                                \
     X("lease_ms", set_number, AT(lease_ms), 10, 600000, "expected a number from 10 to 600000",     \
       "lease_ms=N           the leader's lease, two heartbeats or more (200)")                     \
+    X("cache_lease_ms", set_number, AT(cache_lease_ms), 100, 10000,                                \
+      "expected a number from 100 to 10000",                                                       \
+      "cache_lease_ms=N     for how long a node that is cut off keeps what it has of cache/, "     \
+      "the\n"                                                                                      \
+      "                       same on all nodes (1000)")                                           \
     X("election_ms", set_number, AT(election_ms), 11, 600000,                                      \
       "expected a number from 11 to 600000",                                                       \
       "election_ms=N        silence after which a leader is replaced, more than the lease (250)")  \
@@ -233,6 +238,7 @@ void cfs_config_init(struct cfs_config *config)
         .session_ms = 5000,
         .heartbeat_ms = 100,
         .lease_ms = 200,
+        .cache_lease_ms = 1000,
         .election_ms = 250,
         .checkpoint_kb = 8192,
         .allow_other = geteuid() == 0,

@@ -6,8 +6,8 @@
  *     messages to the peers           (replication is on its way ...)
  *     the WAL batch to its writer     (... before the local fdatasync starts)
  *
- * Answers, session changes, drains and collections are kept until the step that ordered them is
- * over: their callbacks may submit, and steps do not nest. */
+ * Answers, session changes, recalls, drains and collections are kept until the step that ordered
+ * them is over: their callbacks may submit, and steps do not nest. */
 #include "coordfs/engine.h"
 
 #include <assert.h>
@@ -34,6 +34,8 @@ static void keep(struct cfs_engine *engine, struct cfs_effect *effect)
     *cfs_effects_add(&engine->kept, effect->type) = *effect;
     effect->buffer = NULL;
     effect->owned = NULL;
+    if (effect->type == CFS_FX_RECALL)
+        effect->recall = NULL;
 }
 
 static void persist(struct cfs_engine *engine, const struct cfs_effect *effect, cfs_time now)
@@ -58,6 +60,8 @@ static void perform(struct cfs_engine *engine, struct cfs_effect *effect, cfs_ti
     case CFS_FX_DRAIN:
     case CFS_FX_COLLECT:
     case CFS_FX_SESSION:
+    case CFS_FX_RECALL:
+    case CFS_FX_LAPSE:
     case CFS_FX_REMOVED:
         keep(engine, effect);
         break;
@@ -91,7 +95,7 @@ static void watch_commits(struct cfs_engine *engine, cfs_time now)
 
 /* The clock is read for each event, after it has come in: a node that was stopped in the middle of
  * a turn must not judge what arrived since by a lease of before. */
-static void step(struct cfs_engine *engine, struct cfs_event *event)
+void cfs_engine_step(struct cfs_engine *engine, struct cfs_event *event)
 {
     event->now = cfs_clock_now();
     event->wall = cfs_clock_wall();
@@ -105,7 +109,7 @@ static void step(struct cfs_engine *engine, struct cfs_event *event)
 
 static void step_type(struct cfs_engine *engine, enum cfs_event_type type, uint64_t id)
 {
-    step(engine, &(struct cfs_event){.type = type, .id = id});
+    cfs_engine_step(engine, &(struct cfs_event){.type = type, .id = id});
 }
 
 static void deliver_answer(void *arg, uint64_t id, const struct cfs_answer *answer)
@@ -169,7 +173,7 @@ static void deliver_collection(struct cfs_engine *engine, uint64_t id)
         stuck[i] =
             (struct cfs_event_stuck){handles[i].handle, handles[i].waits, handles[i].wait_count};
     event.stuck = stuck;
-    step(engine, &event);
+    cfs_engine_step(engine, &event);
     free(stuck);
 }
 
@@ -212,6 +216,10 @@ static void deliver_kept(struct cfs_engine *engine)
             deliver_removal(engine);
         else if (effect->type == CFS_FX_DRAIN)
             add_drain(engine, effect->id);
+        else if (effect->type == CFS_FX_RECALL)
+            cfs_engine_recall(engine, effect->recall);
+        else if (effect->type == CFS_FX_LAPSE)
+            cfs_engine_lapse(engine, &effect->lapse);
         else
             deliver_collection(engine, effect->id);
     }
@@ -261,7 +269,7 @@ static void tell_of_room(struct cfs_engine *engine)
                 engine->config->data);
     else
         cfs_log(CFS_LOG_INFO, "the disk of %s has room again", engine->config->data);
-    step(engine, &(struct cfs_event){.type = CFS_EV_DISK, .full = full});
+    cfs_engine_step(engine, &(struct cfs_event){.type = CFS_EV_DISK, .full = full});
 }
 
 static void on_look(void *arg)
@@ -283,7 +291,7 @@ static void on_durable(void *arg, uint32_t events)
 
     (void)events;
     if (cfs_wal_durable(engine->wal, &event.lsn) == 0) {
-        step(engine, &event);
+        cfs_engine_step(engine, &event);
         tell_of_room(engine);
         return;
     }
@@ -294,7 +302,7 @@ static void on_durable(void *arg, uint32_t events)
 
 static void on_stored(void *arg, struct cfs_event *event)
 {
-    step(arg, event);
+    cfs_engine_step(arg, event);
 }
 
 static void on_saved(void *arg, uint64_t order, uint64_t led)
@@ -318,7 +326,7 @@ static void on_save(void *arg)
 
 static void on_hold_moves(void *arg, cfs_time until)
 {
-    step(arg, &(struct cfs_event){.type = CFS_EV_HOLD_MOVES, .until = until});
+    cfs_engine_step(arg, &(struct cfs_event){.type = CFS_EV_HOLD_MOVES, .until = until});
 }
 
 static void on_store_failed(void *arg)
@@ -331,17 +339,17 @@ static void on_store_failed(void *arg)
 
 static void on_message(void *arg, struct cfs_message *message)
 {
-    step(arg, &(struct cfs_event){.type = CFS_EV_MESSAGE, .message = message});
+    cfs_engine_step(arg, &(struct cfs_event){.type = CFS_EV_MESSAGE, .message = message});
 }
 
 static void on_refused(void *arg, cfs_node_id peer)
 {
-    step(arg, &(struct cfs_event){.type = CFS_EV_REFUSED, .peer = peer});
+    cfs_engine_step(arg, &(struct cfs_event){.type = CFS_EV_REFUSED, .peer = peer});
 }
 
 static void on_unreachable(void *arg, cfs_node_id peer)
 {
-    step(arg, &(struct cfs_event){.type = CFS_EV_UNREACHABLE, .peer = peer});
+    cfs_engine_step(arg, &(struct cfs_event){.type = CFS_EV_UNREACHABLE, .peer = peer});
 }
 
 static void on_http(void *arg, struct cfs_http_request *request)
@@ -391,6 +399,7 @@ static struct cfs_core *new_core(const struct cfs_cluster *cluster)
                                    .election = CFS_MS(config->election_ms),
                                    .session = CFS_MS(config->session_ms),
                                    .timeout = CFS_MS(config->timeout_ms),
+                                   .cache_lease = CFS_MS(config->cache_lease_ms),
                                    .checkpoint_bytes = (uint64_t)config->checkpoint_kb * 1024,
                                    .snapshot_bytes = CFS_SNAPSHOT_BYTES,
                                    .trace = cfs_log_wants(CFS_LOG_DEBUG) ? on_trace : NULL};
@@ -548,7 +557,8 @@ uint64_t cfs_engine_submit(struct cfs_engine *engine, const struct cfs_request *
     if (in_store)
         engine->queues.submit(engine->queues.self, id, request);
     else
-        step(engine, &(struct cfs_event){.type = CFS_EV_REQUEST, .id = id, .request = request});
+        cfs_engine_step(engine,
+                        &(struct cfs_event){.type = CFS_EV_REQUEST, .id = id, .request = request});
     return id;
 }
 

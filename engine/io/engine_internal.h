@@ -1,5 +1,5 @@
-/* What the engine consists of; shared by engine.c, which runs it, and engine_look.c, which looks at
- * it. */
+/* What the engine consists of; shared by engine.c, which runs it, engine_cache.c, and
+ * engine_look.c, which looks at it. */
 #ifndef CFS_IO_ENGINE_INTERNAL_H
 #define CFS_IO_ENGINE_INTERNAL_H
 
@@ -70,5 +70,12 @@ struct cfs_engine {
     bool failed;
     bool closed; /* by cfs_engine_leave */
 };
+
+/* Lets one event happen, now, and performs what follows. */
+void cfs_engine_step(struct cfs_engine *engine, struct cfs_event *event);
+
+/* engine_cache.c: to the files, if there are any that keep something. */
+void cfs_engine_recall(struct cfs_engine *engine, const struct cfs_cache_recall *recall);
+void cfs_engine_lapse(struct cfs_engine *engine, const struct cfs_cache_share *lapse);
 
 #endif

@@ -9,9 +9,9 @@
  *
  * Heartbeats and acknowledgements that follow one another are one object, {"type":"beats","len":N},
  * and rows of numbers in its body (wire_beats.c). Bodies are else the data of entries, forwarded
- * commands, answers, and the names of reads, which may be any bytes and so need not be UTF-8 as
- * JSON demands. Numbers are JSON integers from 0 to 2^63 - 1; what is larger does not travel
- * (nothing in the core comes near). */
+ * commands, answers, and the names of reads and recalls, which may be any bytes and so need not be
+ * UTF-8 as JSON demands. Numbers are JSON integers from 0 to 2^63 - 1; what is larger does not
+ * travel (nothing in the core comes near). */
 #include "io/wire.h"
 
 #include <assert.h>
@@ -25,7 +25,14 @@
 #include "io/wire_fields.h"
 
 /* Upper bounds of the JSON text, with every number at its longest (wire_fields.c has the keys). */
-enum { HEAD_SIZE = 128, MESSAGE_SIZE = 320, ENTRY_SIZE = 176, STUCK_SIZE = 64, WAIT_SIZE = 21 };
+enum {
+    HEAD_SIZE = 128,
+    MESSAGE_SIZE = 320,
+    ENTRY_SIZE = 176,
+    ITEM_SIZE = 48,
+    STUCK_SIZE = 64,
+    WAIT_SIZE = 21
+};
 
 size_t cfs_wire_size_empty(void)
 {
@@ -56,6 +63,9 @@ static size_t list_size(const struct cfs_message *m)
     if (m->type == CFS_MSG_APPEND)
         for (uint32_t i = 0; i < m->append.entry_count; i++)
             size += ENTRY_SIZE + m->append.entries[i]->len;
+    if (m->type == CFS_MSG_RECALL)
+        for (uint32_t i = 0; i < m->recall.count; i++)
+            size += ITEM_SIZE + strlen(m->recall.items[i].name);
     if (m->type == CFS_MSG_COLLECT_REPLY)
         for (uint32_t i = 0; i < m->collect_reply.stuck_count; i++)
             size += STUCK_SIZE + (size_t)m->collect_reply.stuck[i].wait_count * WAIT_SIZE;
@@ -176,6 +186,24 @@ static void put_entries(struct text *text, const struct cfs_msg_append *append)
     end(text, list, "[]");
 }
 
+static void put_items(struct text *text, const struct cfs_msg_recall *recall)
+{
+    char *list;
+
+    put_key(text, "items");
+    list = begin(text);
+    for (uint32_t i = 0; i < recall->count; i++) {
+        char *object;
+
+        put_text(text, ",");
+        object = begin(text);
+        put_fields(text, cfs_wire_item_fields, &recall->items[i]);
+        put_keyed(text, "len", strlen(recall->items[i].name));
+        end(text, object, "{}");
+    }
+    end(text, list, "[]");
+}
+
 static void put_waits(struct text *text, const struct cfs_stuck *stuck)
 {
     char *list;
@@ -213,6 +241,8 @@ static void put_lists(struct text *text, const struct cfs_message *m)
         put_entries(text, &m->append);
     else if (m->type == CFS_MSG_COLLECT_REPLY)
         put_stuck(text, &m->collect_reply);
+    else if (m->type == CFS_MSG_RECALL)
+        put_items(text, &m->recall);
     else if (m->type == CFS_MSG_READ)
         put_keyed(text, "len", strlen(m->read.name));
 }
@@ -309,6 +339,10 @@ static uint8_t *put_bodies(uint8_t *at, const struct cfs_message *m)
         return put_bytes(at, m->answer.answer, m->answer.len);
     case CFS_MSG_READ:
         return put_bytes(at, m->read.name, strlen(m->read.name));
+    case CFS_MSG_RECALL:
+        for (uint32_t i = 0; i < m->recall.count; i++)
+            at = put_bytes(at, m->recall.items[i].name, strlen(m->recall.items[i].name));
+        return at;
     case CFS_MSG_SNAPSHOT:
         at = put_bytes(at, m->snapshot.head, m->snapshot.head_len);
         return put_bytes(at, m->snapshot.pieces, m->snapshot.len);

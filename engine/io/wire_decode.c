@@ -199,15 +199,12 @@ static int decode_stuck(struct decoder *d, const json_t *object,
     return 0;
 }
 
-static int decode_name(struct decoder *d, const json_t *object, struct cfs_msg_read *read)
+/* As many bytes as the object says. */
+static int take_name(struct decoder *d, const json_t *object, char out[CFS_NAME_MAX + 1])
 {
     const uint8_t *name;
     uint32_t len = 0;
 
-    if (!cfs_op_is_read(read->op) || read->op > CFS_OP_LAST)
-        return refuse(d, "'op' %u is no read", (unsigned)read->op);
-    if ((unsigned)read->queue.place > CFS_DEAD)
-        return refuse(d, "'place' %u is no place", (unsigned)read->queue.place);
     if (get_u32(d, object, "len", CFS_NAME_MAX, &len) < 0)
         return -1;
     name = take_body(d, len, CFS_NAME_MAX);
@@ -215,9 +212,40 @@ static int decode_name(struct decoder *d, const json_t *object, struct cfs_msg_r
         return -1;
     if (memchr(name, 0, len))
         return refuse(d, "a name with a zero byte");
-    memcpy(read->name, name, len);
-    read->name[len] = 0;
+    memcpy(out, name, len);
+    out[len] = 0;
     return 0;
+}
+
+static int decode_items(struct decoder *d, const json_t *object, struct cfs_msg_recall *recall)
+{
+    uint32_t count = 0;
+    json_t *list;
+
+    if (get_list(d, object, "items", CFS_RECALL_ITEMS_MAX, &list, &count) < 0)
+        return -1;
+    if (count)
+        recall->items = cfs_alloc_zeroed(count, sizeof *recall->items);
+    recall->count = count;
+    for (uint32_t i = 0; i < count; i++) {
+        const json_t *item = json_array_get(list, i);
+        if (get_fields(d, item, cfs_wire_item_fields, &recall->items[i]) < 0 ||
+            take_name(d, item, recall->items[i].name) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int decode_name(struct decoder *d, const json_t *object, struct cfs_msg_read *read)
+{
+    if (!cfs_op_is_read(read->op) || read->op > CFS_OP_LAST)
+        return refuse(d, "'op' %u is no read", (unsigned)read->op);
+    if ((unsigned)read->queue.place > CFS_DEAD)
+        return refuse(d, "'place' %u is no place", (unsigned)read->queue.place);
+    if (read->cache.len > CFS_PUT_MAX)
+        return refuse(d, "'bytes': %" PRIu32 " are asked for, %u allowed", read->cache.len,
+                      CFS_PUT_MAX);
+    return take_name(d, object, read->name);
 }
 
 /* What the lengths in `m` promise. They become true with the copy: until then nothing is owned. */
@@ -255,6 +283,8 @@ static int decode_rest(struct decoder *d, const json_t *object, struct cfs_messa
         return decode_stuck(d, object, &m->collect_reply);
     case CFS_MSG_READ:
         return decode_name(d, object, &m->read);
+    case CFS_MSG_RECALL:
+        return decode_items(d, object, &m->recall);
     case CFS_MSG_SNAPSHOT:
         return decode_snapshot(d, &m->snapshot);
     case CFS_MSG_FORWARD:

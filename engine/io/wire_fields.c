@@ -51,6 +51,7 @@ static const struct cfs_wire_field append[] = {
 };
 
 static const struct cfs_wire_field forward[] = {
+    MESSAGE(U64, "epoch", forward.epoch),
     MESSAGE(U32, "len", forward.len),
     END,
 };
@@ -60,6 +61,10 @@ static const struct cfs_wire_field read[] = {
     MESSAGE(U32, "op", read.op),
     MESSAGE(U32, "place", read.queue.place),
     MESSAGE(U64, "number", read.queue.number),
+    MESSAGE(U64, "ino", read.cache.ino),
+    MESSAGE(U64, "offset", read.cache.offset),
+    MESSAGE(U32, "bytes", read.cache.len),
+    MESSAGE(U64, "epoch", read.cache.epoch),
     END, /* and the name's length */
 };
 
@@ -113,6 +118,28 @@ static const struct cfs_wire_field located[] = {
     END,
 };
 
+static const struct cfs_wire_field recall[] = {
+    MESSAGE(U64, "id", recall.id), MESSAGE(BOOL, "contents", recall.contents), END, /* and items */
+};
+
+const struct cfs_wire_field cfs_wire_item_fields[] = {
+    FIELD(cfs_cache_recall_item, U64, "ino", ino), END, /* and the name's length */
+};
+
+static const struct cfs_wire_field share_keep[] = {
+    MESSAGE(U64, "epoch", share_keep.epoch),
+    MESSAGE(U64, "sent", share_keep.sent),
+    END,
+};
+
+static const struct cfs_wire_field share_kept[] = {
+    MESSAGE(U64, "epoch", share_kept.epoch),
+    MESSAGE(BOOL, "known", share_kept.known),
+    MESSAGE(U64, "floor", share_kept.floor),
+    MESSAGE(U64, "sent", share_kept.sent),
+    END,
+};
+
 static const struct cfs_wire_field nothing[] = {
     END,
 };
@@ -120,15 +147,27 @@ static const struct cfs_wire_field nothing[] = {
 const struct cfs_wire_field *cfs_wire_fields(enum cfs_message_type type)
 {
     static const struct cfs_wire_field *const tables[CFS_MSG_TYPE_COUNT] = {
-        [CFS_MSG_VOTE] = vote,           [CFS_MSG_VOTE_REPLY] = vote_reply,
-        [CFS_MSG_APPEND] = append,       [CFS_MSG_FORWARD] = forward,
-        [CFS_MSG_READ] = read,           [CFS_MSG_ANSWER] = answer,
-        [CFS_MSG_KEEPALIVE] = keepalive, [CFS_MSG_KEEPALIVE_REPLY] = keepalive_reply,
-        [CFS_MSG_DRAIN] = drain,         [CFS_MSG_DRAIN_REPLY] = drain,
-        [CFS_MSG_COLLECT] = drain,       [CFS_MSG_COLLECT_REPLY] = collect_reply,
-        [CFS_MSG_SNAPSHOT] = snapshot,   [CFS_MSG_SNAPSHOT_REPLY] = snapshot_reply,
-        [CFS_MSG_TIMEOUT_NOW] = nothing, [CFS_MSG_LOCATE] = nothing,
+        [CFS_MSG_VOTE] = vote,
+        [CFS_MSG_VOTE_REPLY] = vote_reply,
+        [CFS_MSG_APPEND] = append,
+        [CFS_MSG_FORWARD] = forward,
+        [CFS_MSG_READ] = read,
+        [CFS_MSG_ANSWER] = answer,
+        [CFS_MSG_KEEPALIVE] = keepalive,
+        [CFS_MSG_KEEPALIVE_REPLY] = keepalive_reply,
+        [CFS_MSG_DRAIN] = drain,
+        [CFS_MSG_DRAIN_REPLY] = drain,
+        [CFS_MSG_COLLECT] = drain,
+        [CFS_MSG_COLLECT_REPLY] = collect_reply,
+        [CFS_MSG_SNAPSHOT] = snapshot,
+        [CFS_MSG_SNAPSHOT_REPLY] = snapshot_reply,
+        [CFS_MSG_TIMEOUT_NOW] = nothing,
+        [CFS_MSG_LOCATE] = nothing,
         [CFS_MSG_LOCATED] = located,
+        [CFS_MSG_RECALL] = recall,
+        [CFS_MSG_RECALLED] = drain,
+        [CFS_MSG_SHARE_KEEP] = share_keep,
+        [CFS_MSG_SHARE_KEPT] = share_kept,
     };
 
     return (unsigned)type < CFS_MSG_TYPE_COUNT ? tables[type] : NULL;

@@ -16,6 +16,7 @@ struct cfs_wire_field {
 };
 
 extern const struct cfs_wire_field cfs_wire_entry_fields[];
+extern const struct cfs_wire_field cfs_wire_item_fields[]; /* of a RECALL */
 
 /* NULL for no such type, and for APPEND_REPLY, which travels as a row (wire_beats.h). */
 const struct cfs_wire_field *cfs_wire_fields(enum cfs_message_type type);

@@ -24,7 +24,8 @@ enum cfs_inode_type { CFS_INODE_FILE = 1, CFS_INODE_DIRECTORY = 2, CFS_INODE_SYM
 
 /* CACHE_MAKE: `name` in `parent` comes into being. Answers `id`, its inode number. NO_FILE: there
  * is no such parent; FILE_EXISTS when the name is taken, unless it is that of a file, a file is
- * wanted and `exclusive` is not set: then that one is answered. */
+ * wanted and `exclusive` is not set: then that one is answered. In a directory with the
+ * set-group-ID bit its group is taken, and directories get the bit, as in mkdir(2). */
 struct cfs_cache_make {
     cfs_ino parent;
     enum cfs_inode_type type;
@@ -65,8 +66,8 @@ enum cfs_cache_field {
 };
 
 /* CACHE_SETNODE, to the names group: PERM, UID and GID of any inode, times of directories and
- * symlinks. CACHE_TOUCH, to the contents: times of a file. NO_FILE. The caller has checked whether
- * it may (default_permissions). */
+ * symlinks (of a file: INVALID). CACHE_TOUCH, to the contents: times of a file. NO_FILE. The caller
+ * has checked whether it may (default_permissions). */
 struct cfs_cache_set {
     cfs_ino ino;
     uint32_t fields; /* of enum cfs_cache_field */
@@ -127,7 +128,8 @@ struct cfs_cache_read {
 
 /* The names group's part of an inode. */
 struct cfs_inode_info {
-    cfs_ino ino; /* 0 in an answer: NO_FILE */
+    cfs_ino ino;    /* 0 in an answer: NO_FILE */
+    cfs_ino parent; /* of what has a name: its directory; the root: itself; else 0 */
     enum cfs_inode_type type;
     uint32_t uid, gid, perm;
     uint32_t nlink;      /* 0: it has no name any more; a directory: 2 and its subdirectories */
@@ -150,12 +152,14 @@ struct cfs_content_info {
 struct cfs_cache_share {
     cfs_group_id group;
     uint64_t epoch; /* 0: it may not */
+    bool exclusive; /* when it was answered no other node shared any of it */
 };
 
 struct cfs_cache_answer {
     struct cfs_cache_share share;
-    struct cfs_inode_info inode;     /* LOOKUP, NODE; MAKE: unless only `id` is known any more */
-    const char *target;              /* of a symlink: NODE, LOOKUP; inode.size bytes, no NUL */
+    struct cfs_inode_info inode; /* LOOKUP, NODE; LIST: the directory; MAKE, SETNODE: unless only
+                                    `id` is known any more */
+    const char *target;          /* of a symlink: NODE, LOOKUP; inode.size bytes, no NUL */
     struct cfs_content_info content; /* FETCH; PUT, TOUCH as inode */
     const uint8_t *data;             /* FETCH; XATTRS: name, NUL, u32 length, value, and so on */
     uint32_t len;

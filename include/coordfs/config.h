@@ -24,17 +24,18 @@ struct cfs_config {
     char data[4096];        /* directory of the log; made with mode 0700 if missing */
     char secret_file[4096]; /* holds the cluster's secret, mode 0600; at least 16 characters */
     char secret[257];
-    char store[512];       /* of queues: CFS_STORE_EMBEDDED, or a URL (io/redis_url.h) */
-    char join[320];        /* http://HOST:PORT of a node of the cluster to join; "": none */
-    uint32_t timeout_ms;   /* how long a call waits for a majority: default 5000 */
-    uint32_t session_ms;   /* a node's session: default 5000 */
-    uint32_t heartbeat_ms; /* default 100 */
-    uint32_t lease_ms;     /* leader lease: default 200; at least 2 heartbeats */
-    uint32_t election_ms;  /* shortest election timeout, the longest is twice it: default 250 */
-    uint32_t checkpoint_kb; /* KiB of log between checkpoints: default 8192 */
-    bool insecure;         /* permits listening beyond loopback without TLS */
-    bool http_open;        /* client routes need no secret */
-    bool allow_other;      /* default: true for root */
+    char store[512];         /* of queues: CFS_STORE_EMBEDDED, or a URL (io/redis_url.h) */
+    char join[320];          /* http://HOST:PORT of a node of the cluster to join; "": none */
+    uint32_t timeout_ms;     /* how long a call waits for a majority: default 5000 */
+    uint32_t session_ms;     /* a node's session: default 5000 */
+    uint32_t heartbeat_ms;   /* default 100 */
+    uint32_t lease_ms;       /* leader lease: default 200; at least 2 heartbeats */
+    uint32_t cache_lease_ms; /* of what a node keeps of cache/, the same on all: default 1000 */
+    uint32_t election_ms;    /* shortest election timeout, the longest is twice it: default 250 */
+    uint32_t checkpoint_kb;  /* KiB of log between checkpoints: default 8192 */
+    bool insecure;           /* permits listening beyond loopback without TLS */
+    bool http_open;          /* client routes need no secret */
+    bool allow_other;        /* default: true for root */
     bool foreground;
     bool use_syslog;              /* default: stderr */
     enum cfs_log_level log_level; /* default: info */

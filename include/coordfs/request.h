@@ -228,6 +228,7 @@ bool cfs_op_is_of_queue(enum cfs_op op);
 /* Whether it is about the cache: about names, or about the contents of an inode. */
 bool cfs_op_is_of_names(enum cfs_op op);
 bool cfs_op_is_of_contents(enum cfs_op op);
+bool cfs_op_is_of_cache(enum cfs_op op);
 
 /* The inode whose contents such a request is about. */
 cfs_ino cfs_request_contents(const struct cfs_request *request);
@@ -243,5 +244,9 @@ bool cfs_name_valid(const char *name);
 
 /* Likewise a queue: nor may it begin with a dot. */
 bool cfs_queue_name_valid(const char *name);
+
+/* Whether such a request to the cache may have that name: "" where it is about none; of an
+ * extended attribute any bytes. */
+bool cfs_cache_name_valid(enum cfs_op op, const char *name);
 
 #endif

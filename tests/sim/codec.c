@@ -59,12 +59,24 @@ static bool same_snapshot(const struct cfs_msg_snapshot *a, const struct cfs_msg
 static bool same_read(const struct cfs_msg_read *a, const struct cfs_msg_read *b)
 {
     return a->id == b->id && a->op == b->op && strcmp(a->name, b->name) == 0 &&
-           a->queue.place == b->queue.place && a->queue.number == b->queue.number;
+           a->queue.place == b->queue.place && a->queue.number == b->queue.number &&
+           a->cache.ino == b->cache.ino && a->cache.offset == b->cache.offset &&
+           a->cache.len == b->cache.len && a->cache.epoch == b->cache.epoch;
+}
+
+static bool same_recall(const struct cfs_msg_recall *a, const struct cfs_msg_recall *b)
+{
+    bool same = a->id == b->id && a->contents == b->contents && a->count == b->count;
+
+    for (uint32_t i = 0; same && i < a->count; i++)
+        same =
+            a->items[i].ino == b->items[i].ino && strcmp(a->items[i].name, b->items[i].name) == 0;
+    return same;
 }
 
 static bool same_forward(const struct cfs_msg_forward *a, const struct cfs_msg_forward *b)
 {
-    return a->len == b->len && same_bytes(a->command, b->command, a->len);
+    return a->epoch == b->epoch && a->len == b->len && same_bytes(a->command, b->command, a->len);
 }
 
 static bool same(const struct cfs_message *a, const struct cfs_message *b)
@@ -83,6 +95,8 @@ static bool same(const struct cfs_message *a, const struct cfs_message *b)
         return same_answer(&a->answer, &b->answer);
     case CFS_MSG_COLLECT_REPLY:
         return same_stuck(&a->collect_reply, &b->collect_reply);
+    case CFS_MSG_RECALL:
+        return same_recall(&a->recall, &b->recall);
     case CFS_MSG_SNAPSHOT:
         return same_snapshot(&a->snapshot, &b->snapshot);
     default: /* numbers and truths; the core leaves nothing between them */

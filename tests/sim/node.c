@@ -260,6 +260,8 @@ static void perform(struct sim *sim, struct sim_node *node, struct cfs_effect *e
         sim_jobs_add(sim, node, effect);
         break;
     case CFS_FX_NODES:
+    case CFS_FX_RECALL: /* none of the simulated programs keeps anything of the cache */
+    case CFS_FX_LAPSE:
         break;
     case CFS_FX_REMOVED:
         sim_members_removed(sim, node);

@@ -140,6 +140,25 @@ static void perform_store(struct scene_node *node, struct cfs_effect *effect)
     free(pieces.data);
 }
 
+/* Files that give up at once what they are asked for. */
+static void recalled(struct scene_node *node, const struct cfs_cache_recall *recall)
+{
+    struct cfs_event event = {.type = CFS_EV_RECALLED, .id = recall->id};
+
+    for (uint32_t i = 0; i < recall->count; i++)
+        scene_say(node->scene, "%u gives up inode %lu%s%s", node->id, recall->items[i].ino,
+                  *recall->items[i].name ? ", name " : "", recall->items[i].name);
+    scene_step(node, &event);
+}
+
+static void lapsed(struct scene_node *node, const struct cfs_cache_share *lapse)
+{
+    struct cfs_event event = {.type = CFS_EV_LAPSED, .lapsed = *lapse};
+
+    scene_say(node->scene, "%u gives up all it shared of group %u", node->id, lapse->group);
+    scene_step(node, &event);
+}
+
 static void perform(struct scene_node *node, struct cfs_effect *effect)
 {
     static const char *const words[] = {[CFS_SESSION_OPENED] = "opened",
@@ -166,6 +185,12 @@ static void perform(struct scene_node *node, struct cfs_effect *effect)
         break;
     case CFS_FX_SESSION:
         scene_say(node->scene, "%u is told: session %s", node->id, words[effect->session]);
+        break;
+    case CFS_FX_RECALL:
+        recalled(node, effect->recall);
+        break;
+    case CFS_FX_LAPSE:
+        lapsed(node, &effect->lapse);
         break;
     case CFS_FX_NODES:
         break;

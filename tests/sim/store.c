@@ -211,7 +211,7 @@ bool sim_store_restore(const struct sim_store *store, struct cfs_core *core)
             return false;
         for (size_t i = 0; i < state->count; i++) {
             const struct sim_item *item = &state->items[i];
-            if (item->key[0] == CFS_PIECE_BODY)
+            if (item->key[0] >= CFS_PIECE_BODY)
                 continue;
             if (cfs_core_restore_piece(core, (cfs_group_id)g, item->key, item->key_len, item->value,
                                        item->value_len) != 0)

@@ -50,6 +50,7 @@ static int do_cluster(struct scene *scene, char **words, uint32_t count)
         .election = CFS_MS(verb_option(words, count, "election", 200)),
         .session = CFS_MS(verb_option(words, count, "session", 2000)),
         .timeout = CFS_MS(verb_option(words, count, "timeout", 1000)),
+        .cache_lease = CFS_MS(verb_option(words, count, "cache", 1000)),
         .checkpoint_bytes = verb_option(words, count, "checkpoint", 0),
         .snapshot_bytes = (uint32_t)verb_option(words, count, "chunk", 4096)};
     scene_cluster(scene, (uint32_t)size, (uint32_t)spare);

@@ -14,7 +14,8 @@ void bench_open(struct bench *bench, uint32_t members)
                                        .lease = CFS_MS(200),
                                        .election = CFS_MS(250),
                                        .session = CFS_SECONDS(5),
-                                       .timeout = CFS_SECONDS(5)},
+                                       .timeout = CFS_SECONDS(5),
+                                       .cache_lease = CFS_SECONDS(1)},
                             .env = {.self = BENCH_SELF, .now = CFS_SECONDS(1000), .random = 7}};
     for (uint32_t i = 0; i < members; i++)
         bench->config.members[i] = i + 1;

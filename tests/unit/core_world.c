@@ -123,6 +123,13 @@ static void note_message(struct world_message *message, const struct cfs_answer 
     memcpy(message->body, first->body, first->len);
 }
 
+static void note_value(char value[64], const struct cfs_cache_answer *cache)
+{
+    assert_true(cache->len < 64);
+    memcpy(value, cache->len ? cache->data : (const uint8_t *)"", cache->len);
+    value[cache->len] = 0;
+}
+
 static void note_answer(struct world *w, cfs_node_id id, const struct cfs_effect *effect)
 {
     struct world_node *node = &w->nodes[id];
@@ -134,11 +141,15 @@ static void note_answer(struct world *w, cfs_node_id id, const struct cfs_effect
     answer = &node->answers[node->answer_count++];
     *answer = (struct world_answer){.id = effect->id, .answer = effect->answer, .at = w->now};
     note_message(&answer->message, &effect->answer);
+    note_value(answer->value, &effect->answer.cache);
     answer->answer.lock.holders = NULL;
     answer->answer.lock.content = NULL;
     answer->answer.names = NULL;
     answer->answer.messages = NULL;
     answer->answer.ids = NULL;
+    answer->answer.cache.target = NULL;
+    answer->answer.cache.data = NULL;
+    answer->answer.cache.entries = NULL;
 }
 
 static void note_drain(struct world_node *node, uint64_t id)
@@ -182,6 +193,12 @@ static void perform(struct world *w, cfs_node_id id, struct cfs_effect *effect)
                                           .id = effect->id,
                                           .stuck = node->stuck,
                                           .stuck_count = node->stuck_count});
+        break;
+    case CFS_FX_RECALL:
+        world_step(w, id, (struct cfs_event){.type = CFS_EV_RECALLED, .id = effect->recall->id});
+        break;
+    case CFS_FX_LAPSE:
+        world_step(w, id, (struct cfs_event){.type = CFS_EV_LAPSED, .lapsed = effect->lapse});
         break;
     case CFS_FX_NODES:
         break;

@@ -24,6 +24,7 @@ struct world_answer {
     uint64_t id;
     struct cfs_answer answer; /* without pointers */
     struct world_message message;
+    char value[64]; /* bytes of a cached file, that many at most; NUL added */
     cfs_time at;
 };
 

@@ -259,7 +259,7 @@ static void what_the_node_leads_is_copied(void **state)
     (void)state;
     begin();
     http_assert_has(&b->http, "\"v\":1");
-    http_assert_has(&b->http, "\"of\":16");
+    http_assert_has(&b->http, "\"of\":17");
     assert_int_equal(b->saves, 1);
     ask_step("copy", "200");
     http_assert_has(&b->http, "\"groups\":[0,2]");

@@ -121,6 +121,7 @@ static void test_defaults(void **state)
     assert_int_equal(w->config.session_ms, 5000);
     assert_int_equal(w->config.heartbeat_ms, 100);
     assert_int_equal(w->config.lease_ms, 200);
+    assert_int_equal(w->config.cache_lease_ms, 1000);
     assert_int_equal(w->config.election_ms, 250);
     assert_int_equal(w->config.checkpoint_kb, 8192);
     assert_int_equal(w->config.allow_other, geteuid() == 0);
@@ -204,6 +205,7 @@ static void test_numbers_that_are_refused(void **state)
     refuse(w, "node", "64", "a number from 1 to 63");
     refuse(w, "node", "99999999999999999999999", "a number from 1 to 63");
     refuse(w, "lease_ms", "1.5", "expected a number from 10 to 600000");
+    refuse(w, "cache_lease_ms", "99", "expected a number from 100 to 10000");
     refuse(w, "heartbeat_ms", "", "expected a number from 5 to 60000");
     refuse(w, "checkpoint_kb", "63", "expected a number from 64 to 65536");
     refuse(w, "checkpoint_kb", "65537", "expected a number from 64 to 65536");
@@ -382,9 +384,9 @@ static void test_data_becomes_absolute(void **state)
 static void test_help_has_every_key(void **state)
 {
     static const char *const keys[] = {
-        "node",       "member",   "listen",      "data",         "secret_file",  "timeout",
-        "session",    "lease_ms", "election_ms", "insecure",     "http_open",    "allow_other",
-        "foreground", "log",      "log_level",   "heartbeat_ms", "checkpoint_kb"};
+        "node",       "member",   "listen",      "data",         "secret_file",   "timeout",
+        "session",    "lease_ms", "election_ms", "insecure",     "http_open",     "allow_other",
+        "foreground", "log",      "log_level",   "heartbeat_ms", "checkpoint_kb", "cache_lease_ms"};
     const char *help = cfs_config_help();
     char words[32];
 

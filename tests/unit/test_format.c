@@ -79,6 +79,14 @@ static void fill(struct cfs_machine *machine)
         .kind = CFS_CMD_OPEN_SESSION, .node = 1, .nonce = 1, .session_term = CFS_SECONDS(5)};
     struct cfs_command nodes = {
         .kind = CFS_CMD_FILL_NODES, .node = 1, .nodes = {{.id = 1}}, .node_count = 1};
+    struct cfs_request write = {
+        .op = CFS_OP_CACHE_PUT,
+        .cache_put = {
+            .ino = 2, .kind = CFS_PUT_APPEND, .max = 1, .data = (const uint8_t *)"e", .len = 1}};
+    struct cfs_request make = {.op = CFS_OP_CACHE_MAKE,
+                               .name = "f",
+                               .cache_make = {.parent = CFS_CACHE_ROOT, .type = CFS_INODE_FILE}};
+    struct cfs_answer answer = {0};
     uint64_t index = 0;
 
     cfs_machine_init(machine, nobody, NULL);
@@ -92,6 +100,9 @@ static void fill(struct cfs_machine *machine)
                                    .sequence = i + 1,
                                    .oldest = 1,
                                    .request = requests[i]});
+    cfs_names_apply(machine->names, (struct cfs_moment){.index = ++index}, &make, &answer);
+    answer = (struct cfs_answer){0};
+    cfs_contents_apply(machine->contents, (struct cfs_moment){.index = ++index}, &write, &answer);
 }
 
 static void pieces_of_this_version_are_known_and_of_others_named(void **state)
@@ -109,7 +120,7 @@ static void pieces_of_this_version_are_known_and_of_others_named(void **state)
     while (cfs_piece_next(&reader, &piece)) {
         uint8_t *value = malloc(piece.value_len);
         struct cfs_format format;
-        if (piece.key[0] == CFS_PIECE_BODY) { /* bytes, of no version */
+        if (piece.key[0] >= CFS_PIECE_BODY) { /* bytes, of no version */
             bodies++;
             free(value);
             continue;
@@ -127,7 +138,7 @@ static void pieces_of_this_version_are_known_and_of_others_named(void **state)
         free(value);
     }
     assert_int_equal(seen, (1u << CFS_PIECE_TAG_COUNT) - 2); /* each kind there is */
-    assert_int_equal(bodies, 2);
+    assert_int_equal(bodies, 3);                             /* of messages two */
     free(pieces.data);
     cfs_machine_close(&machine);
 }
@@ -199,6 +210,9 @@ static void a_body_is_of_no_version(void **state)
     (void)state;
     assert_false(cfs_format_of_piece(key, sizeof key, value, sizeof value, &format));
     assert_non_null(cfs_format_kind(CFS_PIECE_BODY));
+    key[0] = CFS_PIECE_EXTENT;
+    assert_false(cfs_format_of_piece(key, sizeof key, value, sizeof value, &format));
+    assert_non_null(cfs_format_kind(CFS_PIECE_EXTENT));
 }
 
 static void nothing_is_of_no_version(void **state)

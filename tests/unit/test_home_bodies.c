@@ -61,7 +61,7 @@ static void read_done(const char *const *bodies)
             cfs_piece_put(&pieces, &key,
                           &(struct cfs_writer){.data = (uint8_t *)(uintptr_t)*bodies, .len = 1});
     }
-    cfs_home_bodies_read(&hb.home, &(struct cfs_read_pieces){
+    cfs_home_pieces_read(&hb.home, &(struct cfs_read_pieces){
                                        .id = effect->id, .data = pieces.data, .len = pieces.len});
     free(pieces.data);
 }

@@ -181,7 +181,7 @@ static void a_queue_can_be_looked_at(void **state)
 
 static void queues_are_listed(void **state)
 {
-    struct cfs_placement placement = {.groups = 3};
+    struct cfs_placement placement = {.groups = 4};
     struct cfs_answer answer;
 
     (void)state;
@@ -190,7 +190,7 @@ static void queues_are_listed(void **state)
     answer = read_answer(3, 1);
     assert_int_equal(answer.names_len, 4);
     assert_int_equal(answer.part, 0);
-    hb.home.placement = &placement; /* as group 2 of three */
+    hb.home.placement = &placement; /* as group 2 of three that have queues */
     hb.rb.raft.group = 2;
     home_bench_read(&hb, 3, 2, CFS_OP_QUEUE_LIST, "b");
     answer = read_answer(3, 2);

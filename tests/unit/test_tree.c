@@ -49,6 +49,12 @@ static void check(struct cfs_tree_node *root, const struct item *items, int behi
         assert_false(items[walk.next].in);
 }
 
+static void check_found(struct cfs_tree_node *root, const struct item *items)
+{
+    for (int i = 0; i < ITEMS; i++)
+        assert_ptr_equal(cfs_tree_find(root, &i, compare), items[i].in ? &items[i].node : NULL);
+}
+
 static int depth(const struct cfs_tree_node *node)
 {
     int left, right;
@@ -93,6 +99,7 @@ static void they_stand_in_order_as_they_come_and_go(void **state)
         if (i % 1000 == 0) {
             check(root, items, -1);
             check(root, items, i / 1000 * 37);
+            check_found(root, items);
         }
     }
     free(items);

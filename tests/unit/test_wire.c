@@ -63,6 +63,19 @@ static void fill_other(struct cfs_message *m)
     case CFS_MSG_LOCATED:
         m->located = (struct cfs_msg_located){.leader = 32, .member = true, .index = BIG};
         break;
+    case CFS_MSG_RECALL:
+        m->recall = (struct cfs_msg_recall){.id = BIG, .contents = true, .count = 2};
+        m->recall.items = cfs_alloc_zeroed(2, sizeof *m->recall.items);
+        m->recall.items[0] = (struct cfs_cache_recall_item){33, "\xff \"name\n"};
+        m->recall.items[1].ino = BIG;
+        break;
+    case CFS_MSG_SHARE_KEEP:
+        m->share_keep = (struct cfs_msg_share_keep){.epoch = BIG, .sent = 34};
+        break;
+    case CFS_MSG_SHARE_KEPT:
+        m->share_kept =
+            (struct cfs_msg_share_kept){.epoch = BIG, .known = true, .floor = 35, .sent = 36};
+        break;
     case CFS_MSG_TIMEOUT_NOW:
     case CFS_MSG_LOCATE:
         break; /* its type says all */
@@ -102,13 +115,16 @@ static void fill(struct cfs_message *m, enum cfs_message_type type)
             (struct cfs_msg_append_reply){.match = 14, .sent = 15, .sound = true, .full = true};
         break;
     case CFS_MSG_FORWARD:
-        m->forward = (struct cfs_msg_forward){.len = 5, .command = cfs_alloc_copy("\n\0{\"}", 5)};
+        m->forward = (struct cfs_msg_forward){
+            .epoch = BIG, .len = 5, .command = cfs_alloc_copy("\n\0{\"}", 5)};
         break;
     case CFS_MSG_READ:
-        m->read = (struct cfs_msg_read){.id = 16,
-                                        .op = CFS_OP_MESSAGE_GET,
-                                        .name = "\xff\xfe not UTF-8\n",
-                                        .queue = {.place = CFS_DEAD, .number = BIG}};
+        m->read = (struct cfs_msg_read){
+            .id = 16,
+            .op = CFS_OP_MESSAGE_GET,
+            .name = "\xff\xfe not UTF-8\n",
+            .queue = {.place = CFS_DEAD, .number = BIG},
+            .cache = {.ino = 33, .offset = 34, .len = CFS_PUT_MAX, .epoch = 35}};
         break;
     case CFS_MSG_ANSWER:
         m->answer = (struct cfs_msg_answer){.to = CFS_TO_READ,
@@ -177,6 +193,7 @@ static void assert_same(const struct cfs_message *a, const struct cfs_message *b
         assert_same_entries(&a->append, &b->append);
         break;
     case CFS_MSG_FORWARD:
+        assert_true(a->forward.epoch == b->forward.epoch);
         assert_int_equal(a->forward.len, b->forward.len);
         assert_memory_equal(a->forward.command, b->forward.command, a->forward.len);
         break;
@@ -188,6 +205,14 @@ static void assert_same(const struct cfs_message *a, const struct cfs_message *b
         break;
     case CFS_MSG_COLLECT_REPLY:
         assert_same_stuck(&a->collect_reply, &b->collect_reply);
+        break;
+    case CFS_MSG_RECALL:
+        assert_true(a->recall.id == b->recall.id && a->recall.contents == b->recall.contents);
+        assert_int_equal(a->recall.count, b->recall.count);
+        for (uint32_t i = 0; i < a->recall.count; i++) {
+            assert_true(a->recall.items[i].ino == b->recall.items[i].ino);
+            assert_string_equal(a->recall.items[i].name, b->recall.items[i].name);
+        }
         break;
     case CFS_MSG_SNAPSHOT:
         assert_same_snapshot(&a->snapshot, &b->snapshot);
@@ -323,7 +348,8 @@ static void the_format_is_the_documented_one(void **state)
     struct bytes b = encode(&m, 1);
     static const char expected[] =
         "{\"v\":1," OURS "\"from\":2,\"to\":1,\"messages\":["
-        "{\"type\":\"forward\",\"group\":3,\"term\":99,\"len\":5}]}\n\n\0{\"}";
+        "{\"type\":\"forward\",\"group\":3,\"term\":99,\"epoch\":9223372036854775807,"
+        "\"len\":5}]}\n\n\0{\"}";
     assert_int_equal(b.len, sizeof expected - 1);
     assert_memory_equal(b.data, expected, b.len);
     cfs_message_clear(&m);
@@ -392,6 +418,7 @@ struct refusal {
 };
 
 #define HEAD(message) "{\"v\":1," OURS "\"from\":2,\"to\":1,\"messages\":[" message "]}\n"
+#define NO_CACHE "\"ino\":0,\"offset\":0,\"bytes\":0,\"epoch\":0,"
 #define APPEND(rest)                                                                               \
     HEAD("{\"type\":\"append\",\"group\":0,\"term\":1,\"prev_index\":4,\"prev_term\":1,"           \
          "\"commit\":1,\"sent\":1,\"lease\":1,\"sound_at\":0,\"serving\":true,\"entries\":[" rest  \
@@ -458,17 +485,20 @@ static const struct refusal refusals[] = {
                                              "000000001111111122222222",
      "no row"},
     {HEAD("{\"type\":\"timeout_now\",\"group\":0}"), "'term'"},
-    {HEAD("{\"type\":\"forward\",\"group\":0,\"term\":1,\"len\":131073}"), "131073"},
-    {HEAD("{\"type\":\"forward\",\"group\":0,\"term\":1,\"len\":1}"), "a body of 1"},
-    {HEAD("{\"type\":\"read\",\"group\":0,\"term\":1,\"id\":1,\"op\":20,\"place\":0,\"number\":0,"
-          "\"len\":256}"),
+    {HEAD("{\"type\":\"forward\",\"group\":0,\"term\":1,\"epoch\":0,\"len\":131073}"), "131073"},
+    {HEAD("{\"type\":\"forward\",\"group\":0,\"term\":1,\"epoch\":0,\"len\":1}"), "a body of 1"},
+    {HEAD("{\"type\":\"read\",\"group\":0,\"term\":1,\"id\":1,\"op\":29,\"place\":0,\"number\":"
+          "0," NO_CACHE "\"len\":256}"),
      "'len'"},
-    {HEAD("{\"type\":\"read\",\"group\":0,\"term\":1,\"id\":1,\"op\":19,\"place\":0,\"number\":0,"
-          "\"len\":0}"),
+    {HEAD("{\"type\":\"read\",\"group\":0,\"term\":1,\"id\":1,\"op\":28,\"place\":0,\"number\":"
+          "0," NO_CACHE "\"len\":0}"),
      "'op'"},
-    {HEAD("{\"type\":\"read\",\"group\":0,\"term\":1,\"id\":1,\"op\":27,\"place\":0,\"number\":0,"
-          "\"len\":0}"),
+    {HEAD("{\"type\":\"read\",\"group\":0,\"term\":1,\"id\":1,\"op\":41,\"place\":0,\"number\":"
+          "0," NO_CACHE "\"len\":0}"),
      "'op'"},
+    {HEAD("{\"type\":\"read\",\"group\":0,\"term\":1,\"id\":1,\"op\":39,\"place\":0,\"number\":0,"
+          "\"ino\":1,\"offset\":0,\"bytes\":1048577,\"epoch\":0,\"len\":0}"),
+     "'bytes'"},
     {HEAD("{\"type\":\"answer\",\"group\":0,\"term\":1,\"to\":3,\"session\":1,\"id\":1,"
           "\"queued\":false,\"len\":0}"),
      "'to'"},
@@ -514,8 +544,8 @@ static void what_is_wrong_is_named(void **state)
 
 static void a_name_with_a_zero_byte_is_refused(void **state)
 {
-    static const char head[] = HEAD("{\"type\":\"read\",\"group\":0,\"term\":1,\"id\":1,\"op\":20,"
-                                    "\"place\":0,\"number\":0,\"len\":3}") "a\0b";
+    static const char head[] = HEAD("{\"type\":\"read\",\"group\":0,\"term\":1,\"id\":1,\"op\":29,"
+                                    "\"place\":0,\"number\":0," NO_CACHE "\"len\":3}") "a\0b";
     struct cfs_batch batch;
     char why[256];
 

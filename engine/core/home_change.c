@@ -1,0 +1,201 @@
+/* Changes of the cache at the leader, from the command to the answer: whoever keeps something of
+ * what a change touches is asked to give it up before it is logged (docs/coherence.md). */
+#include <stdlib.h>
+
+#include "core/alloc.h"
+#include "core/home.h"
+
+#define RESEND_AFTER CFS_MS(50)
+
+static uint32_t touched(const struct cfs_home *home, const struct cfs_request *request,
+                        struct cfs_cache_recall_item items[CFS_RECALL_ITEMS_MAX])
+{
+    if (cfs_op_is_of_names(request->op))
+        return cfs_names_touched(home->machine->names, request, items);
+    items[0] = (struct cfs_cache_recall_item){.ino = cfs_request_contents(request)};
+    return 1;
+}
+
+enum cfs_error cfs_home_change_refusal(const struct cfs_home *home,
+                                       const struct cfs_request *request)
+{
+    return cfs_op_is_of_names(request->op) ? cfs_names_refusal(home->machine->names, request)
+                                           : cfs_contents_refusal(home->machine->contents, request);
+}
+
+static struct cfs_change *begin(struct cfs_home *home, struct cfs_asker asker, uint64_t epoch,
+                                const struct cfs_request *request)
+{
+    struct cfs_cache_recall_item items[CFS_RECALL_ITEMS_MAX];
+    uint32_t count = touched(home, request, items);
+    struct cfs_change *change = cfs_lines_begin(&home->lines, asker, items, count);
+
+    change->epoch = epoch;
+    change->contents = cfs_op_is_of_contents(request->op);
+    return change;
+}
+
+bool cfs_home_changes(struct cfs_home *home, struct cfs_asker asker, uint64_t epoch)
+{
+    struct cfs_change *change = cfs_lines_find(&home->lines, asker);
+
+    if (change && epoch > change->epoch)
+        change->epoch = epoch;
+    return change;
+}
+
+void cfs_home_change(struct cfs_home *home, struct cfs_asker asker,
+                     const struct cfs_request *request, struct cfs_msg_forward *forward)
+{
+    struct cfs_change *change;
+
+    if (cfs_home_changes(home, asker, forward->epoch))
+        return;
+    change = begin(home, asker, forward->epoch, request);
+    change->command = forward->command;
+    change->len = forward->len;
+    *forward = (struct cfs_msg_forward){0};
+}
+
+/* What a mapping wrote is logged at once, for a recall may be waiting for it. If one is under way
+ * that will be logged behind it, that has told everyone; else the others are told beside. */
+void cfs_home_launder(struct cfs_home *home, struct cfs_asker asker,
+                      const struct cfs_request *request, const struct cfs_msg_forward *forward)
+{
+    struct cfs_change *change;
+    bool told = cfs_lines_recalls(&home->lines, cfs_request_contents(request));
+
+    cfs_home_log(home, asker, forward);
+    if (told)
+        return;
+    change = begin(home, asker, forward->epoch, request);
+    change->index = cfs_log_last_index(&home->raft->log);
+}
+
+/* What it touches has changed, perhaps, by those it waited for. Whether it still waits for none. */
+static bool look_again(struct cfs_home *home, struct cfs_change *change)
+{
+    struct cfs_cache_recall_item items[CFS_RECALL_ITEMS_MAX];
+    struct cfs_command command;
+    bool is_free = true;
+
+    if (!change->delayed || !change->command)
+        return true;
+    if (cfs_command_decode(&command, change->command, change->len) == 0)
+        is_free =
+            cfs_lines_touch(&home->lines, change, items, touched(home, &command.request, items));
+    cfs_command_clear(&command);
+    return is_free;
+}
+
+static void send_recall(struct cfs_home *home, const struct cfs_change *change)
+{
+    uint32_t count = change->item_count;
+
+    CFS_EACH_NODE (node, change->awaited) {
+        struct cfs_message message = {
+            .type = CFS_MSG_RECALL,
+            .group = home->raft->group,
+            .to = node,
+            .term = home->raft->term,
+            .recall = {.id = change->id,
+                       .contents = change->contents,
+                       .count = count,
+                       .items = cfs_alloc_copy(change->items, count * sizeof *change->items)}};
+        cfs_env_send(home->env, &message);
+    }
+}
+
+static void recall(struct cfs_home *home, struct cfs_change *change)
+{
+    if (!look_again(home, change))
+        return;
+    cfs_lines_recall(&home->lines, change, home->env->now, home->env->now + RESEND_AFTER);
+    send_recall(home, change);
+}
+
+static void commit(struct cfs_home *home, struct cfs_change *change)
+{
+    const struct cfs_msg_forward forward = {.command = change->command, .len = change->len};
+
+    if (change->command) {
+        cfs_home_log(home, change->asker, &forward);
+        cfs_lines_commit(&home->lines, change, cfs_log_last_index(&home->raft->log));
+        free(change->command);
+        change->command = NULL;
+    } else {
+        cfs_lines_commit(&home->lines, change, change->index);
+        if (change->index <= home->raft->applied)
+            cfs_lines_finish(&home->lines, change);
+    }
+}
+
+/* Those that were answered are finished; of the others nobody waits for an answer any more. */
+static void finish_applied(struct cfs_home *home)
+{
+    struct cfs_lines *lines = &home->lines;
+
+    while (lines->committing && lines->committing->index <= home->raft->applied)
+        cfs_lines_finish(lines, lines->committing);
+}
+
+void cfs_home_changes_progress(struct cfs_home *home)
+{
+    struct cfs_lines *lines = &home->lines;
+
+    finish_applied(home);
+    while (lines->ready || (lines->settled && home->env->now >= lines->open_at)) {
+        if (lines->ready)
+            recall(home, lines->ready);
+        else
+            commit(home, lines->settled);
+    }
+}
+
+bool cfs_home_changed(struct cfs_home *home, struct cfs_asker asker,
+                      const struct cfs_answer *answer, struct cfs_answer *shared)
+{
+    struct cfs_change *change = cfs_lines_find(&home->lines, asker);
+    bool exclusive = false;
+
+    /* A CANCEL may have been quicker than the log: the change is told so when its turn comes. */
+    if (!change || !change->index || change->index > home->raft->applied)
+        return false;
+    *shared = *answer;
+    if (!answer->error && cfs_home_lease_valid(home) &&
+        cfs_lines_share_changed(&home->lines, change, answer->cache.inode.ino, home->env->now,
+                                &exclusive))
+        shared->cache.share = (struct cfs_cache_share){
+            .group = home->raft->group, .epoch = change->epoch, .exclusive = exclusive};
+    if (change->state == CFS_CHANGE_COMMITTING)
+        cfs_lines_finish(&home->lines, change);
+    return true;
+}
+
+void cfs_home_recalled(struct cfs_home *home, const struct cfs_message *message)
+{
+    if (message->term == home->raft->term)
+        cfs_lines_recalled(&home->lines, message->from, message->recalled.id);
+}
+
+void cfs_home_changes_tick(struct cfs_home *home)
+{
+    struct cfs_lines *lines = &home->lines;
+
+    while (lines->recalling && lines->recalling->resend <= home->env->now) {
+        struct cfs_change *change = lines->recalling;
+        cfs_lines_end_leases(lines, change, home->env->now);
+        if (!change->awaited)
+            continue;
+        send_recall(home, change);
+        cfs_lines_recall_again(lines, change, home->env->now + RESEND_AFTER);
+    }
+}
+
+cfs_time cfs_home_changes_deadline(const struct cfs_home *home)
+{
+    const struct cfs_lines *lines = &home->lines;
+    cfs_time due = lines->recalling ? lines->recalling->resend : CFS_NEVER;
+
+    return lines->settled && lines->open_at < due ? lines->open_at : due;
+}
