@@ -12,7 +12,7 @@ from driver import Process, Processes
 
 WORKER = os.path.join(ROOT, "build", "release", "tests", "cache_worker")
 DIRECTORIES = ["d0", "d1", "d2", "d3"]
-LEASE = 1.0  # seconds; the default of cache_lease
+LEASE = 1.0  # seconds; the default of cache_lease_ms
 HOLD = 0.1  # that of trunc_hold
 END_BOUND = 30.0  # until all have ended, once nothing is wrong
 LAG = 0.05  # seconds between the copies that lag behind
