@@ -22,14 +22,21 @@ class Value:
         self.seen = None  # (end, call) of the read that ended first
         self.first = (end, write)  # of all calls the one that ended first
         self.last = (begin, write)  # and the one that began last
+        self.lenient = self.last  # the same, as far as it counts
 
-    def see(self, begin, end, call):
+    def see(self, begin, end, call, lenient=None):
+        """A read from `begin` to `end`; `lenient` is an earlier begin that is good enough."""
         if self.seen is None or end < self.seen[0]:
             self.seen = (end, call)
             if end < self.first[0]:
                 self.first = self.seen
         if begin > self.last[0]:
             self.last = (begin, call)
+        if (begin if lenient is None else lenient) > self.lenient[0]:
+            self.lenient = (begin if lenient is None else lenient, call)
+
+    def last_of(self, lenient):
+        return (self.lenient if lenient else self.last)[0]
 
     def __str__(self):
         calls = []
@@ -39,22 +46,21 @@ class Value:
         return "\n  ".join(map(str, calls))
 
 
-def conflicts(values):
+def conflicts(values, lenient=False):
     """Pairs of values that no order explains; (value, None): read before it was written."""
     values = [value for value in values if value.sure or value.seen]
     for value in values:
         if value.seen and value.seen[0] < value.begin:
             yield value, None
-    forward = sorted(((value.first[0], value.last[0], value) for value in values
-                      if value.first[0] < value.last[0]), key=lambda zone: zone[:2])
+    zones = [(value.first[0], value.last_of(lenient), value) for value in values]
+    forward = sorted((zone for zone in zones if zone[0] < zone[1]), key=lambda zone: zone[:2])
     widest = []  # of the forward zones up to each, the one that ends last
     for zone in forward:
         if widest and zone[0] < widest[-1][1]:
             yield widest[-1][2], zone[2]
         widest.append(max(zone, widest[-1], key=lambda zone: zone[1]) if widest else zone)
     lows = [zone[0] for zone in forward]
-    for value in values:
-        begin, end = value.last[0], value.first[0]
+    for end, begin, value in zones:
         at = bisect_left(lows, begin) - 1
         if begin <= end and at >= 0 and end < widest[at][1]:
             yield widest[at][2], value

@@ -95,6 +95,7 @@ class Run:
         self.excused = 0  # reads of values that were long in the making
         self.strangers = []  # what nobody wrote
         self.astray = []
+        self.under_way = {}  # (key or inode number, node) -> UnderWay
         self.read_writes()
         self.read_looks()
 
@@ -110,6 +111,7 @@ class Run:
             elif call.kind == "rename":
                 self.name(call.name)[int(call.words[0])] = registers.Value(
                     call.begin, call.end if done else NEVER, call)
+                self.under_way.setdefault((call.name, call.node), UnderWay()).add(call)
             elif call.kind == "empty":
                 opened[call.who] = pair = [call, None]
                 self.emptied.setdefault(call.name, []).append(pair)
@@ -125,11 +127,16 @@ class Run:
         end = call.end if call.outcome == "ok" else NEVER
         self.files.setdefault(ino, {})[value] = registers.Value(call.begin, end, call)
         self.file_of[value] = ino
+        self.under_way.setdefault((ino, call.node), UnderWay()).add(call)
+
+    def see(self, place, value, begin, end, call):
+        writes = self.under_way.get((place, call.node))
+        value.see(begin, end, call, writes.since(begin) if writes else begin)
 
     def see_name(self, key, ino, begin, end, call):
         known = self.name(key).get(ino)
         if known:
-            known.see(begin, end, call)
+            self.see(key, known, begin, end, call)
         else:
             self.strangers.append("a file that nobody moved there:\n  %s" % call)
 
@@ -149,7 +156,7 @@ class Run:
                     self.astray.append(look)
                     continue
                 if look.how != "mmap" or not overlaps(troubles.get(look.node), look):
-                    self.files[ino][look.what].see(look.opened, look.end, look)
+                    self.see(ino, self.files[ino][look.what], look.opened, look.end, look)
             if look.how == "open" and (look.what != "empty" or self.settings["inodes"]):
                 self.see_name(look.key, "none" if look.what == "none" else ino, look.begin,
                               look.opened, look)
@@ -176,6 +183,31 @@ class Run:
         excused = self.emptyings[place].excuse(look)
         self.excused += excused
         return excused
+
+
+class UnderWay:
+    """The writes of one node to one register."""
+
+    def __init__(self):
+        self.begins = []  # in order, as calls are
+        self.ends = []
+        self.latest = []  # of the ends up to each
+
+    def add(self, call):
+        self.begins.append(call.begin)
+        self.ends.append(call.end)
+        self.latest.append(max(call.end, self.latest[-1]) if self.latest else call.end)
+
+    def since(self, time):
+        """The begin of the first of those that are under way at the time; the time if there is
+        none."""
+        first = time
+        at = bisect_right(self.begins, time) - 1
+        while at >= 0 and self.latest[at] >= time:
+            if self.ends[at] >= time:
+                first = self.begins[at]
+            at -= 1
+        return first
 
 
 class Emptyings:
@@ -223,16 +255,33 @@ def invented(run):
         yield "the value of file %d in another:\n  %s" % (run.file_of[look.what], look)
 
 
-def linearizable(run):
-    """The calls on a name, and those on a file, have an order that explains every answer."""
+def judge_registers(run, lenient):
+    """{(what, key): sentences} of those whose calls have no order."""
+    found = {}
     for what, registers_ in (("name", run.names), ("file", run.files)):
         for key, values in registers_.items():
-            for one, other in registers.conflicts(values.values()):
-                if other is None:
-                    yield "%s %s: read before it was written:\n  %s" % (what, key, one)
-                else:
-                    yield "%s %s: no order explains both\n  %s\nand\n  %s" % (
-                        what, key, one, other)
+            for one, other in registers.conflicts(values.values(), lenient):
+                found.setdefault((what, key), []).append(
+                    "%s %s: read before it was written:\n  %s" % (what, key, one) if other is None
+                    else "%s %s: no order explains both\n  %s\nand\n  %s" % (
+                        what, key, one, other))
+    return found
+
+
+def linearizable(run):
+    """The calls on a name, and those on a file, have an order that explains every answer; but for
+    what the next rule is about."""
+    for sentences in judge_registers(run, True).values():
+        yield from sentences
+
+
+def own(run):
+    """While a write of a node is under way, that node does not show the old value any more when
+    another has shown the new one."""
+    other = judge_registers(run, True)
+    for place, sentences in judge_registers(run, False).items():
+        if place not in other:
+            yield from sentences
 
 
 def kept(run):
@@ -297,4 +346,4 @@ def available(run):
                 "an error" if failed else "an answer came late", call)
 
 
-RULES = [whole, invented, linearizable, kept, appended, available]
+RULES = [whole, invented, linearizable, own, kept, appended, available]
