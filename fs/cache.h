@@ -115,7 +115,7 @@ struct cfs_cache_recalling {
 struct cfs_cache {
     struct cfs_engine *engine;
     const struct cfs_config *config;
-    char *mountpoint, *options;
+    char *outer, *mountpoint, *options; /* of the mount proper, and of this one */
     int proc_fd; /* borrowed */
     struct fuse_session *session;
     struct fuse_buf buffer; /* the request being processed */

@@ -158,6 +158,8 @@ static void have_written(struct cfs_cache_call *call, const struct cfs_answer *a
         cfs_cache_keep_content(inode, &answer->cache);
         if (answer->cache.content.size == call->write.size && !call->write.offset)
             cfs_cache_keep_head(inode, call->data, call->write.size);
+        if (inode->has_content)
+            cfs_cache_charge(cache, inode, inode->content.size);
     }
     if (answer->error)
         cfs_cache_reply_error(call, answer->error);

@@ -132,9 +132,10 @@ static void truncated(struct cfs_cache_call *call, const struct cfs_answer *answ
 
 static void truncate_now(struct cfs_cache_call *call)
 {
-    struct cfs_request request = {
-        .op = CFS_OP_CACHE_PUT,
-        .cache_put = {.ino = call->inode->ino, .kind = CFS_PUT_TRUNCATE, .max = UINT64_MAX}};
+    struct cfs_request request = {.op = CFS_OP_CACHE_PUT,
+                                  .cache_put = {.ino = call->inode->ino,
+                                                .kind = CFS_PUT_TRUNCATE,
+                                                .max = call->cache->config->max_value}};
 
     cfs_cache_ask(call, &request, truncated);
 }
