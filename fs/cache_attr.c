@@ -222,8 +222,9 @@ void cfs_cache_replied(struct cfs_cache_call *call, cfs_time asked)
 {
     if (cfs_fs_now() - asked <= LATE)
         return;
-    cfs_cache_forget_pages(call->cache, call->about, NULL);
-    if (call->inode && call->inode != call->about && *call->name)
+    if (call->about)
+        cfs_cache_forget_pages(call->cache, call->about, NULL);
+    if (*call->name)
         cfs_cache_forget_name(call->cache, call->inode, call->name);
 }
 
@@ -264,12 +265,14 @@ static void reply_attr(struct cfs_cache_call *call)
 
 static void reply_missing(struct cfs_cache_call *call)
 {
+    cfs_time asked = cfs_fs_now();
     struct fuse_entry_param entry = {.entry_timeout = name_seconds(call)};
 
     if (entry.entry_timeout > 0)
         fuse_reply_entry(cfs_cache_take(call), &entry); /* ino 0: there is none, to be kept */
     else
         cfs_cache_reply_errno(call, ENOENT);
+    cfs_cache_replied(call, asked);
 }
 
 static void found(struct cfs_cache_call *call, const struct cfs_answer *answer)
