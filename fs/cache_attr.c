@@ -4,6 +4,7 @@
  * As long as a share holds nobody is asked: the kernel's question, which comes once a lease, is
  * answered here. Of a file the first bytes come with the size, for who looks a file up mostly reads
  * it. */
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -94,6 +95,7 @@ static void find_out(struct cfs_cache_call *call)
 void cfs_cache_attributes(struct cfs_cache_call *call, struct cfs_cache_inode *inode,
                           cfs_cache_go_fn finish)
 {
+    assert(inode);
     cfs_cache_ref(inode);
     if (call->about)
         cfs_cache_unref(call->cache, call->about);
