@@ -26,7 +26,7 @@ static void find_out(struct cfs_cache_call *call);
 /* A file that is open and gone, or a directory that somebody stands in. */
 static void fail(struct cfs_cache_call *call, enum cfs_error error)
 {
-    cfs_cache_reply_errno(call, error == CFS_ERR_NO_FILE ? ESTALE : cfs_error_errno(error));
+    cfs_cache_reply_error(call, error == CFS_ERR_NO_FILE ? CFS_ERR_STALE : error);
 }
 
 static void got_node(struct cfs_cache_call *call, const struct cfs_answer *answer)
