@@ -42,7 +42,7 @@ await() {
 
 # --- packages: the one list -----------------------------------------------------------------------
 
-# packages_of build|run|test|bench|peers: the Debian packages that this needs, one a line.
+# packages_of build|run|test|bench|peers|caches: the Debian packages that this needs, one a line.
 packages_of() {
     local -a names
     case $1 in
@@ -55,7 +55,8 @@ packages_of() {
         bench) names=(etcd-server) ;;
         # What queues are measured beside; a benchmark does without those that cannot be had.
         peers) names=(redis-server nats-server beanstalkd) ;;
-        *)     die "no package list '$1': there are build, run, test, bench and peers" ;;
+        caches) names=(redis-server memcached) ;; # likewise cache/
+        *)     die "no package list '$1': build, run, test, bench, peers and caches are" ;;
     esac
     printf '%s\n' "${names[@]}"
 }

@@ -77,9 +77,12 @@ static void end(struct cfs_client *client, struct cfs_moving *moving, enum cfs_e
 bool cfs_client_move(struct cfs_client *client, cfs_group_id group,
                      const struct cfs_move_info *move)
 {
-    struct moving_key key = {group, move->id};
+    struct moving_key key;
     struct cfs_moving *moving;
 
+    memset(&key, 0, sizeof key); /* uthash takes all its bytes */
+    key.group = group;
+    key.id = move->id;
     HASH_FIND(hh, client->moving, &key, sizeof key, moving);
     if (moving)
         return true;

@@ -67,9 +67,12 @@ void *cfs_home_look(struct cfs_home *home, const struct cfs_msg_read *read,
 
 static struct cfs_await *find(const struct cfs_home *home, const struct cfs_message *message)
 {
-    struct key key = {message->from, message->read.id};
+    struct key key;
     struct cfs_await *await;
 
+    memset(&key, 0, sizeof key); /* uthash takes all its bytes */
+    key.node = message->from;
+    key.id = message->read.id;
     HASH_FIND(hh, home->awaits.by_asker, &key, sizeof key, await);
     return await;
 }

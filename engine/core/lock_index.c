@@ -12,10 +12,12 @@ static_assert(ASKER_KEY == 2 * sizeof(uint64_t), "session and sequence are one k
 struct cfs_claim *cfs_claim_by_asker(const struct cfs_lock_table *table, cfs_session_id session,
                                      uint64_t sequence)
 {
-    struct cfs_asker asker = {.session = session, .sequence = sequence};
+    struct cfs_asker asker;
     struct cfs_claim *claim;
 
-    /* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): both key fields are set */
+    memset(&asker, 0, sizeof asker); /* uthash takes all bytes of a key */
+    asker.session = session;
+    asker.sequence = sequence;
     HASH_FIND(hh_asker, table->by_asker, &asker, ASKER_KEY, claim);
     return claim;
 }

@@ -96,12 +96,15 @@ static size_t claims_of(const struct cfs_queues *queues, const struct cfs_queue_
 void cfs_queues_undo(struct cfs_queues *queues, cfs_session_id session, uint64_t sequence,
                      struct cfs_moment moment)
 {
-    struct cfs_asker_key key = {session, sequence};
+    struct cfs_asker_key key;
     struct cfs_queue_claim *claims[CFS_CONSUME_MAX];
     struct cfs_queue_grant *grant;
     struct cfs_queue *queue;
     size_t count;
 
+    memset(&key, 0, sizeof key); /* uthash takes all its bytes */
+    key.session = session;
+    key.sequence = sequence;
     HASH_FIND(hh, queues->grants, &key, sizeof key, grant);
     if (!grant)
         return;

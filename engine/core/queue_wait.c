@@ -253,10 +253,13 @@ enum cfs_outcome cfs_queues_consume(struct cfs_queues *queues, struct cfs_asker 
 bool cfs_queues_dismiss(struct cfs_queues *queues, cfs_session_id session, uint64_t sequence,
                         struct cfs_moment moment, enum cfs_error error)
 {
-    struct cfs_asker_key key = {session, sequence};
+    struct cfs_asker_key key;
     struct cfs_queue_wait *wait;
     struct cfs_queue *queue;
 
+    memset(&key, 0, sizeof key); /* uthash takes all its bytes */
+    key.session = session;
+    key.sequence = sequence;
     HASH_FIND(hh, queues->waits, &key, sizeof key, wait);
     if (!wait)
         return false;

@@ -429,8 +429,9 @@ static void ask(struct cfs_redis_link *link, const struct cfs_redis_args *head,
     cfs_put_raw(&whole, count, (size_t)len);
     cfs_put_raw(&whole, head->bytes.data, head->bytes.len);
     cfs_put_raw(&whole, args->bytes.data, args->bytes.len);
-    if (redisAsyncFormattedCommand(link->context, on_reply, asked, (char *)whole.data, whole.len) !=
-        REDIS_OK)
+    cfs_put_u8(&whole, '\0'); /* hiredis looks behind the first argument, which may be the last */
+    if (redisAsyncFormattedCommand(link->context, on_reply, asked, (char *)whole.data,
+                                   whole.len - 1) != REDIS_OK)
         abort(); /* no memory */
     free(whole.data);
     free(args->bytes.data);

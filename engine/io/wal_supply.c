@@ -140,11 +140,12 @@ static void remove_oldest(struct cfs_wal_supply *supply)
 static void clear_amnesia(struct cfs_wal_supply *supply)
 {
     uint64_t groups = supply->remembered;
+    cfs_group_id last = supply->last_group;
     int rv;
 
     supply->remembered = 0;
     pthread_mutex_unlock(&supply->mutex);
-    rv = cfs_wal_amnesia_clear(supply->dir, groups, supply->last_group);
+    rv = cfs_wal_amnesia_clear(supply->dir, groups, last);
     if (rv != 0)
         cfs_log(CFS_LOG_WARNING, "cannot remove %s/amnesia: %s", supply->dir->path, strerror(-rv));
     pthread_mutex_lock(&supply->mutex);

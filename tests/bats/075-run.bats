@@ -46,6 +46,37 @@ in_runner() {
     like "$output" 'failed: 1' 'the count'
 }
 
+@test "each unit test is counted, one that crashes too, behind a command that runs it" {
+    local tree=$BATS_TEST_TMPDIR/tree name
+    mkdir -p "$tree/build/release/tests/unit" "$tree/tests/unit"
+    for name in test_good test_bad test_gone; do touch "$tree/tests/unit/$name.c"; done
+    printf '#!/bin/sh\necho ok 1 - "$BEHIND"; echo "ok 2 - good too"\n' > "$tree/good"
+    printf '#!/bin/sh\necho not ok 1 - bad; exit 1\n' > "$tree/bad"
+    printf '#!/bin/sh\necho ok 1 - before; kill -SEGV $$\n' > "$tree/gone"
+    for name in good bad gone; do
+        install "$tree/$name" "$tree/build/release/tests/unit/test_$name"
+    done
+    # shellcheck disable=SC2016
+    in_runner 'COORDFS_ROOT=$4; unit_tests release . env BEHIND=it; echo "passed: $passed"' "$tree"
+    like "$output" 'test_good: 2 passed, 0 failed' 'the good one'
+    like "$output" 'test_bad: 0 passed, 1 failed' 'the bad one'
+    like "$output" 'test_gone: 1 passed, 1 failed' 'the one that crashes'
+    like "$output" $'\npassed: 3\nfailed: 2$' 'the counts'
+    is "$(cat "$ROOT"/build/test-logs/release-test_good.log)" $'ok 1 - it\nok 2 - good too' \
+        'what the command was for'
+    rm "$ROOT"/build/test-logs/release-test_{good,bad,gone}.log
+}
+
+@test "what works beside the suites ends with the run" {
+    local pid
+    # shellcheck disable=SC2016
+    in_runner 'timeout -k 10 300 bash -c "sleep 300 & echo \$! > $4; wait" & beside=$!
+        until [[ -s $4 ]]; do sleep 0.05; done
+        finish' "$BATS_TEST_TMPDIR/pid"
+    read -r pid < "$BATS_TEST_TMPDIR/pid"
+    wait_until 5 has_ended "$pid"
+}
+
 # replays SCRIPT: seed_replays with a simulator that does what SCRIPT says.
 replays() {
     local tree=$BATS_TEST_TMPDIR/tree

@@ -3,28 +3,16 @@
 # (tests/chaos/run says more); and the checker itself, judged by histories written by hand.
 
 load helper
+load chaos
 
-CHAOS=$ROOT/tests/chaos
-
-rules_named() { # prints the rules that $output says are violated
-    sed -n 's/^VIOLATION of \([a-z]*\):.*/\1/p' <<< "$output" | sort -u | paste -sd ' '
-}
+export CHAOS=$ROOT/tests/chaos
 
 @test "the checker rejects each bad history, by the rules that its first line names" {
-    local history
-    for history in "$CHAOS"/histories/bad/*.txt; do
-        try "$CHAOS/check" "$history"
-        is "$status" 1 "the verdict on ${history##*/}"
-        is "$(rules_named)" "$(sed -n '1s/^# rejected by: //p' "$history")" \
-            "the rules that ${history##*/} violates"
-    done
+    rejects_bad_histories
 }
 
 @test "the checker accepts each good history" {
-    local history
-    for history in "$CHAOS"/histories/good/*.txt; do
-        succeeds "$CHAOS/check" "$history"
-    done
+    accepts_good_histories
 }
 
 @test "the checker takes no nonsense for a history" {
@@ -39,30 +27,10 @@ rules_named() { # prints the rules that $output says are violated
     is "$status" 2 'the status'
 }
 
-# chaos OPTIONS...: its output is shown when it fails, and as it comes in $BATS_TEST_TMPDIR.
-chaos() {
-    requires root netns
-    background chaos "$CHAOS/run" "$@"
-    finish chaos 240
-    is "$status" 0 'the status; the history and the logs are kept, as said above'
-    like "$output" 'no violation' 'the verdict'
-    printf '# %s\n' "$(tail -n 1 <<< "$output")" >&3
-}
-
-# A run that bats ends has to end what it started.
-teardown() {
-    local name
-    for name in "${!background_pid[@]}"; do
-        kill -TERM "${background_pid[$name]}" || true
-        wait_until 60 has_ended "${background_pid[$name]}" || true
-    done
-    common_teardown
-}
-
 @test "three nodes, 16 clients: kills, cuts and pauses" {
-    chaos --nodes 3 --kills 5 --cuts 4 --pauses 4
+    chaos run --nodes 3 --kills 5 --cuts 4 --pauses 4
 }
 
 @test "five nodes, 16 clients: kills, cuts and pauses" {
-    chaos --nodes 5 --kills 3 --cuts 3 --pauses 3
+    chaos run --nodes 5 --kills 3 --cuts 3 --pauses 3
 }

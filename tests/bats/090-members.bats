@@ -195,7 +195,7 @@ all_vote() { [[ $(nodes_of voter) == "$1" ]]; } # IDS
     cp "$D/.nodes/secret" "$other/.nodes/secret"
     printf 'listen = 127.0.0.1:%s\n' "$(cluster url 3 | grep -o '[0-9]*$')" \
         >> "$other/.nodes/1/config"
-    "$CLUSTER" start --dir "$other" 1 3>&- || true
+    background start "$CLUSTER" start --dir "$other" 1 # it waits for what will not come
     wait_until 20 has_line "$other/.nodes/1/log" 'speaks to node 1 of cluster'
     has_line "$other/.nodes/1/log" 'node [12] of cluster [0-9a-f]\{16\} speaks to node 1' ||
         fail 'the log names both clusters'

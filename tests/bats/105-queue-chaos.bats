@@ -5,12 +5,9 @@
 # by hand.
 
 load helper
+load chaos
 
-CHAOS=$ROOT/tests/chaos/queues
-
-rules_named() { # prints the rules that $output says are violated
-    sed -n 's/^VIOLATION of \([a-z]*\):.*/\1/p' <<< "$output" | sort -u | paste -sd ' '
-}
+export CHAOS=$ROOT/tests/chaos/queues
 
 @test "a worker loop in bash on each of three nodes: each of 1,000 messages is done exactly once" {
     local i
@@ -39,37 +36,13 @@ rules_named() { # prints the rules that $output says are violated
 }
 
 @test "the checker rejects each bad history, by the rules that its first line names" {
-    local history
-    for history in "$CHAOS"/histories/bad/*.txt; do
-        try "$CHAOS/check" "$history"
-        is "$status" 1 "the verdict on ${history##*/}"
-        is "$(rules_named)" "$(sed -n '1s/^# rejected by: //p' "$history")" \
-            "the rules that ${history##*/} violates"
-    done
+    rejects_bad_histories
 }
 
 @test "the checker accepts each good history" {
-    local history
-    for history in "$CHAOS"/histories/good/*.txt; do
-        succeeds "$CHAOS/check" "$history"
-    done
-}
-
-# A run that bats ends has to end what it started.
-teardown() {
-    local name
-    for name in "${!background_pid[@]}"; do
-        kill -TERM "${background_pid[$name]}" 2> /dev/null || true
-        wait_until 60 has_ended "${background_pid[$name]}" || true
-    done
-    common_teardown
+    accepts_good_histories
 }
 
 @test "8 producers, 8 consumers: kills of daemons and consumers, and cuts" {
-    requires root netns
-    background chaos "$CHAOS/run"
-    finish chaos 240
-    is "$status" 0 'the status; the history and the logs are kept, as said above'
-    like "$output" 'no violation' 'the verdict'
-    printf '# %s\n' "$(tail -n 1 <<< "$output")" >&3
+    chaos run
 }

@@ -7,11 +7,11 @@
  * BATCH messages are produced by one request, 64 of which are under way. Prints a line of JSON for
  * each step, with the anonymous memory at its end; `rest` is what is left a while after. */
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -170,18 +170,24 @@ static void run_step(struct bench *b, const char *step, bool consumes)
 
 static struct bench bench;
 
-static void on_alarm(int number)
+static bool on_rested(void *arg)
 {
-    (void)number;
-    cfs_engine_stop(bench.engine);
+    struct bench *b = arg;
+
+    cfs_engine_stop(b->engine);
+    return false;
 }
 
 static void rest(struct bench *b)
 {
-    signal(SIGALRM, on_alarm);
-    alarm(REST_SECONDS);
+    int timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
+
+    timerfd_settime(timer, 0, &(struct itimerspec){.it_value.tv_sec = REST_SECONDS}, NULL);
+    cfs_engine_watch(b->engine, timer, on_rested, b);
     b->began = now();
     cfs_engine_run(b->engine);
+    cfs_engine_unwatch(b->engine, timer);
+    close(timer);
     report(b, "rest", 0);
 }
 

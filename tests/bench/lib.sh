@@ -1,13 +1,14 @@
 # shellcheck shell=bash
-# What the benchmarks share: a coordfs cluster and a 3-node etcd in one private directory $tmp,
-# ended and removed together; medians. Sourced after `set -euo pipefail`.
+# What the benchmarks share: a coordfs cluster and a 3-node etcd in one private directory $tmp (who
+# asks for it has another in memory, $ram), ended and removed together; medians. Sourced after
+# `set -euo pipefail`.
 # shellcheck source=../../mount-scripts/lib.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/../../mount-scripts/lib.sh"
 
 export no_proxy='*' # curl goes to the nodes themselves
 # Ports in tens; both clusters live above the same base.
 base_port=$(( 22000 + RANDOM % 800 * 10 ))
-tmp=''
+tmp='' ram=''
 
 lock_client() { "$COORDFS_ROOT/build/release/tests/lock_client" "$@"; }
 
@@ -33,18 +34,28 @@ undo() {
     for_each_pid etcd kill -KILL
     for_each_pid peer kill -KILL
     cluster down
-    rm -rf "$tmp"
+    rm -rf "$tmp" ${ram:+"$ram"}
 }
 
 # begin [OPTIONS of `cluster up`...]: builds, makes $tmp beside the build, starts coordfs.
 begin() {
+    begin_alone
+    cluster up --base-port "$base_port" "$@"
+}
+
+# The same without coordfs.
+begin_alone() {
     trap undo EXIT
     trap 'exit 130' INT
     trap 'exit 143' TERM
     mkdir -p "$COORDFS_ROOT/build"
     quietly "$COORDFS_ROOT/build/release.log" build_preset release
     tmp=$(mktemp -d "$COORDFS_ROOT/build/bench.XXXXXX")
-    cluster up --base-port "$base_port" "$@"
+}
+
+make_ram() {
+    [[ $(stat -f -c %T /dev/shm) == tmpfs ]] || die '/dev/shm is no tmpfs'
+    ram=$(mktemp -d /dev/shm/coordfs-bench.XXXXXX)
 }
 
 # --- etcd -----------------------------------------------------------------------------------------

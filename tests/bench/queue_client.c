@@ -251,7 +251,7 @@ static int compare(const void *a, const void *b)
 static int report(long messages)
 {
     double seconds = (double)(shared->end_ns - shared->begin_ns) / 1e9;
-    size_t total = 0;
+    size_t total = 0, median, late;
     uint32_t *all;
 
     for (int i = 0; i < CLIENTS_MAX; i++)
@@ -268,8 +268,9 @@ static int report(long messages)
         total += shared->counts[i];
     }
     qsort(all, total, sizeof(*all), compare);
-    printf("%.0f %.1f %.1f\n", (double)messages / seconds, all[total / 2] / 1e3,
-           all[total * 99 / 100] / 1e3);
+    median = total / 2;
+    late = total * 99 / 100;
+    printf("%.0f %.1f %.1f\n", (double)messages / seconds, all[median] / 1e3, all[late] / 1e3);
     fflush(stdout);
     free(all);
     return 0;
@@ -325,7 +326,6 @@ static int start(const struct run *run, int first, int shift, enum part part)
 static int let_go(int started)
 {
     int failed = 0, status;
-    pid_t ended;
 
     while (atomic_load(&shared->ready) < (unsigned)started && !failed) {
         failed = waitpid(-1, &status, WNOHANG) != 0;
@@ -333,7 +333,7 @@ static int let_go(int started)
     }
     atomic_store(&shared->begin_ns, now_ns());
     atomic_store(&shared->go, true);
-    while (!failed && (ended = wait(&status)) > 0)
+    while (!failed && wait(&status) > 0)
         failed = status != 0;
     return failed;
 }

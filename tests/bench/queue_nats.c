@@ -28,8 +28,10 @@ static int publish(struct client *client, const char *data, size_t len, const ch
     at = (size_t)snprintf(out, LINE_BYTES, "PUB %s _INBOX.%d.%s.%llu %zu\r\n", subject, client->id,
                           client->queue, (unsigned long long)client->asked, len);
     memcpy(out + at, data, len);
-    memcpy(out + at + len, "\r\n", 2);
-    return wire_send(client, out, at + len + 2);
+    at += len;
+    out[at++] = '\r';
+    out[at++] = '\n';
+    return wire_send(client, out, at);
 }
 
 /* The numbers at the end of a MSG or HMSG line: bytes in all, of them a header's. */

@@ -26,8 +26,9 @@ static int send_command(struct client *client, const char *data, size_t len, int
     if (data) {
         at += (size_t)snprintf(out + at, LINE_BYTES - at, "$%zu\r\n", len);
         memcpy(out + at, data, len);
-        memcpy(out + at + len, "\r\n", 2);
-        at += len + 2;
+        at += len;
+        out[at++] = '\r';
+        out[at++] = '\n';
     }
     return wire_send(client, out, at);
 }
@@ -53,7 +54,7 @@ static int number(struct client *client, long *value)
 
 static int at_least_one(struct client *client)
 {
-    long value;
+    long value = 0;
 
     if (number(client, &value) != 0)
         return -1;

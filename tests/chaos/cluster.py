@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import subprocess
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -60,16 +59,3 @@ class Cluster:
                 for line in log:
                     if BAD_WORDS.search(line):
                         raise Failed("node %d said: %s" % (node, line.strip()))
-
-
-def keep(directory, args, what="chaos"):
-    """What is needed to look further: a path from the root of the tree."""
-    kept = os.path.join(ROOT, "build", what, "seed-%d" % args.seed)
-    shutil.rmtree(kept, ignore_errors=True)
-    os.makedirs(kept)
-    shutil.copytree(os.path.join(directory, "history"), os.path.join(kept, "history"))
-    for node in range(1, args.nodes + 1):
-        log = os.path.join(directory, "c", ".nodes", str(node), "log")
-        if os.path.exists(log):
-            shutil.copy(log, os.path.join(kept, "log-%d" % node))
-    return os.path.relpath(kept, ROOT)

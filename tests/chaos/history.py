@@ -25,7 +25,7 @@ The calls of a client, one at a time; HOW is lockfile, flock or http, MODE exclu
     session                the session that the node believes it has: ok ID, 0 for none
 
 Empty lines and lines that begin with # say nothing. The calls of producers and consumers of queues
-are told in queues/rules.py; there are nemesis crash NODE, of a consumer on it, and node 0, which is
+are told in queues/rules.py, those of readers and writers of values in cache/rules.py; there are nemesis crash NODE, of a consumer on it, and node 0, which is
 the store behind all nodes.
 """
 
@@ -119,9 +119,9 @@ def files_of(paths):
             yield path
 
 
-def read(paths):
+def read(paths, history=None):
     """One history from files and directories of files."""
-    history = History()
+    history = history or History()
     for path in files_of(paths):
         with open(path) as file:
             for line in file:

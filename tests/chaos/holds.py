@@ -75,6 +75,11 @@ class Fates:
     def in_storm(self, begin, end):
         return any(first <= end and begin <= last for first, last in self.storms)
 
+    def may_elect(self, begin, end):
+        """Whether some node fell into trouble or came out of it, so that there may be no leader."""
+        return any(begin <= at <= end for list_ in self.troubles.values()
+                   for first, last, _ in list_ for at in (first, last))
+
     def no_majority(self, begin, end):
         """Whether so many nodes were in trouble at once, some time in between."""
         marks = []

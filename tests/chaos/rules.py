@@ -100,6 +100,13 @@ def tokens(history, fates, holds):
                 yield "one token, two acquisitions:\n  %s\n  %s" % (other, hold)
 
 
+def gave_up_early(call, fates):
+    """It was to wait for less time than the choice of a new leader takes, so that nobody could say
+    how it stood when its time was over."""
+    return call.result[:1] == ["503"] and 0 < call.option("wait") < fates.timeout and \
+        fates.may_elect(call.begin - GRACE, call.end)
+
+
 def available(history, fates, holds):
     """A node that is well, and a majority with it, answers, and in time."""
     for call in history.calls:
@@ -108,7 +115,8 @@ def available(history, fates, holds):
         begin = min(call.begin, call.end - fates.timeout) - GRACE
         if fates.in_trouble(call.node, begin, call.end) or fates.no_majority(begin, call.end):
             continue
-        if call.outcome == "maybe" and call.result[:1] in (["ETIMEDOUT"], ["503"]):
+        if call.outcome == "maybe" and call.result[:1] in (["ETIMEDOUT"], ["503"]) and \
+                not gave_up_early(call, fates):
             yield "no answer, though nothing was wrong:\n  %s" % call
         elif call.end - call.begin > 2 * fates.timeout + call.option("wait") + GRACE:
             yield "an answer came late, though nothing was wrong:\n  %s" % call

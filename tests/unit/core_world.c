@@ -637,7 +637,7 @@ cfs_node_set world_placement(const struct world *w, cfs_node_id id, cfs_group_id
 
 static bool group_is_settled(const struct world *w, cfs_group_id group)
 {
-    cfs_node_id leader = world_group_leader(w, group), first[CFS_MEMBERS_MAX];
+    cfs_node_id leader = world_group_leader(w, group), first[CFS_MEMBERS_MAX] = {0};
     cfs_node_set wanted = leader ? world_placement(w, leader, group, first) : 0;
 
     if (!leader || leader != first[0] || world_group_view(w, leader, group).changing)

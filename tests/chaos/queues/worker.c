@@ -13,16 +13,16 @@
  *
  * Now and then it breaks a delivery off on purpose: closes with bytes unread, or moves a claim
  * back. A message says which it is and what has to be in it: every byte of it is checked. */
+#include "../record.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #define MESSAGE_MAX (1 << 20)
@@ -33,8 +33,8 @@
 #define DROP_PERCENT 2
 
 struct worker {
-    const char *who, *mount, *queue, *how;
-    int history;
+    struct record record;
+    const char *mount, *queue, *how;
     uint64_t random;
     int fd; /* of the queue, -1: not open */
 };
@@ -52,34 +52,6 @@ static void on_term(int signal)
 
 /* --- the history --------------------------------------------------------------------------- */
 
-static void say(const struct worker *worker, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-
-static void say(const struct worker *worker, const char *format, ...)
-{
-    struct timespec t;
-    char line[512];
-    va_list words;
-    int len;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    len = snprintf(line, sizeof(line), "%lld.%06ld %s ", (long long)t.tv_sec, t.tv_nsec / 1000,
-                   worker->who);
-    va_start(words, format);
-    len += vsnprintf(line + len, sizeof(line) - (size_t)len, format, words);
-    va_end(words);
-    line[len++] = '\n';
-    if (write(worker->history, line, (size_t)len) != len)
-        exit(3);
-}
-
-static void fail(const struct worker *worker, const char *what)
-{
-    fprintf(stderr, "%s: an error that no call may answer: %s: %s\n", worker->who, what,
-            strerror(errno));
-    exit(1);
-}
-
 /* The last call has failed with errno. Those of a dying daemon, and of a session that has ended,
  * leave open whether it happened. */
 static enum outcome failed(const struct worker *worker, const char *what, bool holds)
@@ -87,16 +59,16 @@ static enum outcome failed(const struct worker *worker, const char *what, bool h
     switch (errno) {
     case EIO:
         if (holds) {
-            say(worker, "lost EIO");
+            chaos_say(&worker->record, "lost EIO");
             return LOST;
         }
         break;
     case ENOENT:
         if (holds) {
-            say(worker, "lost ENOENT");
+            chaos_say(&worker->record, "lost ENOENT");
             return LOST;
         }
-        say(worker, "no ENOENT"); /* the mount is gone, or the queue not there yet */
+        chaos_say(&worker->record, "no ENOENT"); /* the mount is gone, or the queue not there yet */
         return NO;
     case ETIMEDOUT:
     case EINTR:
@@ -104,9 +76,9 @@ static enum outcome failed(const struct worker *worker, const char *what, bool h
     case ECONNABORTED:
         break;
     default:
-        fail(worker, what);
+        chaos_fail(&worker->record, what);
     }
-    say(worker, "maybe %s", strerrorname_np(errno));
+    chaos_say(&worker->record, "maybe %s", strerrorname_np(errno));
     return MAYBE;
 }
 
@@ -124,29 +96,9 @@ static bool daemon_is_gone(void)
 
 /* --- messages ------------------------------------------------------------------------------ */
 
-static uint64_t next(uint64_t *state)
-{
-    *state ^= *state << 13;
-    *state ^= *state >> 7;
-    *state ^= *state << 17;
-    return *state;
-}
-
-/* The message `name` of `len` bytes, into `out`. */
-static void write_message(char *out, const char *name, size_t len)
-{
-    uint64_t state = 88172645463325252u;
-    int head = snprintf(out, HEAD_BYTES, "%s %zu\n", name, len);
-
-    for (const char *at = name; *at; at++)
-        state = state * 31 + (unsigned char)*at;
-    for (size_t i = (size_t)head; i < len; i++)
-        out[i] = (char)('a' + next(&state) % 26);
-}
-
 static size_t message_size(struct worker *worker)
 {
-    uint64_t kind = next(&worker->random) % 1000, more = next(&worker->random);
+    uint64_t kind = chaos_next(&worker->random) % 1000, more = chaos_next(&worker->random);
 
     if (kind < 950)
         return LEAST_BYTES + more % 200;
@@ -155,19 +107,9 @@ static size_t message_size(struct worker *worker)
     return LEAST_BYTES + more % 300000;
 }
 
-/* The name that the first bytes in `data` tell, and in *len how long the message has to be. */
-static bool read_head(size_t have, char name[32], size_t *len)
+static bool read_head(size_t have, char name[BODY_NAME], size_t *len)
 {
-    data[have] = '\0';
-    return sscanf(data, "%31s %zu\n", name, len) == 2 && *len >= LEAST_BYTES && *len <= MESSAGE_MAX;
-}
-
-static bool is_whole(const char *name, size_t len, size_t have)
-{
-    if (have != len)
-        return false;
-    write_message(expected, name, len);
-    return memcmp(expected, data, len) == 0;
+    return body_read_head(data, have, name, len) && *len >= LEAST_BYTES && *len <= MESSAGE_MAX;
 }
 
 /* --- the queue ------------------------------------------------------------------------------ */
@@ -195,7 +137,7 @@ static bool open_queue(struct worker *worker, int flags)
         return true;
     if (errno != ENOENT && errno != ETIMEDOUT && errno != EINTR && errno != EIO &&
         !daemon_is_gone())
-        fail(worker, "open");
+        chaos_fail(&worker->record, "open");
     usleep(GONE_US);
     return false;
 }
@@ -213,13 +155,13 @@ static void send_one(struct worker *worker, const char *name, size_t len)
 {
     ssize_t sent;
 
-    write_message(data, name, len);
-    say(worker, "send %s", name);
+    body_write(data, name, len);
+    chaos_say(&worker->record, "send %s", name);
     sent = write(worker->fd, data, len);
     if (sent == (ssize_t)len) {
-        say(worker, "ok");
+        chaos_say(&worker->record, "ok");
     } else if (sent >= 0) {
-        fail(worker, "a short write");
+        chaos_fail(&worker->record, "a short write");
     } else {
         bool gone = daemon_is_gone();
 
@@ -233,11 +175,11 @@ static int send_all(struct worker *worker, long count, useconds_t pause_us)
 {
     worker->how = "send";
     for (long number = 1; number <= count && !told_to_end;) {
-        char name[32];
+        char name[BODY_NAME];
 
         if (!open_queue(worker, O_WRONLY))
             continue;
-        snprintf(name, sizeof(name), "%s.%ld", worker->who, number++);
+        snprintf(name, sizeof(name), "%s.%ld", worker->record.who, number++);
         *strchr(name, '@') = '-';
         send_one(worker, name, message_size(worker));
         if (pause_us)
@@ -268,11 +210,11 @@ static ssize_t read_on(int fd, size_t have, size_t len)
 /* The answer of the take that is under way. */
 static enum outcome taken(struct worker *worker, const char *name, size_t len, size_t have)
 {
-    if (!is_whole(name, len, have)) {
-        say(worker, "ok damaged-%s-%zu-of-%zu", name, have, len);
+    if (!body_is_whole(data, have, name, len, expected)) {
+        chaos_say(&worker->record, "ok damaged-%s-%zu-of-%zu", name, have, len);
         return OK;
     }
-    say(worker, "ok %s", name);
+    chaos_say(&worker->record, "ok %s", name);
     return OK;
 }
 
@@ -285,7 +227,7 @@ static void done(struct worker *worker, const char *name)
         bool gone;
         int rv;
 
-        say(worker, "done %s", name);
+        chaos_say(&worker->record, "done %s", name);
         if (strcmp(worker->how, "close") == 0) {
             rv = close(worker->fd);
             worker->fd = -1;
@@ -293,11 +235,11 @@ static void done(struct worker *worker, const char *name)
             rv = (int)read(worker->fd, &end, 1);
         }
         if (rv > 0) {
-            say(worker, "ok"); /* and more than there should be */
-            fail(worker, "bytes behind the end");
+            chaos_say(&worker->record, "ok"); /* and more than there should be */
+            chaos_fail(&worker->record, "bytes behind the end");
         }
         if (rv == 0) {
-            say(worker, "ok");
+            chaos_say(&worker->record, "ok");
             return;
         }
         gone = daemon_is_gone();
@@ -310,18 +252,18 @@ static void done(struct worker *worker, const char *name)
 
 static bool breaks_off(struct worker *worker)
 {
-    return next(&worker->random) % 100 < DROP_PERCENT;
+    return chaos_next(&worker->random) % 100 < DROP_PERCENT;
 }
 
 static void drop(struct worker *worker, const char *name)
 {
     int rv;
 
-    say(worker, "drop %s", name);
+    chaos_say(&worker->record, "drop %s", name);
     rv = close(worker->fd);
     worker->fd = -1;
     if (rv == 0)
-        say(worker, "ok");
+        chaos_say(&worker->record, "ok");
     else
         failed(worker, "close", true);
 }
@@ -329,18 +271,18 @@ static void drop(struct worker *worker, const char *name)
 /* A message by reading the queue. */
 static void take_stream(struct worker *worker)
 {
-    char name[32];
+    char name[BODY_NAME];
     size_t len;
     ssize_t have;
 
-    say(worker, "take %s", worker->how);
+    chaos_say(&worker->record, "take %s", worker->how);
     have = read(worker->fd, data, HEAD_BYTES);
     if (have > 0 && !read_head((size_t)have, name, &len)) {
-        say(worker, "ok damaged-head");
+        chaos_say(&worker->record, "ok damaged-head");
         return;
     }
     if (have > 0 && breaks_off(worker)) {
-        say(worker, "ok %s", name);
+        chaos_say(&worker->record, "ok %s", name);
         drop(worker, name);
         return;
     }
@@ -355,7 +297,7 @@ static void take_stream(struct worker *worker)
         return;
     }
     if (have == 0) { /* the end of a message whose acknowledgement nobody knows */
-        say(worker, "no end");
+        chaos_say(&worker->record, "no end");
         return;
     }
     taken(worker, name, len, (size_t)have);
@@ -377,7 +319,8 @@ static int read_path(struct worker *worker, char path[256])
     return end == 0 ? 0 : -1;
 }
 
-static ssize_t read_claim(struct worker *worker, const char *path, char name[32], size_t *len)
+static ssize_t read_claim(struct worker *worker, const char *path, char name[BODY_NAME],
+                          size_t *len)
 {
     int fd = open_at(worker, path, O_RDONLY);
     ssize_t have;
@@ -402,10 +345,10 @@ static void settle_claim(struct worker *worker, const char *path, const char *na
     snprintf(from, sizeof(from), "%s/queues/%s", worker->mount, path);
     snprintf(to, sizeof(to), "%s/queues/.%s/ready/%s", worker->mount, worker->queue,
              strrchr(path, '/') + 1);
-    say(worker, "%s %s", back ? "drop" : "done", name);
+    chaos_say(&worker->record, "%s %s", back ? "drop" : "done", name);
     rv = back ? rename(from, to) : unlink(from);
     if (rv == 0)
-        say(worker, "ok");
+        chaos_say(&worker->record, "ok");
     else
         failed(worker, "settle", true);
 }
@@ -416,7 +359,7 @@ static void take_claim(struct worker *worker)
     size_t len = 0;
     ssize_t have;
 
-    say(worker, "take claim");
+    chaos_say(&worker->record, "take claim");
     have = read_path(worker, path) == 0 ? read_claim(worker, path, name, &len) : -1;
     if (have < 0) {
         bool gone = daemon_is_gone();
@@ -427,7 +370,7 @@ static void take_claim(struct worker *worker)
         return;
     }
     if (have == 0) {
-        say(worker, "ok damaged-head");
+        chaos_say(&worker->record, "ok damaged-head");
         return;
     }
     taken(worker, name, len, (size_t)have);
@@ -465,13 +408,13 @@ int main(int argc, char **argv)
 
     if (!sends && !(argc == 8 && strcmp(argv[1], "take") == 0))
         return usage();
-    worker.who = argv[2];
+    worker.record.who = argv[2];
     worker.mount = argv[3];
     worker.queue = argv[4];
-    worker.history = open(argv[5], O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+    worker.record.fd = open(argv[5], O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
     worker.random = strtoull(argv[6], NULL, 10) * 2654435761u + 1;
     worker.how = argv[7];
-    if (worker.history < 0 || !strchr(worker.who, '@'))
+    if (worker.record.fd < 0 || !strchr(worker.record.who, '@'))
         return usage();
     sigaction(SIGTERM, &action, NULL);
     if (sends)

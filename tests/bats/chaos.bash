@@ -1,0 +1,44 @@
+# shellcheck shell=bash
+# What suites with faults under load share: checkers are judged by histories written by hand, and a
+# run that bats ends has to end what it started. $CHAOS is the directory of the run.
+
+rules_named() { # prints the rules that $output says are violated
+    sed -n 's/^VIOLATION of \([a-z]*\):.*/\1/p' <<< "$output" | sort -u | paste -sd ' '
+}
+
+# The first line of each bad history names the rules by which it has to be rejected.
+rejects_bad_histories() {
+    local history
+    for history in "$CHAOS"/histories/bad/*.txt; do
+        try "$CHAOS/check" "$history"
+        is "$status" 1 "the verdict on ${history##*/}"
+        is "$(rules_named)" "$(sed -n '1s/^# rejected by: //p' "$history")" \
+            "the rules that ${history##*/} violates"
+    done
+}
+
+accepts_good_histories() {
+    local history
+    for history in "$CHAOS"/histories/good/*.txt; do
+        succeeds "$CHAOS/check" "$history"
+    done
+}
+
+# chaos PROGRAM OPTIONS...: its output is shown when it fails, and as it comes in $BATS_TEST_TMPDIR.
+chaos() {
+    requires root netns
+    background chaos "$CHAOS/$1" "${@:2}"
+    finish chaos 240
+    is "$status" 0 'the status; the history and the logs are kept, as said above'
+    like "$output" 'no violation' 'the verdict'
+    printf '# %s\n' "$(tail -n 1 <<< "$output")" >&3
+}
+
+teardown() {
+    local name
+    for name in "${!background_pid[@]}"; do
+        kill -TERM "${background_pid[$name]}" 2> /dev/null || true
+        wait_until 60 has_ended "${background_pid[$name]}" || true
+    done
+    common_teardown
+}
