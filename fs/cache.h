@@ -116,7 +116,7 @@ struct cfs_cache {
     struct cfs_engine *engine;
     const struct cfs_config *config;
     char *outer, *mountpoint, *options; /* of the mount proper, and of this one */
-    int proc_fd; /* borrowed */
+    int proc_fd;                        /* borrowed */
     struct fuse_session *session;
     struct fuse_buf buffer; /* the request being processed */
     int watch_fd;           /* what the engine watches: all of the following */
@@ -303,6 +303,7 @@ void cfs_cache_forget_pages(struct cfs_cache *cache, struct cfs_cache_inode *ino
                             struct cfs_cache_recalling *recalling);
 void cfs_cache_forget_attributes(struct cfs_cache *cache, struct cfs_cache_inode *inode,
                                  struct cfs_cache_recalling *recalling);
+
 /* A write of pages begins, which locks the last of them: no recall may wait for it. */
 void cfs_cache_write_begins(struct cfs_cache *cache, struct cfs_cache_inode *inode);
 
@@ -313,9 +314,6 @@ void cfs_cache_store(struct cfs_cache *cache, struct cfs_cache_inode *inode,
 
 /* Closes the gate for so many microseconds. */
 void cfs_cache_pause(struct cfs_cache *cache, struct cfs_cache_inode *inode, cfs_time pause);
-
-/* A write of pages begins, which locks the last of them: no recall may wait for it. */
-void cfs_cache_write_begins(struct cfs_cache *cache, struct cfs_cache_inode *inode);
 
 /* And a name in a directory, whose attributes are to be forgotten first. */
 void cfs_cache_forget_name(struct cfs_cache *cache, struct cfs_cache_inode *dir, const char *name);

@@ -4,6 +4,7 @@
  * As long as a share holds nobody is asked: the kernel's question, which comes once a lease, is
  * answered here. Of a file the first bytes come with the size, for who looks a file up mostly reads
  * it. */
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,7 +26,7 @@ static void find_out(struct cfs_cache_call *call);
 /* A file that is open and gone, or a directory that somebody stands in. */
 static void fail(struct cfs_cache_call *call, enum cfs_error error)
 {
-    cfs_cache_reply_errno(call, error == CFS_ERR_NO_FILE ? ESTALE : cfs_error_errno(error));
+    cfs_cache_reply_error(call, error == CFS_ERR_NO_FILE ? CFS_ERR_STALE : error);
 }
 
 static void got_node(struct cfs_cache_call *call, const struct cfs_answer *answer)
@@ -94,6 +95,7 @@ static void find_out(struct cfs_cache_call *call)
 void cfs_cache_attributes(struct cfs_cache_call *call, struct cfs_cache_inode *inode,
                           cfs_cache_go_fn finish)
 {
+    assert(inode);
     cfs_cache_ref(inode);
     if (call->about)
         cfs_cache_unref(call->cache, call->about);
@@ -222,8 +224,9 @@ void cfs_cache_replied(struct cfs_cache_call *call, cfs_time asked)
 {
     if (cfs_fs_now() - asked <= LATE)
         return;
-    cfs_cache_forget_pages(call->cache, call->about, NULL);
-    if (call->inode && call->inode != call->about && *call->name)
+    if (call->about)
+        cfs_cache_forget_pages(call->cache, call->about, NULL);
+    if (*call->name)
         cfs_cache_forget_name(call->cache, call->inode, call->name);
 }
 
@@ -264,12 +267,14 @@ static void reply_attr(struct cfs_cache_call *call)
 
 static void reply_missing(struct cfs_cache_call *call)
 {
+    cfs_time asked = cfs_fs_now();
     struct fuse_entry_param entry = {.entry_timeout = name_seconds(call)};
 
     if (entry.entry_timeout > 0)
         fuse_reply_entry(cfs_cache_take(call), &entry); /* ino 0: there is none, to be kept */
     else
         cfs_cache_reply_errno(call, ENOENT);
+    cfs_cache_replied(call, asked);
 }
 
 static void found(struct cfs_cache_call *call, const struct cfs_answer *answer)

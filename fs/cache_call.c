@@ -159,7 +159,8 @@ void cfs_cache_reply_errno(struct cfs_cache_call *call, int number)
 
 void cfs_cache_reply_error(struct cfs_cache_call *call, enum cfs_error error)
 {
-    cfs_cache_reply_errno(call, cfs_error_errno(error));
+    /* What goes with a session is locks; here it was a change of which nobody knows. */
+    cfs_cache_reply_errno(call, cfs_error_errno(error == CFS_ERR_LOST ? CFS_ERR_TIMED_OUT : error));
 }
 
 /* A signal that ends a process is made SIGKILL for each of its threads by the kernel. */

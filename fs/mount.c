@@ -64,14 +64,18 @@ static void cancel_due(struct cfs_fs *fs)
         cfs_log(CFS_LOG_WARNING, "reading a timer: %s", strerror(errno));
 }
 
-/* A mount without cache/ would be a trap for programs that keep values there: it ends. */
+/* A mount without cache/ would be a trap for programs that keep values there: it ends. Only a
+ * user's own mount, in which nothing can be mounted because it is closed to root too, goes without;
+ * there the directory answers EIO. */
 static void cache_ready(void *arg, bool mounted)
 {
     struct cfs_fs *fs = arg;
 
-    if (!mounted)
+    if (!mounted && !fs->config->allow_other)
+        cfs_log(CFS_LOG_WARNING, "cache/ is not there: it needs the mount option allow_other");
+    else if (!mounted)
         cfs_engine_stop(fs->engine);
-    else if (fs->events.ready)
+    if ((mounted || !fs->config->allow_other) && fs->events.ready)
         fs->events.ready(fs->events.arg);
 }
 

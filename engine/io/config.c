@@ -231,7 +231,7 @@ static const char *set_members(const struct key *key, struct cfs_config *config,
       "expected a number from 64 to 65536",                                                        \
       "checkpoint_kb=N      KiB of log between checkpoints (8192)")                                \
     X("cache_size", set_bytes, AT(cache_size), 0, 0, SIZE,                                         \
-      "cache_size=BYTES     of cached values that the kernel may keep; 0: no limit (1G)")           \
+      "cache_size=BYTES     of cached values that the kernel may keep; 0: no limit (1G)")          \
     X("max_value", set_bytes, AT(max_value), 4096, 1u << 30,                                       \
       "expected bytes from 4K to 1G, as a number or with K, M or G",                               \
       "max_value=BYTES      one cached value at most (64M)")                                       \

@@ -205,9 +205,9 @@ sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))' "${install[@]}"
 # environment. An installed helper is left alone; what this makes is removed, also by tests/run.
 link_helpers() {
     local name
-    for name in mount.coordfs mount.fuse.coordfs umount.coordfs umount.fuse.coordfs; do
+    for name in mount.coordfs mount.fuse.coordfs umount.coordfs umount.fuse.coordfs umount.fuse; do
         if [[ ! -e /sbin/$name ]]; then
-            ln -s "$ROOT/mount-scripts/${name/fuse./}" "/sbin/$name"
+            ln -s "$ROOT/mount-scripts/${name%%.*}.coordfs" "/sbin/$name"
             printf '/sbin/%s\n' "$name" | tee -a "$BATS_TEST_TMPDIR/links" \
                 >> "${COORDFS_TEST_DIR:-$BATS_TEST_TMPDIR}/links"
         fi

@@ -207,6 +207,16 @@ static void test_numbers_that_are_refused(void **state)
     refuse(w, "lease_ms", "1.5", "expected a number from 10 to 600000");
     refuse(w, "cache_lease_ms", "99", "expected a number from 100 to 10000");
     refuse(w, "heartbeat_ms", "", "expected a number from 5 to 60000");
+    set(w, "cache_size", "2G");
+    assert_int_equal(w->config.cache_size, UINT64_C(2) << 30);
+    set(w, "cache_size", "0");
+    set(w, "max_value", "4K");
+    assert_int_equal(w->config.max_value, 4096);
+    set(w, "trunc_hold", "0.25");
+    assert_int_equal(w->config.trunc_hold_ms, 250);
+    refuse(w, "max_value", "2G", "expected bytes from 4K to 1G");
+    refuse(w, "cache_size", "1T", "expected bytes, as a number or with K, M or G");
+    refuse(w, "cache_size", "99999999999G", "expected bytes, as a number or with K, M or G");
     refuse(w, "checkpoint_kb", "63", "expected a number from 64 to 65536");
     refuse(w, "checkpoint_kb", "65537", "expected a number from 64 to 65536");
 }
@@ -384,9 +394,10 @@ static void test_data_becomes_absolute(void **state)
 static void test_help_has_every_key(void **state)
 {
     static const char *const keys[] = {
-        "node",       "member",   "listen",      "data",         "secret_file",   "timeout",
-        "session",    "lease_ms", "election_ms", "insecure",     "http_open",     "allow_other",
-        "foreground", "log",      "log_level",   "heartbeat_ms", "checkpoint_kb", "cache_lease_ms"};
+        "node",       "member",    "listen",      "data",         "secret_file",   "timeout",
+        "session",    "lease_ms",  "election_ms", "insecure",     "http_open",     "allow_other",
+        "foreground", "log",       "log_level",   "heartbeat_ms", "checkpoint_kb", "cache_lease_ms",
+        "cache_size", "max_value", "trunc_hold"};
     const char *help = cfs_config_help();
     char words[32];
 
