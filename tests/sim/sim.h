@@ -2,6 +2,8 @@
 #ifndef SIM_SIM_H
 #define SIM_SIM_H
 
+#include "cachers.h"
+#include "check_cache.h"
 #include "check_groups.h"
 #include "check_live.h"
 #include "check_locks.h"
@@ -21,7 +23,7 @@ struct sim {
     uint64_t seed;
     struct sim_swarm swarm;
     struct sim_world world;
-    struct sim_random random_node, random_client, random_fault, random_guest, random_worker;
+    struct sim_random random_node, random_client, random_fault, random_guest, random_worker, random_cacher;
     struct sim_network network;
     struct sim_node nodes[CFS_MEMBERS_MAX];
     struct cfs_node_info addresses[CFS_MEMBERS_MAX];
@@ -36,6 +38,8 @@ struct sim {
     struct sim_guests guests;
     struct sim_workers workers;
     struct sim_queues_check queues;
+    struct sim_cachers cachers;
+    struct sim_cache_check cache;
     struct sim_groups_check groups;
     struct sim_lock_check locks;
     struct sim_live_check live;

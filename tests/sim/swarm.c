@@ -266,6 +266,28 @@ static void draw_queues(struct sim_swarm *swarm, uint64_t seed)
     swarm->snapshot_bytes *= 4;
 }
 
+/* So has the cache. There is no room for guests then, in any group, nor for much else. */
+static void draw_cache(struct sim_swarm *swarm, uint64_t seed)
+{
+    struct sim_random random = sim_random_stream(seed, 9);
+
+    if (!sim_random_chance(&random, 250))
+        return;
+    swarm->process_count = 1;
+    swarm->queue_count = 0;
+    swarm->snapshot_bytes *= 4;
+    swarm->cacher_count = (uint32_t)sim_random_between(&random, 1, SIM_CACHERS_MAX);
+    swarm->key_count = (uint32_t)sim_random_between(&random, 1, SIM_CACHE_KEYS);
+    swarm->directory_count =
+        (uint32_t)sim_random_below(&random, SIM_CACHE_NAMES_MAX - SIM_CACHE_KEYS + 1);
+    swarm->cache_lease = CFS_MS(sim_random_between(&random, 120, 1000));
+    swarm->cacher_think_max = CFS_MS(sim_random_between(&random, 3, 60));
+    swarm->recall_max = sim_random_between(&random, 100, 10000);
+    if (sim_random_chance(&random, 300))
+        swarm->recall_slow_permille = (uint32_t)sim_random_between(&random, 10, 200);
+    swarm->recall_slow_max = 3 * swarm->cache_lease;
+}
+
 /* Some mixtures are for one kind of trouble that is rare among the others. */
 static void narrow(struct sim_swarm *swarm, struct sim_random *random, uint32_t theme)
 {
@@ -315,6 +337,7 @@ void sim_swarm_draw(struct sim_swarm *swarm, uint64_t seed, bool bare)
     swarm->half_permille = (uint32_t)sim_random_below(&more, 1001);
     draw_queues(swarm, seed);
     narrow(swarm, &random, bare ? 0 : (uint32_t)sim_random_below(&random, 14));
+    draw_cache(swarm, seed);
     if (!swarm->member_count)
         swarm->member_count = swarm->node_count;
 }
