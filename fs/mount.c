@@ -64,6 +64,25 @@ static void cancel_due(struct cfs_fs *fs)
         cfs_log(CFS_LOG_WARNING, "reading a timer: %s", strerror(errno));
 }
 
+/* A mount without cache/ would be a trap for programs that keep values there: it ends. */
+static void cache_ready(void *arg, bool mounted)
+{
+    struct cfs_fs *fs = arg;
+
+    if (!mounted)
+        cfs_engine_stop(fs->engine);
+    else if (fs->events.ready)
+        fs->events.ready(fs->events.arg);
+}
+
+static void open_cache(struct cfs_fs *fs)
+{
+    fs->cache = cfs_cache_open(fs->engine, fs->config, fs->mountpoint, fs->options, fs->proc_fd,
+                               cache_ready, fs);
+    if (!fs->cache)
+        cfs_engine_stop(fs->engine);
+}
+
 /* Processes one request; false when the kernel has none. */
 static bool process_one(struct cfs_fs *fs)
 {
@@ -88,8 +107,7 @@ static bool process_one(struct cfs_fs *fs)
     }
     if (!fs->ready) { /* that was INIT, the first there is */
         fs->ready = true;
-        if (fs->events.ready)
-            fs->events.ready(fs->events.arg);
+        open_cache(fs);
     }
     return true;
 }
@@ -161,6 +179,26 @@ static uint32_t stuck_handles(void *arg, const struct cfs_stuck_handle **out)
     if (!fs->pendings.by_tid || !fs->waits.held)
         return 0;
     return cfs_waits_stuck(&fs->waits, out);
+}
+
+static void cache_recall(void *arg, const struct cfs_cache_recall *recall)
+{
+    struct cfs_fs *fs = arg;
+
+    if (fs->cache)
+        cfs_cache_recall(fs->cache, recall);
+    else
+        cfs_engine_cache_recalled(fs->engine, recall->id);
+}
+
+static void cache_lapse(void *arg, cfs_group_id group, uint64_t epoch)
+{
+    struct cfs_fs *fs = arg;
+
+    if (fs->cache)
+        cfs_cache_lapse(fs->cache, group, epoch);
+    else
+        cfs_engine_cache_lapsed(fs->engine, group, epoch);
 }
 
 static uint64_t parked(void *arg, uint32_t tid)
@@ -243,12 +281,15 @@ int cfs_fs_mount(struct cfs_fs **out, struct cfs_engine *engine, const struct cf
                               .session_lost = session_lost,
                               .session_opened = session_opened,
                               .drained = drained,
-                              .stuck_handles = stuck_handles};
+                              .stuck_handles = stuck_handles,
+                              .cache_recall = cache_recall,
+                              .cache_lapse = cache_lapse};
 
     fs->engine = engine;
     fs->config = config;
     fs->events = *events;
     fs->mountpoint = cfs_fs_strdup(mountpoint);
+    fs->options = cfs_fs_strdup(options);
     fs->timer_at = CFS_NEVER;
     fs->proc_fd = fs->watch_fd = fs->timer_fd = -1;
     cfs_nodes_init(&fs->nodes);
@@ -278,8 +319,12 @@ void cfs_fs_unmount(struct cfs_fs *fs)
     if (!fs->gone)
         cfs_engine_unwatch(fs->engine, fs->watch_fd);
     fs->gone = true;
+    if (fs->cache && !fs->cache->mounting)
+        cfs_cache_unmount(fs->cache);
     fuse_session_exit(fs->session); /* answers that come still go nowhere, quietly */
     fuse_session_unmount(fs->session);
+    if (fs->cache && fs->cache->mounting)
+        cfs_cache_unmount(fs->cache); /* whose thread waits for answers of this one */
     remove_dead_mount(fs);
 }
 
@@ -291,6 +336,8 @@ static void close_descriptor(int fd)
 
 void cfs_fs_free(struct cfs_fs *fs)
 {
+    if (fs->cache)
+        cfs_cache_close(fs->cache);
     cfs_pendings_free(fs);
     cfs_handles_free(&fs->handles);
     cfs_nodes_close(&fs->nodes);
@@ -302,5 +349,6 @@ void cfs_fs_free(struct cfs_fs *fs)
     close_descriptor(fs->timer_fd);
     close_descriptor(fs->proc_fd);
     free(fs->mountpoint);
+    free(fs->options);
     free(fs);
 }

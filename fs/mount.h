@@ -5,6 +5,7 @@
 
 #include "coordfs/config.h"
 #include "coordfs/engine.h"
+#include "fs/cache.h"
 #include "fs/fs.h"
 #include "fs/fuse.h"
 #include "fs/handle.h"
@@ -16,7 +17,9 @@ struct cfs_fs {
     struct cfs_engine *engine;
     const struct cfs_config *config;
     struct cfs_fs_events events;
-    char *mountpoint; /* as the kernel shows it */
+    char *mountpoint;        /* as the kernel shows it */
+    char *options;           /* mount(8)'s */
+    struct cfs_cache *cache; /* the session of cache/; NULL: not yet, or none */
     struct fuse_session *session;
     struct fuse_buf buffer; /* the request being processed */
     int watch_fd;           /* readable when the kernel has a request or the timer is due */

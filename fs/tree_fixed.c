@@ -34,6 +34,7 @@ static const struct cfs_fixed table[] = {
     {CFS_FIXED_ROOT, 0, "", S_IFDIR | 0555, &cfs_tree_fixed, NULL, false},
     {CFS_FIXED_LOCKS, CFS_FIXED_ROOT, "locks", S_IFDIR | 0777, &cfs_tree_locks, NULL, false},
     {CFS_FIXED_QUEUES, CFS_FIXED_ROOT, "queues", S_IFDIR | 0777, &cfs_tree_queues, NULL, false},
+    {CFS_FIXED_CACHE, CFS_FIXED_ROOT, "cache", S_IFDIR | 0777, &cfs_tree_cache, NULL, false},
     {CFS_FIXED_STATUS_DIR, CFS_FIXED_ROOT, ".coordfs", S_IFDIR | 0555, &cfs_tree_fixed, NULL,
      false},
     PAGE(CFS_FIXED_STATUS, "status", "status", false),
@@ -183,4 +184,25 @@ const struct cfs_tree cfs_tree_fixed = {
     .open = open_page,
     .read = read_page,
     .readdir = readdir_table,
+};
+
+/* Seen before the session of cache/ is mounted here, and after: what one finds must not be taken
+ * for what is in it. */
+static void lookup_below(struct cfs_fs *fs, fuse_req_t req, struct cfs_node *dir, const char *name)
+{
+    (void)fs, (void)dir, (void)name;
+    fuse_reply_err(req, EIO);
+}
+
+static void readdir_below(struct cfs_fs *fs, fuse_req_t req, struct cfs_handle *handle, size_t size,
+                          uint64_t offset)
+{
+    (void)fs, (void)handle, (void)size, (void)offset;
+    fuse_reply_err(req, EIO);
+}
+
+const struct cfs_tree cfs_tree_cache = {
+    .lookup = lookup_below,
+    .getattr = cfs_fixed_getattr,
+    .readdir = readdir_below,
 };

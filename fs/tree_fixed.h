@@ -22,6 +22,7 @@ enum cfs_fixed_id {
     CFS_FIXED_RING,
     CFS_FIXED_RING_JSON,
     CFS_FIXED_QUEUES,
+    CFS_FIXED_CACHE,
 };
 
 /* Adds all of it to fs->nodes. */

@@ -124,6 +124,14 @@ static void identify(struct cfs_client *client, struct cfs_call *call)
     cfs_command_encode(&call->bytes, &command);
 }
 
+/* Of the share that is asked for; 0: of none. */
+static uint64_t epoch_for(struct cfs_client *client, struct cfs_call *call)
+{
+    if (!cfs_op_is_of_cache(call->request.op) || call->request.outside)
+        return 0;
+    return cfs_sharing_ask(&client->sharing, call->channel->group, &call->ask);
+}
+
 static void send_change(struct cfs_client *client, struct cfs_call *call)
 {
     struct cfs_message message = {.type = CFS_MSG_FORWARD,
@@ -135,8 +143,8 @@ static void send_change(struct cfs_client *client, struct cfs_call *call)
         identify(client, call);
     message.forward.command = cfs_alloc_copy(call->bytes.data, call->bytes.len);
     message.forward.len = (uint32_t)call->bytes.len;
-    if (cfs_op_is_of_cache(call->request.op))
-        message.forward.epoch = cfs_sharing_ask(&client->sharing, call->channel->group, &call->ask);
+    message.forward.epoch = epoch_for(client, call);
+    message.forward.outside = call->request.outside;
     cfs_env_send(client->env, &message);
 }
 
@@ -152,9 +160,7 @@ static void send_read(struct cfs_client *client, struct cfs_call *call)
         message.read.queue = call->request.queue_read;
     else if (call->request.op >= CFS_OP_CACHE_LOOKUP)
         message.read.cache = call->request.cache_read;
-    if (cfs_op_is_of_cache(call->request.op))
-        message.read.cache.epoch =
-            cfs_sharing_ask(&client->sharing, call->channel->group, &call->ask);
+    message.read.cache.epoch = epoch_for(client, call);
     if (!call->sequence) {
         call->sequence = client->next_read++;
         HASH_ADD(hh_sequence, client->by_read, sequence, sizeof call->sequence, call);

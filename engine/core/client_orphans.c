@@ -19,6 +19,7 @@ static void ask(struct cfs_client *client, enum cfs_op op, cfs_ino ino, cfs_grou
 
     call->orphan = ino;
     call->request.op = op;
+    call->request.outside = true;
     call->request.cache_drop.ino = ino;
     cfs_client_send(client, call);
 }

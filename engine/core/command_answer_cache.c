@@ -134,6 +134,7 @@ void cfs_put_cache_answer(struct cfs_writer *writer, const struct cfs_answer *an
     if (parts & SHARE) {
         cfs_put_u32(writer, cache->share.group);
         cfs_put_u64(writer, cache->share.epoch);
+        cfs_put_u8(writer, cache->share.exclusive);
     }
     if (parts & INODE)
         put_inode(writer, &cache->inode);
@@ -160,6 +161,7 @@ static void get_share(struct cfs_reader *reader, struct cfs_cache_share *share)
 {
     share->group = cfs_get_u32(reader);
     share->epoch = cfs_get_u64(reader);
+    share->exclusive = cfs_get_bool(reader);
     if (share->group > CFS_GROUPS_MAX)
         reader->failed = true;
 }

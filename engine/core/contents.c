@@ -53,6 +53,7 @@ void cfs_contents_free(struct cfs_contents *contents)
     cfs_id_table_close(&contents->extents);
     free(contents->changes.gone.data);
     free(contents->said.items);
+    free(contents->compaction.noted);
     free(contents);
 }
 
@@ -61,17 +62,23 @@ void cfs_contents_set_source(struct cfs_contents *contents, struct cfs_entry *en
     contents->source = entry;
 }
 
+/* 0 says that a time was never set. */
+static cfs_wall_time time_of(cfs_wall_time set)
+{
+    return set ? set : 1;
+}
+
 static void touch(struct cfs_content *content, struct cfs_moment moment,
                   const struct cfs_cache_set *set)
 {
     struct cfs_content_info *info = &content->info;
 
     if (set->fields & CFS_CACHE_ATIME)
-        info->atime = set->atime;
+        info->atime = time_of(set->atime);
     if (set->fields & CFS_CACHE_ATIME_NOW)
         info->atime = moment.wall;
     if (set->fields & CFS_CACHE_MTIME)
-        info->mtime = set->mtime;
+        info->mtime = time_of(set->mtime);
     if (set->fields & CFS_CACHE_MTIME_NOW)
         info->mtime = moment.wall;
 }

@@ -17,7 +17,8 @@ void cfs_contents_free(struct cfs_contents *contents);
 /* As cfs_queues_set_source: the entry whose bytes the data of the next change are in. */
 void cfs_contents_set_source(struct cfs_contents *contents, struct cfs_entry *entry);
 
-/* Applies CACHE_PUT, TOUCH, XATTR, DROP; fills in the answer: error, id, token, cache.content. */
+/* Applies CACHE_PUT, TOUCH, XATTR, DROP; fills in the answer: error, and but for DROP the version
+ * from now on (id) and before (token), and cache.content, also when it is refused. */
 void cfs_contents_apply(struct cfs_contents *contents, struct cfs_moment moment,
                         const struct cfs_request *request, struct cfs_answer *answer);
 
@@ -61,5 +62,11 @@ void cfs_contents_saved(struct cfs_contents *contents);
 int cfs_contents_load(struct cfs_contents *contents, const struct cfs_piece *piece);
 bool cfs_contents_loaded(struct cfs_contents *contents);
 uint64_t cfs_contents_digest(const struct cfs_contents *contents);
+
+/* Small extents become larger ones, which only this replica needs to know of. After a save: puts
+ * the keys of pieces that are to be read for it, each with its length first; there may be none.
+ * False: nothing is left to do until the next save. Then what is there of them. */
+bool cfs_contents_compact_next(struct cfs_contents *contents, struct cfs_writer *keys);
+void cfs_contents_compact(struct cfs_contents *contents, const uint8_t *data, size_t len);
 
 #endif

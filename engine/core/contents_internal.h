@@ -6,8 +6,9 @@
  * from then on it never changes. It is there as long as a stretch shows a part of it.
  *
  * How bytes are divided into extents is each replica's own affair: small neighbours become one
- * where they meet in memory, and which of them are in memory depends on when a replica saves. What
- * is read is the same everywhere. */
+ * where they meet in memory, and which of them are in memory depends on when a replica saves; those
+ * that are on the disk are put together after a save (contents_compact.c). What is read is the same
+ * everywhere. */
 #ifndef CFS_CORE_CONTENTS_INTERNAL_H
 #define CFS_CORE_CONTENTS_INTERNAL_H
 
@@ -35,6 +36,7 @@ struct cfs_extent {
     uint32_t len, capacity;  /* capacity: of `own` */
     uint32_t uses;           /* stretches that show it */
     bool saved;              /* it is in the last save, or in one before */
+    bool wanted;             /* within one step: its bytes are asked for already */
     const uint8_t *data;     /* NULL: on the disk alone */
     struct cfs_entry *entry; /* a reference: where data are, unless in `own` */
     uint8_t *own;
@@ -55,6 +57,7 @@ struct cfs_content {
     uint8_t *xattrs; /* owned; as CACHE_XATTRS answers them */
     uint32_t xattrs_len;
     bool saved, changed;
+    bool noted;                                      /* for compaction */
     struct cfs_content *changed_prev, *changed_next; /* since the last save */
 };
 
@@ -68,12 +71,27 @@ struct cfs_dropped {
     struct cfs_dropped *unsaved_prev, *unsaved_next;
 };
 
+/* contents_compact.c */
+struct cfs_compaction {
+    cfs_ino *noted; /* files that may be worth it */
+    size_t count, capacity;
+    cfs_ino ino;   /* which is gone through; 0: none */
+    uint64_t at;   /* where in it */
+    bool reading;  /* what is there is being read */
+    uint32_t left; /* blocks until the next save */
+};
+
+/* In the number of an extent that was made of others. */
+#define CFS_EXTENT_COMPACTED ((uint64_t)1 << 63)
+
 struct cfs_contents {
     struct cfs_entry *source; /* cfs_contents_set_source */
     struct cfs_id_table by_ino, extents, dropped;
     struct cfs_dropped *oldest_dropped; /* list, oldest first */
     uint64_t bytes;                     /* sizes of all contents */
-    struct {                            /* what the next save has to say */
+    uint64_t compacted;                 /* number of the newest extent that was made of others */
+    struct cfs_compaction compaction;
+    struct { /* what the next save has to say */
         struct cfs_content *contents;
         struct cfs_dropped *dropped;
         struct cfs_writer gone; /* pieces: what was saved and is no more */
@@ -96,6 +114,11 @@ struct cfs_extent *cfs_extent_new(struct cfs_contents *contents, uint64_t number
 /* Bytes come to `offset`, whatever was there. `number`: of the extent that they may become. */
 void cfs_content_write(struct cfs_contents *contents, struct cfs_content *content, uint64_t offset,
                        const uint8_t *data, uint32_t len, uint64_t number);
+/* The same of bytes that are given up, malloc'd, in an extent of their own. */
+void cfs_content_take(struct cfs_contents *contents, struct cfs_content *content, uint64_t offset,
+                      uint8_t *data, uint32_t len, uint64_t number);
+/* The first stretch that ends behind `offset`, by its place in the map. */
+size_t cfs_content_stretch_at(const struct cfs_content *content, uint64_t offset);
 /* Nothing is shown from `offset` to `end` any more. */
 void cfs_content_clear(struct cfs_contents *contents, struct cfs_content *content, uint64_t offset,
                        uint64_t end);
@@ -103,6 +126,10 @@ void cfs_content_clear(struct cfs_contents *contents, struct cfs_content *conten
 void cfs_content_show(struct cfs_content *content, struct cfs_content_stretch stretch);
 /* The extent's bytes are on the disk, and not in memory any more. */
 void cfs_extent_forget(struct cfs_extent *extent);
+
+/* contents_compact.c: a file is saved; and then all of them were. */
+void cfs_content_note_crowd(struct cfs_contents *contents, struct cfs_content *content);
+void cfs_contents_allow_compaction(struct cfs_contents *contents);
 
 /* contents_put.c: changes of the bytes. */
 enum cfs_error cfs_content_put_refusal(const struct cfs_content *content,

@@ -39,6 +39,8 @@ static void load_stretch(struct cfs_contents *contents, struct cfs_content *cont
         value->failed = true;
         return;
     }
+    if (number & CFS_EXTENT_COMPACTED && (number ^ CFS_EXTENT_COMPACTED) > contents->compacted)
+        contents->compacted = number ^ CFS_EXTENT_COMPACTED;
     if (!stretch.extent) {
         stretch.extent = cfs_extent_new(contents, number, extent_len);
         stretch.extent->saved = true;
@@ -136,21 +138,8 @@ bool cfs_contents_loaded(struct cfs_contents *contents)
     return true;
 }
 
-/* The digest. Of the bytes counts which are there: what they are is on one replica's disk and in
- * another's memory. Neighbours count as one stretch: how they are divided may differ. */
-static uint64_t mix_map(uint64_t digest, const struct cfs_content *content)
-{
-    uint64_t end = UINT64_MAX;
-
-    for (size_t i = 0; i < content->count; i++) {
-        const struct cfs_content_stretch *stretch = &content->map[i];
-        if (stretch->offset != end)
-            digest = cfs_digest_number(cfs_digest_number(digest, end), stretch->offset);
-        end = stretch->offset + stretch->len;
-    }
-    return cfs_digest_number(digest, end);
-}
-
+/* The digest. Bytes are on one replica's disk and in another's memory, and how they are divided
+ * into extents differs: of them counts the version. */
 static uint64_t digest_of(const struct cfs_content *content)
 {
     const struct cfs_content_info *info = &content->info;
@@ -160,7 +149,7 @@ static uint64_t digest_of(const struct cfs_content *content)
 
     for (size_t i = 0; i < sizeof values / sizeof *values; i++)
         digest = cfs_digest_number(digest, values[i]);
-    return mix_map(cfs_digest_bytes(digest, content->xattrs, content->xattrs_len), content);
+    return cfs_digest_bytes(digest, content->xattrs, content->xattrs_len);
 }
 
 /* Files are added up: the order in which they are found says nothing about them. */

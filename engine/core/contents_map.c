@@ -39,8 +39,7 @@ static uint64_t end_of(const struct cfs_content_stretch *stretch)
     return stretch->offset + stretch->len;
 }
 
-/* The first stretch that ends behind `offset`, by its place in the map. */
-static size_t find(const struct cfs_content *content, uint64_t offset)
+size_t cfs_content_stretch_at(const struct cfs_content *content, uint64_t offset)
 {
     size_t low = 0, high = content->count;
 
@@ -81,7 +80,7 @@ static void cut_front(struct cfs_content_stretch *stretch, uint64_t offset)
 /* What reaches over `offset` becomes two; where what begins there is, or would be. */
 static size_t divide(struct cfs_content *content, uint64_t offset)
 {
-    size_t at = find(content, offset);
+    size_t at = cfs_content_stretch_at(content, offset);
     struct cfs_content_stretch behind;
 
     if (at == content->count || content->map[at].offset >= offset)
@@ -181,6 +180,17 @@ void cfs_content_write(struct cfs_contents *contents, struct cfs_content *conten
     insert(content, at, (struct cfs_content_stretch){offset, 0, len, extent});
 }
 
+void cfs_content_take(struct cfs_contents *contents, struct cfs_content *content, uint64_t offset,
+                      uint8_t *data, uint32_t len, uint64_t number)
+{
+    size_t at = clear(contents, content, offset, offset + len);
+    struct cfs_extent *extent = cfs_extent_new(contents, number, len);
+
+    extent->data = extent->own = data;
+    extent->capacity = len;
+    insert(content, at, (struct cfs_content_stretch){offset, 0, len, extent});
+}
+
 /* Adds what is read from `at` on, up to `end` at most; where it ends. */
 static uint64_t add(struct cfs_stretch *out, const struct cfs_content_stretch *next, uint64_t at,
                     uint64_t end)
@@ -211,7 +221,7 @@ struct cfs_stretch *cfs_contents_read(const struct cfs_contents *contents, cfs_i
     if (!content || offset >= size)
         return NULL;
     end = len < size - offset ? offset + len : size;
-    at = find(content, offset);
+    at = cfs_content_stretch_at(content, offset);
     while (offset < end) {
         const struct cfs_content_stretch *next = at < content->count ? &content->map[at] : NULL;
         out = cfs_array_room(out, *count, &capacity, sizeof *out);

@@ -102,6 +102,7 @@ static void save_content(struct cfs_contents *contents, struct cfs_content *cont
     put(pieces, CFS_PIECE_CONTENT, content->item.id, value);
     content->saved = true;
     content->changed = false;
+    cfs_content_note_crowd(contents, content);
 }
 
 static void save_dropped(struct cfs_dropped *dropped, struct cfs_writer *pieces,
@@ -131,6 +132,7 @@ void cfs_contents_save(struct cfs_contents *contents, struct cfs_writer *pieces)
     DL_FOREACH_SAFE2(contents->changes.dropped, dropped, next_dropped, unsaved_next)
     save_dropped(dropped, pieces, &value);
     contents->changes.dropped = NULL;
+    cfs_contents_allow_compaction(contents);
     free(value.data);
 }
 

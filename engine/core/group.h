@@ -27,6 +27,7 @@ struct cfs_group {
     uint64_t unsaved_bytes;         /* of entries applied since the last checkpoint was ordered */
     uint64_t ordered_index;         /* applied index of that checkpoint */
     uint64_t saved_index;           /* applied index of the last durable one */
+    uint64_t compaction_read; /* pieces that are read to put files together; 0: none */
     struct cfs_transfer *transfers; /* leader: snapshots under way, by follower */
     struct cfs_install *install;    /* follower: a snapshot that comes in; NULL: none */
 };
@@ -71,6 +72,8 @@ cfs_node_id cfs_group_leader(const struct cfs_group *group);
 void cfs_group_save(struct cfs_group *group, struct cfs_checkpoint *checkpoint);
 /* The checkpoint ordered last is durable: the log gives up what it covers. */
 void cfs_group_saved(struct cfs_group *group);
+/* What was read of the last one. */
+void cfs_group_pieces_read(struct cfs_group *group, const struct cfs_read_pieces *read);
 
 /* snapshot_send.c: the leader's side. */
 void cfs_snapshot_send(struct cfs_group *group);

@@ -52,10 +52,39 @@ static uint64_t compactable(const struct cfs_group *group)
     return index;
 }
 
+/* A block of a file after the other: what has to be read for one is read before the next. */
+static void compact_files(struct cfs_group *group)
+{
+    struct cfs_contents *contents = group->machine->contents;
+    struct cfs_writer keys = {0};
+    struct cfs_effect *effect;
+
+    while (cfs_contents_compact_next(contents, &keys) && !keys.len)
+        cfs_contents_compact(contents, NULL, 0);
+    if (!keys.len)
+        return;
+    effect = cfs_effects_add(group->env->effects, CFS_FX_READ);
+    effect->id = group->compaction_read = ++group->env->last_id;
+    effect->read = (struct cfs_read){.group = group->id, .keys = keys};
+}
+
+void cfs_group_pieces_read(struct cfs_group *group, const struct cfs_read_pieces *read)
+{
+    if (read->id != group->compaction_read) {
+        cfs_home_pieces_read(&group->home, read);
+        return;
+    }
+    group->compaction_read = 0;
+    cfs_contents_compact(group->machine->contents, read->data, read->len);
+    compact_files(group);
+}
+
 void cfs_group_saved(struct cfs_group *group)
 {
     if (group->ordered_index > group->saved_index)
         group->saved_index = group->ordered_index;
     cfs_machine_saved(group->machine);
+    if (!group->compaction_read)
+        compact_files(group);
     cfs_raft_log_compact(&group->raft, compactable(group));
 }

@@ -139,7 +139,7 @@ cfs_time cfs_home_changes_deadline(const struct cfs_home *home);
 bool cfs_home_hold(struct cfs_home *home, enum cfs_answer_to to, struct cfs_asker asker,
                    const struct cfs_answer *answer);
 /* Answers CACHE_FETCH and CACHE_XATTRS from the applied state, likewise. `share`: what allows the
- * answer to be kept, as of now; it is left out when bytes are of a later state. */
+ * answer to be kept, as of now; it is left out when the file has changed before the bytes came. */
 void cfs_home_fetch(struct cfs_home *home, cfs_node_id to, const struct cfs_msg_read *read,
                     struct cfs_cache_share share);
 void cfs_home_pieces_read(struct cfs_home *home, const struct cfs_read_pieces *read);

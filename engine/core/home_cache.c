@@ -20,7 +20,7 @@ static void tell_over(struct cfs_home *home, cfs_node_id node, uint64_t epoch, u
 /* Whether the answer to a read may be kept. Under another leader's term, or none's lease, nothing
  * is shared. */
 static struct cfs_cache_share share(struct cfs_home *home, const struct cfs_message *message,
-                                    const cfs_ino *inos, uint32_t count)
+                                    const uint64_t *lines, uint32_t count)
 {
     struct cfs_cache_share share = {.group = home->raft->group};
     uint64_t epoch = message->read.cache.epoch, floor;
@@ -29,7 +29,7 @@ static struct cfs_cache_share share(struct cfs_home *home, const struct cfs_mess
         return share;
     if (cfs_lines_epoch_over(&home->lines, message->from, epoch, &floor))
         tell_over(home, message->from, epoch, floor, 0);
-    else if (cfs_lines_share(&home->lines, message->from, epoch, home->env->now, inos, count,
+    else if (cfs_lines_share(&home->lines, message->from, epoch, home->env->now, lines, count,
                              &share.exclusive))
         share.epoch = epoch;
     return share;
@@ -39,14 +39,14 @@ static struct cfs_cache_share share(struct cfs_home *home, const struct cfs_mess
 static struct cfs_cache_share share_list(struct cfs_home *home, const struct cfs_message *message,
                                          const struct cfs_cache_answer *listed)
 {
-    cfs_ino *inos = cfs_alloc((listed->entry_count + 1) * sizeof *inos);
+    uint64_t *lines = cfs_alloc((listed->entry_count + 1) * sizeof *lines);
     struct cfs_cache_share shared;
 
-    inos[0] = message->read.cache.ino;
+    lines[0] = cfs_line_number(message->read.cache.ino, false);
     for (uint32_t i = 0; i < listed->entry_count; i++)
-        inos[i + 1] = listed->entries[i].ino;
-    shared = share(home, message, inos, listed->entry_count + 1);
-    free(inos);
+        lines[i + 1] = cfs_line_number(listed->entries[i].ino, false);
+    shared = share(home, message, lines, listed->entry_count + 1);
+    free(lines);
     return shared;
 }
 
@@ -54,18 +54,19 @@ static struct cfs_cache_share share_list(struct cfs_home *home, const struct cfs
 static struct cfs_cache_share share_names(struct cfs_home *home, const struct cfs_message *message,
                                           const struct cfs_answer *answer)
 {
-    const cfs_ino inos[] = {message->read.cache.ino, answer->cache.inode.ino};
+    const uint64_t lines[] = {cfs_line_number(message->read.cache.ino, false),
+                              cfs_line_number(answer->cache.inode.ino, false)};
     bool missing = message->read.op == CFS_OP_CACHE_LOOKUP && answer->error == CFS_ERR_NO_FILE;
 
     if (answer->error && !missing)
         return (struct cfs_cache_share){0};
     switch (message->read.op) {
     case CFS_OP_CACHE_LOOKUP:
-        return share(home, message, inos, missing ? 1 : 2);
+        return share(home, message, lines, missing ? 1 : 2);
     case CFS_OP_CACHE_LIST:
         return share_list(home, message, &answer->cache);
     default:
-        return share(home, message, inos, 1);
+        return share(home, message, lines, 1);
     }
 }
 
@@ -73,13 +74,13 @@ void cfs_home_answer_cache(struct cfs_home *home, const struct cfs_message *mess
 {
     const struct cfs_msg_read *read = &message->read;
     struct cfs_answer answer = {0};
-    struct cfs_cache_share none = {0};
+    uint64_t line = cfs_line_number(read->cache.ino, true);
     void *owned;
 
     if (read->op == CFS_OP_CACHE_XATTRS) {
-        cfs_home_fetch(home, message->from, read, none);
+        cfs_home_fetch(home, message->from, read, (struct cfs_cache_share){0});
     } else if (cfs_op_is_of_contents(read->op)) {
-        cfs_home_fetch(home, message->from, read, share(home, message, &read->cache.ino, 1));
+        cfs_home_fetch(home, message->from, read, share(home, message, &line, 1));
     } else {
         owned = cfs_names_read(home->machine->names, read->op, read->name, &read->cache, &answer);
         answer.cache.share = share_names(home, message, &answer);

@@ -28,10 +28,10 @@ static struct cfs_change *begin(struct cfs_home *home, struct cfs_asker asker, u
 {
     struct cfs_cache_recall_item items[CFS_RECALL_ITEMS_MAX];
     uint32_t count = touched(home, request, items);
-    struct cfs_change *change = cfs_lines_begin(&home->lines, asker, items, count);
+    struct cfs_change *change =
+        cfs_lines_begin(&home->lines, asker, cfs_op_is_of_contents(request->op), items, count);
 
     change->epoch = epoch;
-    change->contents = cfs_op_is_of_contents(request->op);
     return change;
 }
 
@@ -52,6 +52,7 @@ void cfs_home_change(struct cfs_home *home, struct cfs_asker asker,
     if (cfs_home_changes(home, asker, forward->epoch))
         return;
     change = begin(home, asker, forward->epoch, request);
+    change->outside = forward->outside;
     change->command = forward->command;
     change->len = forward->len;
     *forward = (struct cfs_msg_forward){0};
@@ -63,7 +64,8 @@ void cfs_home_launder(struct cfs_home *home, struct cfs_asker asker,
                       const struct cfs_request *request, const struct cfs_msg_forward *forward)
 {
     struct cfs_change *change;
-    bool told = cfs_lines_recalls(&home->lines, cfs_request_contents(request));
+    uint64_t line = cfs_line_number(cfs_request_contents(request), true);
+    bool told = cfs_lines_recalls(&home->lines, line);
 
     cfs_home_log(home, asker, forward);
     if (told)
@@ -111,6 +113,8 @@ static void recall(struct cfs_home *home, struct cfs_change *change)
     if (!look_again(home, change))
         return;
     cfs_lines_recall(&home->lines, change, home->env->now, home->env->now + RESEND_AFTER);
+    CFS_EACH_NODE (node, change->awaited)
+        cfs_trace(home->env, "recalls inode %lu from node %u", change->items[0].ino, node);
     send_recall(home, change);
 }
 
@@ -156,6 +160,7 @@ bool cfs_home_changed(struct cfs_home *home, struct cfs_asker asker,
                       const struct cfs_answer *answer, struct cfs_answer *shared)
 {
     struct cfs_change *change = cfs_lines_find(&home->lines, asker);
+    cfs_ino ino = answer->cache.inode.ino;
     bool exclusive = false;
 
     /* A CANCEL may have been quicker than the log: the change is told so when its turn comes. */
@@ -163,8 +168,8 @@ bool cfs_home_changed(struct cfs_home *home, struct cfs_asker asker,
         return false;
     *shared = *answer;
     if (!answer->error && cfs_home_lease_valid(home) &&
-        cfs_lines_share_changed(&home->lines, change, answer->cache.inode.ino, home->env->now,
-                                &exclusive))
+        cfs_lines_share_changed(&home->lines, change, ino ? cfs_line_number(ino, false) : 0,
+                                home->env->now, &exclusive))
         shared->cache.share = (struct cfs_cache_share){
             .group = home->raft->group, .epoch = change->epoch, .exclusive = exclusive};
     if (change->state == CFS_CHANGE_COMMITTING)
@@ -178,13 +183,22 @@ void cfs_home_recalled(struct cfs_home *home, const struct cfs_message *message)
         cfs_lines_recalled(&home->lines, message->from, message->recalled.id);
 }
 
+static void end_leases(struct cfs_home *home, struct cfs_change *change)
+{
+    cfs_node_set before = change->awaited;
+
+    cfs_lines_end_leases(&home->lines, change, home->env->now);
+    CFS_EACH_NODE (node, before & ~change->awaited)
+        cfs_trace(home->env, "takes back what node %u shares: its lease is over", node);
+}
+
 void cfs_home_changes_tick(struct cfs_home *home)
 {
     struct cfs_lines *lines = &home->lines;
 
     while (lines->recalling && lines->recalling->resend <= home->env->now) {
         struct cfs_change *change = lines->recalling;
-        cfs_lines_end_leases(lines, change, home->env->now);
+        end_leases(home, change);
         if (!change->awaited)
             continue;
         send_recall(home, change);

@@ -146,7 +146,14 @@ static void progress(struct cfs_home *home, struct held *held)
     cfs_home_held_end(home, &held->base);
 }
 
-/* Bytes of a later state are not shared: who was to be asked to give them up may not have been. */
+static bool has_changed(const struct cfs_home *home, const struct held *held)
+{
+    return cfs_contents_info(home->machine->contents, held->range.ino).changed !=
+           held->answer.cache.content.changed;
+}
+
+/* Bytes of a later state are not shared: who was to be asked to give them up may not have been. Nor
+ * are those of an earlier one: a node that has changed them itself was not asked to. */
 static void came(struct cfs_home *home, struct cfs_held *base, struct cfs_reader *pieces)
 {
     struct held *held = (struct held *)base;
@@ -154,6 +161,8 @@ static void came(struct cfs_home *home, struct cfs_held *base, struct cfs_reader
 
     while (cfs_piece_next(pieces, &piece))
         take(held, &piece);
+    if (has_changed(home, held))
+        held->answer.cache.share = (struct cfs_cache_share){0};
     if (is_whole(home, held))
         held->count = 0;
     else

@@ -10,7 +10,7 @@
 #include "core/planted.h"
 
 struct cfs_line {
-    cfs_ino ino; /* key */
+    uint64_t number; /* key */
     cfs_node_set sharers;
     struct cfs_claim *claims; /* list, in the order in which they are served */
     UT_hash_handle hh;
@@ -30,22 +30,22 @@ enum cfs_line_state cfs_line_after(enum cfs_line_state state, enum cfs_line_even
     return (enum cfs_line_state)after[state][event];
 }
 
-static struct cfs_line *find_line(const struct cfs_lines *lines, cfs_ino ino)
+static struct cfs_line *find_line(const struct cfs_lines *lines, uint64_t number)
 {
     struct cfs_line *line;
 
-    HASH_FIND(hh, lines->by_ino, &ino, sizeof ino, line);
+    HASH_FIND(hh, lines->by_number, &number, sizeof number, line);
     return line;
 }
 
-static struct cfs_line *line_of(struct cfs_lines *lines, cfs_ino ino)
+static struct cfs_line *line_of(struct cfs_lines *lines, uint64_t number)
 {
-    struct cfs_line *line = find_line(lines, ino);
+    struct cfs_line *line = find_line(lines, number);
 
     if (!line) {
         line = cfs_alloc_zeroed(1, sizeof *line);
-        line->ino = ino;
-        HASH_ADD(hh, lines->by_ino, ino, sizeof line->ino, line);
+        line->number = number;
+        HASH_ADD(hh, lines->by_number, number, sizeof line->number, line);
     }
     return line;
 }
@@ -54,7 +54,7 @@ static void drop_line_if_empty(struct cfs_lines *lines, struct cfs_line *line)
 {
     if (line->sharers || line->claims)
         return;
-    HASH_DEL(lines->by_ino, line);
+    HASH_DEL(lines->by_number, line);
     free(line);
 }
 
@@ -71,7 +71,7 @@ void cfs_lines_open(struct cfs_lines *lines, cfs_time now, cfs_time lease)
 {
     uint64_t last_id = lines->last_id;
 
-    assert(!lines->by_ino && !lines->by_id);
+    assert(!lines->by_number && !lines->by_id);
     *lines = (struct cfs_lines){.last_id = last_id, /* what is late from before means nothing now */
                                 .lease = lease,
                                 .open_at = CFS_PLANTED(BUG_OPEN_AT_ONCE) ? now : now + lease};
@@ -83,8 +83,8 @@ void cfs_lines_close(struct cfs_lines *lines)
 
     while (lines->by_id)
         cfs_lines_finish(lines, lines->by_id);
-    HASH_ITER (hh, lines->by_ino, line, next) {
-        HASH_DEL(lines->by_ino, line);
+    HASH_ITER (hh, lines->by_number, line, next) {
+        HASH_DEL(lines->by_number, line);
         free(line);
     }
 }
@@ -109,7 +109,7 @@ static void forget(struct cfs_lines *lines, cfs_node_id node)
     if (lease->epoch)
         lease->ended = lease->epoch;
     lease->epoch = 0;
-    HASH_ITER (hh, lines->by_ino, line, next) {
+    HASH_ITER (hh, lines->by_number, line, next) {
         line->sharers &= ~CFS_NODE_BIT(node);
         drop_line_if_empty(lines, line);
     }
@@ -155,9 +155,9 @@ static bool renew(struct cfs_lines *lines, cfs_node_id node, uint64_t epoch, cfs
     return true;
 }
 
-static bool at_rest(const struct cfs_lines *lines, cfs_ino ino)
+static bool at_rest(const struct cfs_lines *lines, uint64_t number)
 {
-    const struct cfs_line *line = find_line(lines, ino);
+    const struct cfs_line *line = find_line(lines, number);
 
     return !line || !line->claims || CFS_PLANTED(BUG_SHARE_IN_CHANGE);
 }
@@ -170,16 +170,16 @@ static bool add_sharer(struct cfs_line *line, cfs_node_id node)
 }
 
 bool cfs_lines_share(struct cfs_lines *lines, cfs_node_id node, uint64_t epoch, cfs_time now,
-                     const cfs_ino *inos, uint32_t count, bool *exclusive)
+                     const uint64_t *numbers, uint32_t count, bool *exclusive)
 {
     for (uint32_t i = 0; i < count; i++)
-        if (!at_rest(lines, inos[i]))
+        if (!at_rest(lines, numbers[i]))
             return false;
     if (!renew(lines, node, epoch, now))
         return false;
     *exclusive = true;
     for (uint32_t i = 0; i < count; i++)
-        *exclusive &= add_sharer(line_of(lines, inos[i]), node);
+        *exclusive &= add_sharer(line_of(lines, numbers[i]), node);
     return true;
 }
 
@@ -230,12 +230,13 @@ static void add_claim(struct cfs_lines *lines, struct cfs_change *change,
                       const struct cfs_cache_recall_item *item)
 {
     struct cfs_claim *claim = change->claims;
+    uint64_t number = cfs_line_number(item->ino, change->contents);
 
-    while (claim < change->claims + change->claim_count && claim->line->ino != item->ino)
+    while (claim < change->claims + change->claim_count && claim->line->number != number)
         claim++;
     if (claim == change->claims + change->claim_count) {
         change->claim_count++;
-        *claim = (struct cfs_claim){.line = line_of(lines, item->ino), .change = change};
+        *claim = (struct cfs_claim){.line = line_of(lines, number), .change = change};
         queue_claim(claim);
         /* The one behind it may have been ready. */
         if (claim->next)
@@ -267,13 +268,14 @@ static void drop_claims(struct cfs_lines *lines, struct cfs_change *change)
     }
 }
 
-struct cfs_change *cfs_lines_begin(struct cfs_lines *lines, struct cfs_asker asker,
+struct cfs_change *cfs_lines_begin(struct cfs_lines *lines, struct cfs_asker asker, bool contents,
                                    const struct cfs_cache_recall_item *items, uint32_t count)
 {
     struct cfs_change *change = cfs_alloc_zeroed(1, sizeof *change);
 
     change->id = ++lines->last_id;
     change->asker = asker;
+    change->contents = contents;
     change->state = CFS_CHANGE_WAITING;
     HASH_ADD(hh, lines->by_id, id, sizeof change->id, change);
     HASH_ADD(hh_asker, lines->by_asker, asker,
@@ -327,7 +329,8 @@ void cfs_lines_recall(struct cfs_lines *lines, struct cfs_change *change, cfs_ti
     change->resend = resend;
     for (uint32_t i = 0; i < change->claim_count; i++)
         change->awaited |= change->claims[i].line->sharers;
-    change->awaited &= ~CFS_NODE_BIT(change->asker.node);
+    if (!change->outside)
+        change->awaited &= ~CFS_NODE_BIT(change->asker.node);
     CFS_EACH_NODE (node, change->awaited)
         lines->nodes[node].owed++;
     move(change, change->awaited && !CFS_PLANTED(BUG_COMMIT_UNRECALLED) ? &lines->recalling
@@ -372,37 +375,37 @@ void cfs_lines_commit(struct cfs_lines *lines, struct cfs_change *change, uint64
     move(change, &lines->committing);
 }
 
-bool cfs_lines_recalls(const struct cfs_lines *lines, cfs_ino ino)
+bool cfs_lines_recalls(const struct cfs_lines *lines, uint64_t number)
 {
-    const struct cfs_line *line = find_line(lines, ino);
+    const struct cfs_line *line = find_line(lines, number);
 
     return line && line->claims && line->claims->whole && !line->claims->change->index &&
            line->claims->change->state == CFS_CHANGE_RECALLING;
 }
 
-static bool has_claim(const struct cfs_change *change, cfs_ino ino)
+static bool has_claim(const struct cfs_change *change, uint64_t number)
 {
     for (uint32_t i = 0; i < change->claim_count; i++)
-        if (change->claims[i].line->ino == ino)
+        if (change->claims[i].line->number == number)
             return true;
     return false;
 }
 
-bool cfs_lines_share_changed(struct cfs_lines *lines, const struct cfs_change *change, cfs_ino ino,
-                             cfs_time now, bool *exclusive)
+bool cfs_lines_share_changed(struct cfs_lines *lines, const struct cfs_change *change,
+                             uint64_t also, cfs_time now, bool *exclusive)
 {
     cfs_node_id node = change->asker.node;
 
-    if (has_claim(change, ino))
-        ino = 0;
-    if (change->state == CFS_CHANGE_WAITING || (ino && !at_rest(lines, ino)) ||
+    if (has_claim(change, also))
+        also = 0;
+    if (change->state == CFS_CHANGE_WAITING || (also && !at_rest(lines, also)) ||
         !renew(lines, node, change->epoch, now))
         return false;
     *exclusive = true;
     for (uint32_t i = 0; i < change->claim_count; i++)
         *exclusive &= add_sharer(change->claims[i].line, node);
-    if (ino)
-        *exclusive &= add_sharer(line_of(lines, ino), node);
+    if (also)
+        *exclusive &= add_sharer(line_of(lines, also), node);
     return true;
 }
 
@@ -417,9 +420,10 @@ void cfs_lines_finish(struct cfs_lines *lines, struct cfs_change *change)
     free(change);
 }
 
-enum cfs_line_state cfs_lines_state(const struct cfs_lines *lines, cfs_node_id node, cfs_ino ino)
+enum cfs_line_state cfs_lines_state(const struct cfs_lines *lines, cfs_node_id node,
+                                    uint64_t number)
 {
-    const struct cfs_line *line = find_line(lines, ino);
+    const struct cfs_line *line = find_line(lines, number);
     const struct cfs_claim *claim;
 
     if (!line)

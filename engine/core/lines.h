@@ -60,6 +60,13 @@ enum cfs_line_event {
 /* The state after it; NEVER: a node in that state sees no such event. */
 enum cfs_line_state cfs_line_after(enum cfs_line_state state, enum cfs_line_event event);
 
+/* The number of the line of an inode's names part, or of its contents: where one group has both,
+ * they are two. */
+static inline uint64_t cfs_line_number(cfs_ino ino, bool contents)
+{
+    return ino << 1 | contents;
+}
+
 struct cfs_line;
 struct cfs_change;
 
@@ -76,6 +83,7 @@ struct cfs_change {
     struct cfs_asker asker;
     uint64_t epoch; /* the newest under which its node has sent it; 0: none */
     enum cfs_change_state state;
+    bool outside;  /* its node's own copies are recalled too */
     bool contents; /* it is of contents, not of names */
     bool delayed;  /* it had to wait: what it touches may have changed */
     struct cfs_cache_recall_item items[CFS_RECALL_ITEMS_MAX];
@@ -103,7 +111,7 @@ struct cfs_share_lease {
 
 /* Zeroed memory: no leader. */
 struct cfs_lines {
-    struct cfs_line *by_ino;
+    struct cfs_line *by_number;
     struct cfs_share_lease nodes[CFS_NODE_MAX + 1];
     struct cfs_change *by_id, *by_asker;
     struct cfs_change *ready;      /* wait for nobody any more; lists */
@@ -121,11 +129,11 @@ void cfs_lines_open(struct cfs_lines *lines, cfs_time now, cfs_time lease);
 /* It is none any more: everything is dropped. */
 void cfs_lines_close(struct cfs_lines *lines);
 
-/* Node `node` asks, under `epoch`, to keep something of these inodes: it becomes a sharer of all of
- * them, its lease runs anew, true; or of none: one of the lines is not at rest, or the epoch is
- * over. `exclusive`: nobody else shares any of them. */
+/* Node `node` asks, under `epoch`, to keep something of these lines (by their numbers): it becomes
+ * a sharer of all of them, its lease runs anew, true; or of none: one of them is not at rest, or
+ * the epoch is over. `exclusive`: nobody else shares any of them. */
 bool cfs_lines_share(struct cfs_lines *lines, cfs_node_id node, uint64_t epoch, cfs_time now,
-                     const cfs_ino *inos, uint32_t count, bool *exclusive);
+                     const uint64_t *numbers, uint32_t count, bool *exclusive);
 
 enum cfs_keeping {
     CFS_KEEPING_UNKNOWN, /* the epoch is not the one it is known by */
@@ -142,9 +150,9 @@ enum cfs_keeping cfs_lines_keep(struct cfs_lines *lines, cfs_node_id node, uint6
 bool cfs_lines_epoch_over(const struct cfs_lines *lines, cfs_node_id node, uint64_t epoch,
                           uint64_t *floor);
 
-/* A change comes: WAITING, on the list `ready` unless it has to. Nobody else's may have the asker's
- * session and sequence. The pointer is good until it is finished. */
-struct cfs_change *cfs_lines_begin(struct cfs_lines *lines, struct cfs_asker asker,
+/* A change comes, of names or of contents: WAITING, on the list `ready` unless it has to. Nobody
+ * else's may have the asker's session and sequence. The pointer is good until it is finished. */
+struct cfs_change *cfs_lines_begin(struct cfs_lines *lines, struct cfs_asker asker, bool contents,
                                    const struct cfs_cache_recall_item *items, uint32_t count);
 struct cfs_change *cfs_lines_find(const struct cfs_lines *lines, struct cfs_asker asker);
 
@@ -168,18 +176,19 @@ void cfs_lines_recalled(struct cfs_lines *lines, cfs_node_id node, uint64_t id);
 /* From RECALLING to COMMITTING. */
 void cfs_lines_commit(struct cfs_lines *lines, struct cfs_change *change, uint64_t index);
 
-/* Whether the inode's line is being recalled: for a change that is not in the log yet. */
-bool cfs_lines_recalls(const struct cfs_lines *lines, cfs_ino ino);
+/* Whether the line is being recalled: for a change that is not in the log yet. */
+bool cfs_lines_recalls(const struct cfs_lines *lines, uint64_t number);
 
 /* The change is applied, and answered with share: its node becomes a sharer of what it touched, and
- * of `ino` (0: none), if its epoch is not over. To be asked before it is finished. */
-bool cfs_lines_share_changed(struct cfs_lines *lines, const struct cfs_change *change, cfs_ino ino,
-                             cfs_time now, bool *exclusive);
+ * of the line `also` (0: none), if its epoch is not over. To be asked before it is finished. */
+bool cfs_lines_share_changed(struct cfs_lines *lines, const struct cfs_change *change,
+                             uint64_t also, cfs_time now, bool *exclusive);
 
 /* It is over, whatever state it is in, and freed. */
 void cfs_lines_finish(struct cfs_lines *lines, struct cfs_change *change);
 
 /* The line as `node` sees it, as far as the home knows. */
-enum cfs_line_state cfs_lines_state(const struct cfs_lines *lines, cfs_node_id node, cfs_ino ino);
+enum cfs_line_state cfs_lines_state(const struct cfs_lines *lines, cfs_node_id node,
+                                    uint64_t number);
 
 #endif

@@ -67,6 +67,7 @@ struct cfs_msg_append_reply {
 
 struct cfs_msg_forward {
     uint64_t epoch; /* a change of the cache: of the share it asks for; 0: none */
+    bool outside;   /* the sender's own copies are to be given up too */
     uint32_t len;
     uint8_t *command; /* owned; an encoded struct cfs_command */
 };

@@ -4,13 +4,12 @@
 
 #include "core/names_internal.h"
 
-/* A directory in which names can be looked up and made: one that was removed has none, as if it
- * were not there. */
+/* A directory in which names can be looked up. One that was removed has none, and gets none. */
 static enum cfs_error find_directory(const struct cfs_names *names, cfs_ino ino,
                                      struct cfs_inode **directory)
 {
     *directory = cfs_inode_find(names, ino);
-    if (!*directory || (*directory)->orphaned)
+    if (!*directory)
         return CFS_ERR_NO_FILE;
     return (*directory)->type == CFS_INODE_DIRECTORY ? CFS_OK : CFS_ERR_FILE_NOT_DIRECTORY;
 }
@@ -63,7 +62,7 @@ static enum cfs_error plan_make(const struct cfs_names *names, const struct cfs_
         return error;
     plan->inode = cfs_inode_in(plan->parent, request->name);
     if (!plan->inode)
-        return CFS_OK;
+        return plan->parent->orphaned ? CFS_ERR_NO_FILE : CFS_OK;
     plan->idle = true;
     return make->type == CFS_INODE_FILE && plan->inode->type == CFS_INODE_FILE && !make->exclusive
                ? CFS_OK
@@ -143,7 +142,7 @@ static enum cfs_error plan_rename(const struct cfs_names *names, const struct cf
     if (error)
         return error;
     plan->inode = cfs_inode_in(plan->parent, request->name);
-    if (!plan->inode)
+    if (!plan->inode || plan->to_parent->orphaned)
         return CFS_ERR_NO_FILE;
     plan->other = cfs_inode_in(plan->to_parent, rename->to);
     error = check_place(plan, rename);

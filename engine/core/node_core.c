@@ -340,7 +340,7 @@ static void dispatch(struct cfs_core *core, const struct cfs_event *event)
         fetched(core, event->fetched);
         break;
     case CFS_EV_READ:
-        cfs_home_pieces_read(&core->groups[event->read->group].home, event->read);
+        cfs_group_pieces_read(&core->groups[event->read->group], event->read);
         break;
     case CFS_EV_RECALLED:
         cfs_sharing_recalled(&core->client.sharing, event->id);

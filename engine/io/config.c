@@ -55,6 +55,30 @@ static const char *set_seconds(const struct key *key, struct cfs_config *config,
     return set_decimal(key, config, value, 3);
 }
 
+/* Bytes, or with K, M or G behind it so many times 1024 of them. */
+static const char *set_bytes(const struct key *key, struct cfs_config *config, const char *value)
+{
+    static const char units[] = "KMG";
+    size_t len = strlen(value);
+    const char *unit = len ? strchr(units, value[len - 1]) : NULL;
+    unsigned shift = unit ? 10 * (unsigned)(unit - units + 1) : 0;
+    char digits[24];
+    uint64_t number;
+
+    len -= unit != NULL;
+    if (len >= sizeof digits)
+        return key->accepted;
+    memcpy(digits, value, len);
+    digits[len] = '\0';
+    if (cfs_parse_decimal(digits, 0, &number) != 0 || number > UINT64_MAX >> (shift + 1))
+        return key->accepted;
+    number <<= shift;
+    if (number < key->min || (key->max && number > key->max))
+        return key->accepted;
+    *(uint64_t *)field(key, config) = number;
+    return NULL;
+}
+
 static const char *set_flag(const struct key *key, struct cfs_config *config, const char *value)
 {
     bool yes = value[0] == '\0' || strcmp(value, "yes") == 0;
@@ -158,6 +182,7 @@ static const char *set_members(const struct key *key, struct cfs_config *config,
 }
 
 #define FLAG "expected yes or no; nothing means yes"
+#define SIZE "expected bytes, as a number or with K, M or G"
 #define AT(name) offsetof(struct cfs_config, name)
 #define ROOM(name) sizeof(((struct cfs_config *)0)->name)
 
@@ -205,6 +230,13 @@ static const char *set_members(const struct key *key, struct cfs_config *config,
     X("checkpoint_kb", set_number, AT(checkpoint_kb), 64, 65536,                                   \
       "expected a number from 64 to 65536",                                                        \
       "checkpoint_kb=N      KiB of log between checkpoints (8192)")                                \
+    X("cache_size", set_bytes, AT(cache_size), 0, 0, SIZE,                                         \
+      "cache_size=BYTES     of cached values that the kernel may keep; 0: no limit (1G)")           \
+    X("max_value", set_bytes, AT(max_value), 4096, 1u << 30,                                       \
+      "expected bytes from 4K to 1G, as a number or with K, M or G",                               \
+      "max_value=BYTES      one cached value at most (64M)")                                       \
+    X("trunc_hold", set_seconds, AT(trunc_hold_ms), 0, 10000, "expected seconds from 0 to 10",     \
+      "trunc_hold=SECONDS   the empty value of > KEY waits for its write (0.1)")                   \
     X("insecure", set_flag, AT(insecure), 0, 0, FLAG,                                              \
       "insecure             listen beyond loopback although nothing is encrypted")                 \
     X("http_open", set_flag, AT(http_open), 0, 0, FLAG,                                            \
@@ -241,6 +273,9 @@ void cfs_config_init(struct cfs_config *config)
         .cache_lease_ms = 1000,
         .election_ms = 250,
         .checkpoint_kb = 8192,
+        .cache_size = UINT64_C(1) << 30,
+        .max_value = UINT64_C(64) << 20,
+        .trunc_hold_ms = 100,
         .allow_other = geteuid() == 0,
         .log_level = CFS_LOG_INFO,
     };

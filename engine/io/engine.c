@@ -11,6 +11,7 @@
 #include "coordfs/engine.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -227,12 +228,21 @@ static void deliver_kept(struct cfs_engine *engine)
     check_drains(engine);
 }
 
+static bool more_to_read(const struct cfs_engine *engine)
+{
+    for (size_t i = 0; i < CFS_WATCHES_MAX; i++)
+        if (engine->watches[i].fd >= 0 && engine->watches[i].more)
+            return true;
+    return false;
+}
+
 static void turn_end(void *arg)
 {
     struct cfs_engine *engine = arg;
 
-    if (engine->watch.fd >= 0 && engine->watch.more)
-        engine->watch.more = engine->watch.fn(engine->watch.arg);
+    for (size_t i = 0; i < CFS_WATCHES_MAX; i++)
+        if (engine->watches[i].fd >= 0 && engine->watches[i].more)
+            engine->watches[i].more = engine->watches[i].fn(engine->watches[i].arg);
     /* Once even without a step: transport and server have timers of their own. */
     for (int round = 0; round == 0 || (engine->stepped && round < ROUNDS_MAX); round++) {
         engine->stepped = false;
@@ -248,7 +258,7 @@ static void turn_end(void *arg)
     if (engine->closed && cfs_queue_store_has_left(&engine->queues))
         cfs_loop_stop(engine->loop);
     cfs_timer_set(engine->loop, &engine->tick,
-                  engine->stepped || engine->watch.more ? 0 : cfs_core_deadline(engine->core));
+                  engine->stepped || more_to_read(engine) ? 0 : cfs_core_deadline(engine->core));
 }
 
 static void on_tick(void *arg)
@@ -472,7 +482,8 @@ int cfs_engine_open(struct cfs_engine **out, const struct cfs_config *config)
 
     cfs_process_return_memory();
     engine->config = config;
-    engine->watch.fd = -1;
+    for (size_t i = 0; i < CFS_WATCHES_MAX; i++)
+        engine->watches[i].fd = -1;
     engine->started = cfs_clock_now();
     engine->tick = (struct cfs_timer){.fn = on_tick, .arg = engine};
     engine->look = (struct cfs_timer){.fn = on_look, .arg = engine};
@@ -500,17 +511,37 @@ static void on_watch(void *arg, uint32_t events)
     watch->more = watch->fn(watch->arg);
 }
 
+static struct cfs_watch *watch_of(struct cfs_engine *engine, int fd)
+{
+    for (size_t i = 0; i < CFS_WATCHES_MAX; i++)
+        if (engine->watches[i].fd == fd)
+            return &engine->watches[i];
+    return NULL;
+}
+
 int cfs_engine_watch(struct cfs_engine *engine, int fd, cfs_readable_fn fn, void *arg)
 {
-    engine->watch = (struct cfs_watch){.engine = engine, .fd = fd, .fn = fn, .arg = arg};
-    return cfs_loop_watch(engine->loop, fd, EPOLLIN, on_watch, &engine->watch);
+    struct cfs_watch *watch = watch_of(engine, -1);
+    int error;
+
+    if (!watch)
+        return -EMFILE;
+    *watch = (struct cfs_watch){.engine = engine, .fd = fd, .fn = fn, .arg = arg};
+    error = cfs_loop_watch(engine->loop, fd, EPOLLIN, on_watch, watch);
+    if (error)
+        watch->fd = -1;
+    return error;
 }
 
 void cfs_engine_unwatch(struct cfs_engine *engine, int fd)
 {
+    struct cfs_watch *watch = fd >= 0 ? watch_of(engine, fd) : NULL;
+
+    if (!watch)
+        return;
     cfs_loop_unwatch(engine->loop, fd);
-    engine->watch.fd = -1;
-    engine->watch.more = false;
+    watch->fd = -1;
+    watch->more = false;
 }
 
 int cfs_engine_run(struct cfs_engine *engine)

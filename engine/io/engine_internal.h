@@ -28,6 +28,8 @@ struct cfs_engine_call {
     UT_hash_handle hh;
 };
 
+enum { CFS_WATCHES_MAX = 4 }; /* the mounts', and some to spare */
+
 struct cfs_watch {
     struct cfs_engine *engine;
     int fd; /* -1: none */
@@ -50,7 +52,7 @@ struct cfs_engine {
     struct cfs_http_api *api;
     struct cfs_queue_store queues; /* where they are not in the core */
     struct cfs_files files;
-    struct cfs_watch watch;
+    struct cfs_watch watches[CFS_WATCHES_MAX];
     struct cfs_effects effects; /* of the step under way */
     struct cfs_effects kept;    /* to be performed outside of steps */
     uint64_t *drains;           /* ids of drains the files have not finished */

@@ -117,6 +117,10 @@ static const struct route {
     {CFS_ROUTE_QUEUE, "POST", "/queue/config/", CLIENTS, cfs_http_queue_configure},
     {CFS_ROUTE_QUEUE, "POST", "/queue/purge/", CLIENTS, cfs_http_queue_purge},
     {CFS_ROUTE_QUEUE, "POST", "/queue/kick/", CLIENTS, cfs_http_queue_kick},
+    {CFS_ROUTE_CACHE, "GET", "/cache/", CLIENTS, cfs_http_cache_get},
+    {CFS_ROUTE_CACHE, "POST", "/cache/", CLIENTS, cfs_http_cache_put},
+    {CFS_ROUTE_CACHE, "DELETE", "/cache/", CLIENTS, cfs_http_cache_remove},
+    {CFS_ROUTE_CACHE, "POST", "/cache/invalidate/", CLIENTS, cfs_http_cache_invalidate},
     {CFS_ROUTE_MEMBERS, "GET", "/members", CLIENTS, get_members},
     {CFS_ROUTE_MEMBERS, "POST", "/members", NOBODY, cfs_http_members_add},
     {CFS_ROUTE_MEMBERS, "DELETE", "/members/", NOBODY, cfs_http_members_remove},
@@ -210,6 +214,8 @@ static void take_route(struct cfs_http_api *api, struct cfs_http_request *reques
 
     if (route->path[len - 1] != '/')
         route->fn(api, request, NULL);
+    else if (route->class == CFS_ROUTE_CACHE) /* a path, decoded name by name */
+        route->fn(api, request, path + len);
     else if (read_name(request, route->class, path + len, name))
         route->fn(api, request, name);
 }

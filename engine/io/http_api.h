@@ -1,5 +1,5 @@
-/* The HTTP routes for clients without a mount: /lock, /queue, /members, /status, /health, /metrics.
- * JSON in, JSON out, but for the metrics. */
+/* The HTTP routes for clients without a mount: /lock, /queue, /cache, /members, /status, /health,
+ * /metrics. JSON in, JSON out, but for values and the metrics. */
 #ifndef CFS_IO_HTTP_API_H
 #define CFS_IO_HTTP_API_H
 
@@ -24,6 +24,7 @@ enum cfs_route_class {
     CFS_ROUTE_METRICS,
     CFS_ROUTE_LOCK,
     CFS_ROUTE_QUEUE,
+    CFS_ROUTE_CACHE,
     CFS_ROUTE_MEMBERS,
     CFS_ROUTE_BACKUP,
     CFS_ROUTE_RAFT,         /* the other nodes'; never comes here */

@@ -122,6 +122,7 @@ enum cfs_error cfs_http_call_error(const struct cfs_http_call *call,
 
 void cfs_http_calls_close(struct cfs_http_api *api)
 {
+    api->closing = true;
     while (api->calls) {
         struct cfs_http_call *call = api->calls;
 

@@ -1,6 +1,6 @@
-/* What the routes (http_api.c), those of locks (http_api_lock.c), queues (http_api_queue*.c) and
- * nodes (http_api_members.c), their parameters (http_api_query.c) and their JSON (http_api_json.c)
- * share. */
+/* What the routes (http_api.c), those of locks (http_api_lock.c), queues (http_api_queue*.c), the
+ * cache (http_api_cache*.c) and nodes (http_api_members.c), their parameters (http_api_query.c) and
+ * their JSON (http_api_json.c) share. */
 #ifndef CFS_IO_HTTP_API_INTERNAL_H
 #define CFS_IO_HTTP_API_INTERNAL_H
 
@@ -14,6 +14,7 @@ struct cfs_http_api {
     struct cfs_backups *backups;
     struct cfs_http_call *calls; /* list of what the engine has not answered (http_api_call.h) */
     struct cfs_member_call *member_calls;
+    bool closing; /* the engine is not to be asked any more */
     uint64_t counts[CFS_ROUTE_CLASSES];
 };
 
@@ -52,6 +53,16 @@ void cfs_http_queue_peek(struct cfs_http_api *api, struct cfs_http_request *requ
 void cfs_http_queue_list(struct cfs_http_api *api, struct cfs_http_request *request,
                          const char *argument);
 
+/* Of /cache/{key}: GET, POST, DELETE; and POST of /cache/invalidate/{key}. The key as it came. */
+void cfs_http_cache_get(struct cfs_http_api *api, struct cfs_http_request *request,
+                        const char *encoded);
+void cfs_http_cache_put(struct cfs_http_api *api, struct cfs_http_request *request,
+                        const char *encoded);
+void cfs_http_cache_remove(struct cfs_http_api *api, struct cfs_http_request *request,
+                           const char *encoded);
+void cfs_http_cache_invalidate(struct cfs_http_api *api, struct cfs_http_request *request,
+                               const char *encoded);
+
 /* Answers 503 to all calls that wait, and forgets them: the engine must not answer them any more.
  */
 void cfs_http_calls_close(struct cfs_http_api *api);
@@ -80,6 +91,9 @@ bool cfs_http_read_seconds(struct cfs_http_request *http, const char *field, uin
 /* `text`, of `field`, as a number from `min` to `max`, which otherwise "'`field`' `what`". */
 bool cfs_http_read_number(struct cfs_http_request *http, const char *field, const char *text,
                           uint64_t min, uint64_t max, const char *what, uint64_t *out);
+
+/* `mode` in the query, an octal number; left alone when it is not there. */
+bool cfs_http_read_mode(struct cfs_http_request *http, uint32_t *perm);
 
 /* Of the Idempotency-Key header; 0 without one. */
 uint64_t cfs_http_read_key(const struct cfs_http_request *http);

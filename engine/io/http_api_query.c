@@ -39,6 +39,21 @@ bool cfs_http_read_number(struct cfs_http_request *http, const char *field, cons
     return false;
 }
 
+bool cfs_http_read_mode(struct cfs_http_request *http, uint32_t *perm)
+{
+    const char *text = cfs_http_query(http, "mode");
+
+    if (!text)
+        return true;
+    if (!text[0] || strspn(text, "01234567") != strlen(text) || strlen(text) > 4 ||
+        strtoul(text, NULL, 8) > 0777) {
+        cfs_http_respond_bad(http, "mode", "is an octal number, at most 0777");
+        return false;
+    }
+    *perm = (uint32_t)strtoul(text, NULL, 8);
+    return true;
+}
+
 uint64_t cfs_http_read_key(const struct cfs_http_request *http)
 {
     const char *text = cfs_http_header(http, "Idempotency-Key");

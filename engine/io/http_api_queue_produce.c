@@ -166,21 +166,6 @@ static bool read_create(struct cfs_http_request *request, unsigned *tries)
     return false;
 }
 
-static bool read_mode(struct cfs_http_request *request, uint32_t *perm)
-{
-    const char *text = cfs_http_query(request, "mode");
-
-    if (!text)
-        return true;
-    if (!text[0] || strspn(text, "01234567") != strlen(text) || strlen(text) > 4 ||
-        strtoul(text, NULL, 8) > 0777) {
-        cfs_http_respond_bad(request, "mode", "is an octal number, at most 0777");
-        return false;
-    }
-    *perm = (uint32_t)strtoul(text, NULL, 8);
-    return true;
-}
-
 /* Whoever has the secret may do anything; so may everybody with the files then, unless `mode` says
  * otherwise. */
 void cfs_http_queue_produce(struct cfs_http_api *api, struct cfs_http_request *request,
@@ -192,7 +177,8 @@ void cfs_http_queue_produce(struct cfs_http_api *api, struct cfs_http_request *r
 
     produce->call.close = free_messages;
     produce->make = (struct cfs_queue_make){.uid = geteuid(), .gid = getegid(), .perm = 0666};
-    if (!read_create(request, &produce->tries) || !read_mode(request, &produce->make.perm) ||
+    if (!read_create(request, &produce->tries) ||
+        !cfs_http_read_mode(request, &produce->make.perm) ||
         !cfs_http_read_seconds(request, "wait", &wait_ms) || !cut(produce, request)) {
         cfs_http_call_end(&produce->call);
         return;

@@ -231,6 +231,14 @@ static void admit(struct cfs_http_request *request)
         cfs_http_stranger_leave(strangers, connection);
 }
 
+static size_t body_limit(const struct cfs_http_server *server,
+                         const struct cfs_http_request *request)
+{
+    if (request->for_peers)
+        return CFS_BATCH_BYTES_MAX;
+    return strncmp(request->path, "/cache/", 7) == 0 ? server->config->max_value : CFS_MESSAGE_MAX;
+}
+
 /* The head has come. An answer made here goes out before the body comes in. */
 static struct cfs_http_request *begin(struct cfs_http_server *server, struct MHD_Connection *mhd,
                                       const char *method, const char *path)
@@ -244,7 +252,7 @@ static struct cfs_http_request *begin(struct cfs_http_server *server, struct MHD
     request->method = method;
     request->path = path;
     request->for_peers = strncmp(path, "/raft/", 6) == 0;
-    request->limit = request->for_peers ? CFS_BATCH_BYTES_MAX : CFS_MESSAGE_MAX;
+    request->limit = body_limit(server, request);
     request->authorized = read_authority(request);
     request->keep_body = request->authorized || (server->config->http_open && !request->for_peers);
     connection->request = request;

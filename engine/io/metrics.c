@@ -206,6 +206,7 @@ static void put_requests(FILE *out, const struct cfs_status *status)
         [CFS_ROUTE_METRICS] = "metrics",
         [CFS_ROUTE_LOCK] = "lock",
         [CFS_ROUTE_QUEUE] = "queue",
+        [CFS_ROUTE_CACHE] = "cache",
         [CFS_ROUTE_MEMBERS] = "members",
         [CFS_ROUTE_BACKUP] = "backup",
         [CFS_ROUTE_RAFT] = "raft",

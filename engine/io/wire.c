@@ -321,6 +321,7 @@ static void put_head(struct text *text, const struct cfs_batch_head *of,
 
 static uint8_t *put_bytes(uint8_t *at, const void *data, size_t len)
 {
+    assert(data || !len);
     if (len)
         memcpy(at, data, len);
     return at + len;

@@ -52,6 +52,7 @@ static const struct cfs_wire_field append[] = {
 
 static const struct cfs_wire_field forward[] = {
     MESSAGE(U64, "epoch", forward.epoch),
+    MESSAGE(BOOL, "outside", forward.outside),
     MESSAGE(U32, "len", forward.len),
     END,
 };

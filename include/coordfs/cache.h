@@ -83,8 +83,8 @@ enum cfs_put_kind {
 };
 
 /* CACHE_PUT: changes what is in a file. Answers `id`, its version from now on, and `token`, the one
- * before. VALUE_TOO_BIG beyond max_value; STALE: the file's contents have been collected;
- * CHANGED: `expected` is not its version. */
+ * before. To write or append nothing changes nothing. VALUE_TOO_BIG: it ends beyond `max`; STALE:
+ * the file's contents have been collected; CHANGED: `expected` is not its version. */
 struct cfs_cache_put {
     cfs_ino ino;
     enum cfs_put_kind kind;
@@ -92,14 +92,14 @@ struct cfs_cache_put {
     bool conditional; /* only if `expected` is the version (0: never written) */
     uint64_t expected;
     uint64_t offset;
-    uint64_t max;        /* bytes that the value may have: the node's max_value */
+    uint64_t max;        /* where a change may end: the node's max_value */
     const uint8_t *data; /* borrowed */
     uint32_t len;        /* CFS_PUT_MAX at most */
 };
 
 /* CACHE_XATTR: sets or removes the extended attribute `name` of a file or directory; kept with the
  * contents. FILE_EXISTS (create), NO_ATTRIBUTE (replace, remove), ATTRIBUTES_FULL: all of
- * a file's names and values have CFS_XATTRS_MAX bytes. */
+ * a file's names and values have CFS_XATTRS_MAX bytes, as CACHE_XATTRS answers them. */
 struct cfs_cache_xattr {
     cfs_ino ino;
     bool create, replace, remove;
@@ -139,7 +139,7 @@ struct cfs_inode_info {
     uint64_t version; /* grows with each change of any of these */
 };
 
-/* The contents' part of a file. */
+/* The contents' part of a file. Times that are 0 were never set here: the inode's hold. */
 struct cfs_content_info {
     uint64_t version; /* grows with each change of the bytes; 0: never written, all of it is 0 */
     uint64_t changed; /* grows with each change of anything here */

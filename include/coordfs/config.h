@@ -33,6 +33,10 @@ struct cfs_config {
     uint32_t cache_lease_ms; /* of what a node keeps of cache/, the same on all: default 1000 */
     uint32_t election_ms;    /* shortest election timeout, the longest is twice it: default 250 */
     uint32_t checkpoint_kb;  /* KiB of log between checkpoints: default 8192 */
+    uint64_t cache_size;     /* bytes of cached values that the kernel may keep: default 1 GiB; 0:
+                                as many as it likes */
+    uint64_t max_value;      /* bytes of one cached value: default 64 MiB */
+    uint32_t trunc_hold_ms;  /* how long open's O_TRUNC waits for the write: default 100 */
     bool insecure;           /* permits listening beyond loopback without TLS */
     bool http_open;          /* client routes need no secret */
     bool allow_other;        /* default: true for root */

@@ -54,7 +54,7 @@ int cfs_engine_open(struct cfs_engine **out, const struct cfs_config *config);
 /* Installs what the files offer; before run. */
 void cfs_engine_set_files(struct cfs_engine *engine, const struct cfs_files *files);
 
-/* Calls `fn` whenever `fd` is readable; one watcher is enough for a mount. 0 or -errno. */
+/* Calls `fn` whenever `fd` is readable; 0 or -errno. A mount has one, a node at most four. */
 int cfs_engine_watch(struct cfs_engine *engine, int fd, cfs_readable_fn fn, void *arg);
 void cfs_engine_unwatch(struct cfs_engine *engine, int fd);
 

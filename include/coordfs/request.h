@@ -150,6 +150,8 @@ struct cfs_request {
     /* Of the lock or queue; LIST, QUEUE_LIST: the one behind which to go on, "" for all;
      * MEMBER: ""; of the cache: in a directory, or of an attribute, or "". */
     char name[CFS_NAME_MAX + 1];
+    bool outside; /* of the cache: for somebody who keeps nothing of it. Nothing is shared, and what
+                     this node's files keep is recalled as all others' is */
     union {
         struct cfs_acquire acquire;
         struct cfs_release release;

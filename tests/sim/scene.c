@@ -58,6 +58,18 @@ void scene_close(struct scene *scene)
 
 /* Effects. */
 
+static void say_cached(struct scene *scene, const struct cfs_cache_answer *cache)
+{
+    if (cache->inode.ino)
+        scene_say(scene, "    inode %" PRIu64, cache->inode.ino);
+    if (cache->content.version)
+        scene_say(scene, "    version %" PRIu64 "%s%.*s", cache->content.version,
+                  cache->len ? ": " : "", (int)cache->len,
+                  cache->len ? (const char *)cache->data : "");
+    if (cache->share.epoch)
+        scene_say(scene, "    it may be kept%s", cache->share.exclusive ? ", by nobody else" : "");
+}
+
 static void answered(struct scene_node *node, const struct cfs_effect *effect)
 {
     const struct cfs_answer *answer = &effect->answer;
@@ -74,7 +86,9 @@ static void answered(struct scene_node *node, const struct cfs_effect *effect)
         snprintf(place, sizeof place, ", ticket %" PRIu64, answer->ticket);
     scene_say(scene, "%u answers %s: %s%s%s", node->id, ask ? ask->label : "?",
               cfs_error_word(answer->error), token, place);
-    if (answer->id)
+    if (ask && cfs_op_is_of_cache(ask->op))
+        say_cached(scene, &answer->cache);
+    else if (answer->id)
         scene_say(scene, "    message %" PRIu64, answer->id);
     for (uint32_t i = 0; i < answer->message_count; i++)
         scene_say(scene, "    message %" PRIu64 ", claim %" PRIu64 ", delivery %u: %.*s",
@@ -391,6 +405,7 @@ void scene_ask(struct scene_node *node, const char *label, const struct cfs_requ
 
     snprintf(ask->label, sizeof ask->label, "%s", label);
     ask->node = node->id;
+    ask->op = request->op;
     ask->id = event.id = ++scene->last_id;
     DL_APPEND(scene->asks, ask);
     scene_step(node, &event);

@@ -18,6 +18,7 @@ struct scene_letter {
 struct scene_ask {
     char label[32];
     uint32_t node;
+    enum cfs_op op;
     uint64_t id;
     struct scene_ask *prev, *next;
 };

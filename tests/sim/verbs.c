@@ -345,7 +345,7 @@ static const struct verb {
 } verbs[] = {
     {"cluster", do_cluster,
      "cluster N [heartbeat=MS] [lease=MS] [election=MS] [session=MS] [timeout=MS] "
-     "[checkpoint=BYTES] [chunk=BYTES] [spare=COUNT]"},
+     "[cache=MS] [checkpoint=BYTES] [chunk=BYTES] [spare=COUNT]"},
     {"run", do_run, "run MS: time passes as in a perfect world"},
     {"advance", do_advance, "advance MS: the clocks move, and nothing else"},
     {"tick", do_tick, "tick N: the node looks at its clock"},
@@ -368,7 +368,8 @@ static const struct verb {
     {"persist", do_persist, "persist N [COUNT]"},
     {"ask", verb_ask,
      "ask N LABEL acquire|release|remove|write|get|list [NAME] [words] [key=value], or "
-     "ask N LABEL member ID [for=OTHER] | member ID goes"},
+     "ask N LABEL member ID [for=OTHER] | member ID goes, or "
+     "ask N LABEL lookup|file|unlink NAME | fetch INO | put INO [laundered] BODY"},
     {"cancel", do_cancel, "cancel LABEL: its process gives up"},
     {"stuck", do_stuck, "stuck N HANDLE LABEL: who has HANDLE open waits for request LABEL"},
     {"leave", do_leave, "leave N: a clean unmount"},

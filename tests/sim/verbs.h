@@ -16,6 +16,10 @@ const char *verbs_help(void);
 /* A request in words (verbs_ask.c): ask NODE LABEL OPERATION... 0 or -1. */
 int verb_ask(struct scene *scene, char **words, uint32_t count);
 
+/* Of the cache (verbs_cache.c), in its root: lookup NAME, file NAME, unlink NAME; fetch INO, put
+ * INO [laundered] BODY. 0, or -1: it is none of these. */
+int verb_fill_cache(struct cfs_request *request, char **words, uint32_t count);
+
 /* The node a word names; NULL if none. */
 struct scene_node *verb_node(struct scene *scene, const char *word);
 

@@ -1,6 +1,7 @@
 /* ask NODE LABEL acquire NAME [exclusive|shared] [flock|lockfile|directory|leased] [wait] ...
  * ask NODE LABEL produce QUEUE [wait] [key=N] BODY
- * ask NODE LABEL consume QUEUE [wait] [bound] [leased] [max=N] */
+ * ask NODE LABEL consume QUEUE [wait] [bound] [leased] [max=N]
+ * ask NODE LABEL put INO BODY, and others of the cache (verbs_cache.c) */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -116,6 +117,10 @@ int verb_ask(struct scene *scene, char **words, uint32_t count)
     struct cfs_request request = {0};
     uint64_t claim;
 
+    if (node && verb_fill_cache(&request, words + 3, count - 3) == 0) {
+        scene_ask(node, words[2], &request);
+        return 0;
+    }
     if (!node || (fill(&request, node->id, words + 3, count - 3) != 0 &&
                   fill_queue(&request, &claim, words + 3, count - 3) != 0))
         return -1;

@@ -31,7 +31,8 @@ static const struct cfs_inode_info symlink = {
 static const struct cfs_content_info content = {
     .version = 10, .changed = 11, .size = 12, .mtime = 13, .atime = 14, .ctime = 15};
 
-static const struct cfs_cache_share share = {.group = 16, .epoch = 0xfedcba9876543210};
+static const struct cfs_cache_share share = {
+    .group = 16, .epoch = 0xfedcba9876543210, .exclusive = true};
 
 static struct cfs_answer of_names(void)
 {
@@ -98,6 +99,7 @@ static void what_is_said_of_an_inode_comes_out(void **state)
     assert_int_equal(got.id, 9);
     assert_int_equal(got.cache.share.group, 16);
     assert_int_equal(got.cache.share.epoch, share.epoch);
+    assert_true(got.cache.share.exclusive);
     check_inode(&got.cache.inode, &symlink);
     assert_memory_equal(got.cache.target, target, sizeof target - 1);
     assert_int_equal(got.cache.content.changed, 0);

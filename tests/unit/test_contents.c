@@ -245,6 +245,8 @@ static void times_are_kept_of_what_was_never_written(void **state)
     assert_int_equal(info(w).changed, w->moment.index);
     assert_int_equal(info(w).mtime, 77);
     assert_int_equal(info(w).atime, 0);
+    touch(w, (struct cfs_cache_set){.fields = CFS_CACHE_ATIME}); /* the epoch, not never */
+    assert_int_equal(info(w).atime, 1);
 }
 
 /* Attributes. */

@@ -1,6 +1,6 @@
 /* Random changes of a few files against plain arrays of bytes: after every step all that is read
- * must be what the model has, and a twin that is saved now and then, and replaced by what was
- * saved, must have the same digest and, with what its store has, the same bytes. */
+ * must be what the model has, and a twin that is saved now and then, compacted, and replaced by
+ * what was saved, must have the same digest and, with what its store has, the same bytes. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -30,6 +30,8 @@ struct run {
     struct cfs_contents *contents, *twin;
     struct sim_store store; /* of the twin */
     bool saving;            /* what was saved is not durable yet */
+    bool compacting;        /* the twin waits for `keys` */
+    struct cfs_writer keys;
     struct cfs_moment moment;
 };
 
@@ -149,7 +151,8 @@ static void apply(struct run *run, struct cfs_contents *contents, struct cfs_req
     cfs_entry_unref(entry);
 }
 
-/* Often where the last one ended, and small. */
+/* Often where the last one ended, and small; in some runs nearly always writes, of a few bytes, so
+ * that files become crowded. */
 static void change(struct run *run)
 {
     static const enum cfs_put_kind kinds[] = {CFS_PUT_WRITE,  CFS_PUT_WRITE,   CFS_PUT_WRITE,
@@ -163,11 +166,15 @@ static void change(struct run *run)
     struct cfs_request request = {.op = CFS_OP_CACHE_PUT};
     struct cfs_cache_put *put = &request.cache_put;
     uint64_t before = file->version;
-    bool good;
+    bool good, scattered = run->seed % 2 && pick(run, 100);
 
-    *put = (struct cfs_cache_put){.ino = f + 1, .kind = kinds[pick(run, 9)], .max = VALUE_MAX};
+    *put = (struct cfs_cache_put){
+        .ino = f + 1, .kind = kinds[pick(run, scattered ? 5 : 9)], .max = VALUE_MAX};
     put->offset = pick(run, 3) ? pick(run, VALUE_MAX) : last_end;
-    put->len = put->kind == CFS_PUT_TRUNCATE ? 0 : (uint32_t)pick(run, pick(run, 4) ? 30 : 700);
+    put->len = put->kind == CFS_PUT_TRUNCATE ? 0
+                                             : (uint32_t)pick(run, scattered      ? 5
+                                                                   : pick(run, 4) ? 30
+                                                                                  : 700);
     put->conditional = pick(run, 10) == 0;
     put->expected = file->version + (pick(run, 4) == 0);
     put->data = data;
@@ -204,10 +211,27 @@ static void saved(struct run *run)
     run->saving = false;
 }
 
+/* It takes two steps: much may happen in between. */
+static void compact(struct run *run)
+{
+    struct cfs_read read = {.keys = run->keys};
+    struct cfs_writer pieces = {0};
+
+    if (!run->compacting) {
+        run->keys.len = 0;
+        run->compacting = cfs_contents_compact_next(run->twin, &run->keys);
+        return;
+    }
+    sim_store_read(&run->store, &read, &pieces);
+    cfs_contents_compact(run->twin, pieces.data, pieces.len);
+    free(pieces.data);
+    run->compacting = false;
+}
+
 static void reload(struct run *run)
 {
     save(run);
-    run->saving = false;
+    run->saving = run->compacting = false;
     cfs_contents_free(run->twin);
     run->twin = cfs_contents_new();
     for (size_t i = 0; i < run->store.states[0].count; i++) {
@@ -237,11 +261,14 @@ static void run_seed(uint64_t seed)
             reload(run);
         }
         change(run);
+        if (pick(run, 3) == 0)
+            compact(run);
         check(run);
     }
     cfs_contents_free(run->contents);
     cfs_contents_free(run->twin);
     sim_store_close(&run->store);
+    free(run->keys.data);
     free(run);
 }
 

@@ -83,6 +83,9 @@ static void fill(struct cfs_machine *machine)
         .op = CFS_OP_CACHE_PUT,
         .cache_put = {
             .ino = 2, .kind = CFS_PUT_APPEND, .max = 1, .data = (const uint8_t *)"e", .len = 1}};
+    struct cfs_request make = {.op = CFS_OP_CACHE_MAKE,
+                               .name = "f",
+                               .cache_make = {.parent = CFS_CACHE_ROOT, .type = CFS_INODE_FILE}};
     struct cfs_answer answer = {0};
     uint64_t index = 0;
 
@@ -97,6 +100,8 @@ static void fill(struct cfs_machine *machine)
                                    .sequence = i + 1,
                                    .oldest = 1,
                                    .request = requests[i]});
+    cfs_names_apply(machine->names, (struct cfs_moment){.index = ++index}, &make, &answer);
+    answer = (struct cfs_answer){0};
     cfs_contents_apply(machine->contents, (struct cfs_moment){.index = ++index}, &write, &answer);
 }
 

@@ -173,6 +173,62 @@ static void entries_applied_since_a_checkpoint_was_ordered_stay(void **state)
     cfs_checkpoint_clear(&checkpoint);
 }
 
+/* Of a file that has bytes at 0, 2, ..., 138. */
+static uint32_t stretches(void)
+{
+    uint32_t count;
+
+    free(cfs_contents_read(gb.group.machine->contents, 7, 0, 139, &count));
+    return count;
+}
+
+static void write_scattered(void)
+{
+    for (uint64_t i = 0; i < 70; i++) {
+        struct cfs_request request = {.op = CFS_OP_CACHE_PUT,
+                                      .cache_put = {.ino = 7,
+                                                    .kind = CFS_PUT_WRITE,
+                                                    .offset = 2 * i,
+                                                    .max = 1000,
+                                                    .data = (const uint8_t *)"x",
+                                                    .len = 1}};
+        struct cfs_answer answer = {0};
+        cfs_contents_apply(gb.group.machine->contents, (struct cfs_moment){.index = 100 + i},
+                           &request, &answer);
+    }
+}
+
+/* The newest reading is answered from the store. */
+static void read_pieces(void)
+{
+    const struct cfs_effect *effect = bench_effect(&gb.bench, CFS_FX_READ);
+    struct cfs_read_pieces read = {.id = effect->id};
+    struct cfs_writer pieces = {0};
+
+    sim_store_read(&gb.store, &effect->read, &pieces);
+    read.data = pieces.data;
+    read.len = pieces.len;
+    cfs_group_pieces_read(&gb.group, &read);
+    free(pieces.data);
+}
+
+static void small_parts_of_files_are_put_together_after_a_checkpoint(void **state)
+{
+    (void)state;
+    write_scattered();
+    group_bench_checkpoint(&gb);
+    assert_int_equal(bench_effect_count(&gb.bench, CFS_FX_READ), 1);
+    group_bench_checkpoint(&gb); /* one after the other */
+    assert_int_equal(bench_effect_count(&gb.bench, CFS_FX_READ), 1);
+    assert_int_equal(stretches(), 139);
+    read_pieces();
+    assert_int_equal(stretches(), 1);
+    group_bench_checkpoint(&gb);
+    assert_int_equal(bench_effect_count(&gb.bench, CFS_FX_READ), 1);
+    read_pieces(); /* of no account any more */
+    assert_int_equal(stretches(), 1);
+}
+
 static void the_newest_entries_stay_for_who_is_a_little_behind(void **state)
 {
     uint64_t kept;
@@ -266,6 +322,7 @@ int main(void)
         T(records_of_what_is_not_applied_are_kept),
         T(a_durable_checkpoint_lets_the_log_go),
         T(entries_applied_since_a_checkpoint_was_ordered_stay),
+        T(small_parts_of_files_are_put_together_after_a_checkpoint),
         T(the_newest_entries_stay_for_who_is_a_little_behind),
         T(a_snapshot_under_way_keeps_what_comes_after_it),
         T(a_group_restarts_from_its_checkpoint),

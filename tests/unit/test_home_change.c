@@ -166,7 +166,7 @@ static void what_nobody_shares_is_logged_at_once(void **state)
     answer = command_answer(2, sequence);
     assert_int_equal(answer.error, CFS_OK);
     assert_int_equal(answer.cache.share.epoch, EPOCH);
-    assert_int_equal(cfs_lines_state(&hb.home.lines, 2, FILE_A), CFS_LINE_E);
+    assert_int_equal(cfs_lines_state(&hb.home.lines, 2, cfs_line_number(FILE_A, true)), CFS_LINE_E);
 }
 
 static void others_give_up_before_it_is_logged(void **state)
@@ -387,8 +387,9 @@ static void names_are_shared_with_their_directory(void **state)
     assert_int_equal(recalled_from(3)->items[1].ino, file);
     say_recalled(3);
     home_bench_commit(&hb);
-    assert_int_equal(cfs_lines_state(&hb.home.lines, 3, CFS_CACHE_ROOT), CFS_LINE_S);
-    assert_int_equal(cfs_lines_state(&hb.home.lines, 3, file), CFS_LINE_I);
+    assert_int_equal(cfs_lines_state(&hb.home.lines, 3, cfs_line_number(CFS_CACHE_ROOT, false)),
+                     CFS_LINE_S);
+    assert_int_equal(cfs_lines_state(&hb.home.lines, 3, cfs_line_number(file, false)), CFS_LINE_I);
 }
 
 static void what_was_laundered_waits_for_nobody(void **state)
@@ -456,7 +457,7 @@ static void leadership_that_is_lost_takes_all_with_it(void **state)
     ask(2, put(FILE_A, false));
     cfs_home_stop(&hb.home);
     assert_null(hb.home.lines.by_id);
-    assert_null(hb.home.lines.by_ino);
+    assert_null(hb.home.lines.by_number);
     assert_int_equal(cfs_home_changes_deadline(&hb.home), CFS_NEVER);
 }
 

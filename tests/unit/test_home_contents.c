@@ -245,7 +245,7 @@ static void a_file_that_is_dropped_meanwhile_is_stale(void **state)
 }
 
 /* What may be kept is what it was when the home let it be kept. */
-static void bytes_of_a_later_state_are_not_shared(void **state)
+static void bytes_of_another_state_are_not_shared(void **state)
 {
     const struct cfs_msg_read read = {
         .id = 1, .op = CFS_OP_CACHE_FETCH, .cache = {.ino = FILE_1, .len = 2}};
@@ -258,7 +258,14 @@ static void bytes_of_a_later_state_are_not_shared(void **state)
     assert_non_null(home_bench_said(&hb, CFS_TO_READ, 3, 1, &answer));
     assert_int_equal(answer.cache.share.epoch, 5);
     cfs_home_fetch(&hb.home, 3, &read, share);
+    write_at(5, "Z");
+    read_done((const char *[]){"ab"}); /* as they were */
+    assert_non_null(home_bench_said(&hb, CFS_TO_READ, 3, 1, &answer));
+    assert_int_equal(answer.cache.share.epoch, 0);
+    cfs_home_fetch(&hb.home, 3, &read, share);
     write_at(0, "XY");
+    to_disk();
+    write_at(0, "XY"); /* it is in memory */
     read_done((const char *[]){NULL});
     assert_non_null(home_bench_said(&hb, CFS_TO_READ, 3, 1, &answer));
     assert_int_equal(answer.cache.share.epoch, 0);
@@ -307,7 +314,7 @@ int main(void)
         ON_BENCH(what_is_overwritten_meanwhile_is_read_as_it_was),
         ON_BENCH(what_went_meanwhile_is_looked_for_again),
         ON_BENCH(a_file_that_is_dropped_meanwhile_is_stale),
-        ON_BENCH(bytes_of_a_later_state_are_not_shared),
+        ON_BENCH(bytes_of_another_state_are_not_shared),
         ON_BENCH(attributes_are_answered_at_once),
         ON_BENCH(who_does_not_lead_any_more_answers_nothing),
     };

@@ -16,6 +16,8 @@
 #define START CFS_SECONDS(100)
 #define FILE_A ((cfs_ino)10)
 #define FILE_B ((cfs_ino)11)
+#define NUMBER_A cfs_line_number(FILE_A, true)
+#define NUMBER_B cfs_line_number(FILE_B, true)
 
 static struct cfs_lines lines;
 static uint64_t sequence;
@@ -37,9 +39,10 @@ static int tear_down(void **state)
 
 static bool share_at(cfs_time now, cfs_node_id node, uint64_t epoch, cfs_ino ino)
 {
+    uint64_t number = cfs_line_number(ino, true);
     bool exclusive;
 
-    return cfs_lines_share(&lines, node, epoch, now, &ino, 1, &exclusive);
+    return cfs_lines_share(&lines, node, epoch, now, &number, 1, &exclusive);
 }
 
 static bool share(cfs_node_id node, uint64_t epoch, cfs_ino ino)
@@ -51,7 +54,7 @@ static struct cfs_change *begin_items(cfs_node_id node, const struct cfs_cache_r
                                       uint32_t count)
 {
     struct cfs_change *change =
-        cfs_lines_begin(&lines, (struct cfs_asker){7, ++sequence, node}, items, count);
+        cfs_lines_begin(&lines, (struct cfs_asker){7, ++sequence, node}, true, items, count);
 
     change->epoch = 1;
     return change;
@@ -70,23 +73,39 @@ static void recall(struct cfs_change *change)
 
 static enum cfs_line_state state_of(cfs_node_id node, cfs_ino ino)
 {
-    return cfs_lines_state(&lines, node, ino);
+    return cfs_lines_state(&lines, node, cfs_line_number(ino, true));
 }
 
 static void a_line_is_exclusive_until_another_shares_it(void **state)
 {
-    cfs_ino ino = FILE_A;
+    uint64_t ino = NUMBER_A;
     bool exclusive;
 
     (void)state;
     assert_true(cfs_lines_share(&lines, 1, 1, START, &ino, 1, &exclusive));
     assert_true(exclusive);
-    assert_int_equal(state_of(1, ino), CFS_LINE_E);
+    assert_int_equal(state_of(1, FILE_A), CFS_LINE_E);
     assert_true(cfs_lines_share(&lines, 2, 1, START, &ino, 1, &exclusive));
     assert_false(exclusive);
-    assert_int_equal(state_of(1, ino), CFS_LINE_S);
-    assert_int_equal(state_of(2, ino), CFS_LINE_S);
-    assert_int_equal(state_of(3, ino), CFS_LINE_I);
+    assert_int_equal(state_of(1, FILE_A), CFS_LINE_S);
+    assert_int_equal(state_of(2, FILE_A), CFS_LINE_S);
+    assert_int_equal(state_of(3, FILE_A), CFS_LINE_I);
+}
+
+static void names_and_contents_of_an_inode_are_two_lines(void **state)
+{
+    uint64_t names = cfs_line_number(FILE_A, false);
+    struct cfs_change *change;
+    bool exclusive;
+
+    (void)state;
+    share(2, 1, FILE_A);
+    assert_true(cfs_lines_share(&lines, 2, 1, START, &names, 1, &exclusive));
+    change = begin(1, FILE_A);
+    recall(change);
+    cfs_lines_recalled(&lines, 2, change->id);
+    assert_int_equal(cfs_lines_state(&lines, 2, names), CFS_LINE_E);
+    assert_int_equal(state_of(2, FILE_A), CFS_LINE_I);
 }
 
 static void a_change_recalls_from_all_others(void **state)
@@ -116,6 +135,22 @@ static void a_change_recalls_from_all_others(void **state)
 }
 
 /* Their own RECALLED, however late, is of another change. */
+/* Whoever asked has no copy, but others on its node may. */
+static void a_change_from_outside_recalls_from_its_own_node_too(void **state)
+{
+    struct cfs_change *change;
+
+    (void)state;
+    assert_true(share(1, 1, FILE_A));
+    change = begin(1, FILE_A);
+    change->outside = true;
+    recall(change);
+    assert_ptr_equal(lines.recalling, change);
+    cfs_lines_recalled(&lines, 1, change->id);
+    assert_ptr_equal(lines.settled, change);
+    cfs_lines_finish(&lines, change);
+}
+
 static void a_late_recalled_is_of_no_account(void **state)
 {
     struct cfs_change *change;
@@ -293,7 +328,7 @@ static void a_writer_becomes_a_sharer(void **state)
     assert_false(cfs_lines_share_changed(&lines, change, 0, START, &exclusive));
     recall(change);
     cfs_lines_commit(&lines, change, 5);
-    assert_true(cfs_lines_share_changed(&lines, change, FILE_B, START, &exclusive));
+    assert_true(cfs_lines_share_changed(&lines, change, NUMBER_B, START, &exclusive));
     assert_true(exclusive);
     cfs_lines_finish(&lines, change);
     assert_int_equal(state_of(1, FILE_A), CFS_LINE_E);
@@ -309,12 +344,12 @@ static void what_is_recalled_and_not_logged_covers_what_is_laundered(void **stat
     struct cfs_change *change = begin(1, FILE_A);
 
     (void)state;
-    assert_false(cfs_lines_recalls(&lines, FILE_A));
+    assert_false(cfs_lines_recalls(&lines, NUMBER_A));
     recall(change);
-    assert_true(cfs_lines_recalls(&lines, FILE_A));
-    assert_false(cfs_lines_recalls(&lines, FILE_B));
+    assert_true(cfs_lines_recalls(&lines, NUMBER_A));
+    assert_false(cfs_lines_recalls(&lines, NUMBER_B));
     cfs_lines_commit(&lines, change, 5);
-    assert_false(cfs_lines_recalls(&lines, FILE_A));
+    assert_false(cfs_lines_recalls(&lines, NUMBER_A));
 }
 
 static void a_new_home_opens_when_the_last_ones_shares_are_over(void **state)
@@ -355,12 +390,12 @@ static void compare(const struct model *model, cfs_node_id node, enum cfs_line_e
 
 static void do_share(struct model *model, cfs_node_id node)
 {
-    cfs_ino ino = FILE_A;
+    uint64_t ino = NUMBER_A;
     bool exclusive;
 
     if (!cfs_lines_share(&lines, node, 1, START, &ino, 1, &exclusive)) {
         for (cfs_node_id other = 1; other <= 3; other++)
-            assert_int_equal(state_of(other, ino), model->before[other]);
+            assert_int_equal(state_of(other, FILE_A), model->before[other]);
         return;
     }
     compare(model, node, exclusive ? CFS_LINE_EV_ALONE : CFS_LINE_EV_READ);
@@ -531,7 +566,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_line_is_exclusive_until_another_shares_it),
+        TEST(names_and_contents_of_an_inode_are_two_lines),
         TEST(a_change_recalls_from_all_others),
+        TEST(a_change_from_outside_recalls_from_its_own_node_too),
         TEST(a_late_recalled_is_of_no_account),
         TEST(changes_of_one_line_come_one_after_the_other),
         TEST(what_touches_something_else_by_now_takes_its_place_there),

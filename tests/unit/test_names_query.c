@@ -96,7 +96,7 @@ static void a_listing_is_in_the_order_of_bytes(void **state)
 static void a_large_directory_is_listed_in_pages(void **state)
 {
     struct world *w = *state;
-    char name[CFS_NAME_MAX + 1], behind[CFS_NAME_MAX + 1] = "";
+    char name[CFS_NAME_MAX + 1] = "", behind[CFS_NAME_MAX + 1] = "";
     uint32_t count = 0, pages = 0;
     struct cfs_answer answer;
 
@@ -148,21 +148,22 @@ static void orphans_are_told_in_their_order_when_their_time_has_come(void **stat
     assert_int_equal(cfs_names_next_orphan(w->names, c, now), b);
 }
 
-/* `wanted`: inode, name, and so on; 0 at the end. */
+/* `wanted` ends with inode 0. */
 struct item {
     cfs_ino ino;
     const char *name;
 };
 static void touches(const struct world *w, struct cfs_request request, const struct item *wanted)
 {
-    struct cfs_cache_recall_item items[CFS_RECALL_ITEMS_MAX];
-    uint32_t count = cfs_names_touched(w->names, &request, items);
+    struct cfs_cache_recall_item items[CFS_RECALL_ITEMS_MAX] = {{0}};
+    uint32_t count = cfs_names_touched(w->names, &request, items), i;
 
-    for (uint32_t i = 0; i < count; i++) {
+    for (i = 0; wanted[i].ino; i++) {
+        assert_true(i < count);
         assert_int_equal(items[i].ino, wanted[i].ino);
         assert_string_equal(items[i].name, wanted[i].name);
     }
-    assert_int_equal(wanted[count].ino, 0);
+    assert_int_equal(i, count);
 }
 #define TOUCHES(w, request, ...) touches(w, request, (const struct item[]){__VA_ARGS__, {0, NULL}})
 

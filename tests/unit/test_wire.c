@@ -116,7 +116,7 @@ static void fill(struct cfs_message *m, enum cfs_message_type type)
         break;
     case CFS_MSG_FORWARD:
         m->forward = (struct cfs_msg_forward){
-            .epoch = BIG, .len = 5, .command = cfs_alloc_copy("\n\0{\"}", 5)};
+            .epoch = BIG, .outside = true, .len = 5, .command = cfs_alloc_copy("\n\0{\"}", 5)};
         break;
     case CFS_MSG_READ:
         m->read = (struct cfs_msg_read){
@@ -194,6 +194,7 @@ static void assert_same(const struct cfs_message *a, const struct cfs_message *b
         break;
     case CFS_MSG_FORWARD:
         assert_true(a->forward.epoch == b->forward.epoch);
+        assert_true(a->forward.outside == b->forward.outside);
         assert_int_equal(a->forward.len, b->forward.len);
         assert_memory_equal(a->forward.command, b->forward.command, a->forward.len);
         break;
@@ -349,7 +350,7 @@ static void the_format_is_the_documented_one(void **state)
     static const char expected[] =
         "{\"v\":1," OURS "\"from\":2,\"to\":1,\"messages\":["
         "{\"type\":\"forward\",\"group\":3,\"term\":99,\"epoch\":9223372036854775807,"
-        "\"len\":5}]}\n\n\0{\"}";
+        "\"outside\":true,\"len\":5}]}\n\n\0{\"}";
     assert_int_equal(b.len, sizeof expected - 1);
     assert_memory_equal(b.data, expected, b.len);
     cfs_message_clear(&m);
@@ -485,8 +486,11 @@ static const struct refusal refusals[] = {
                                              "000000001111111122222222",
      "no row"},
     {HEAD("{\"type\":\"timeout_now\",\"group\":0}"), "'term'"},
-    {HEAD("{\"type\":\"forward\",\"group\":0,\"term\":1,\"epoch\":0,\"len\":131073}"), "131073"},
-    {HEAD("{\"type\":\"forward\",\"group\":0,\"term\":1,\"epoch\":0,\"len\":1}"), "a body of 1"},
+    {HEAD("{\"type\":\"forward\",\"group\":0,\"term\":1,\"epoch\":0,\"outside\":false,\"len\":"
+          "131073}"),
+     "131073"},
+    {HEAD("{\"type\":\"forward\",\"group\":0,\"term\":1,\"epoch\":0,\"outside\":false,\"len\":1}"),
+     "a body of 1"},
     {HEAD("{\"type\":\"read\",\"group\":0,\"term\":1,\"id\":1,\"op\":29,\"place\":0,\"number\":"
           "0," NO_CACHE "\"len\":256}"),
      "'len'"},

@@ -1,0 +1,243 @@
+/* READ and WRITE, of pages.
+ *
+ * A reading is answered as soon as the home has answered, for the kernel holds its page locked, and
+ * nobody's recall may wait for that. When it may not be kept it is forgotten at once: until then
+ * the file's gate is closed. A write is answered when it has taken effect, and keeps the kernel's
+ * pages when the version it made follows the one that they are of; else they are forgotten. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <utlist.h>
+
+#include "fs/cache.h"
+#include "fs/clock.h"
+#include "fs/memory.h"
+
+#define PAGE_BYTES 4096u
+
+/* --- READ ---------------------------------------------------------------------------------- */
+
+static void have_read(struct cfs_cache_call *call, const struct cfs_answer *answer)
+{
+    struct cfs_cache_inode *inode = call->inode;
+    bool shared;
+
+    if (answer->error) {
+        cfs_cache_reply_error(call, answer->error);
+        return;
+    }
+    cfs_cache_keep_content(inode, &answer->cache);
+    if (!call->read.offset && answer->cache.share.epoch)
+        cfs_cache_keep_head(inode, answer->cache.data, answer->cache.len);
+    fuse_reply_buf(cfs_cache_take(call), (const char *)answer->cache.data, answer->cache.len);
+    shared = answer->cache.share.epoch && cfs_cache_valid(call->cache, &answer->cache.share);
+    if (shared)
+        cfs_cache_charge(call->cache, inode, answer->cache.content.size);
+    else
+        cfs_cache_forget_pages(call->cache, inode, NULL);
+}
+
+/* The first bytes, which came with the attributes: of a file that is not longer, or all that is
+ * wanted. */
+static bool read_head(struct cfs_cache_call *call)
+{
+    struct cfs_cache_inode *inode = call->inode;
+    uint64_t end = call->read.offset + call->read.size;
+
+    if (!inode->head || !cfs_cache_has_content(call->cache, inode) ||
+        (inode->shown.known && inode->shown.content.version != inode->content.version))
+        return false;
+    end = end < inode->content.size ? end : inode->content.size;
+    if (end > inode->head_len)
+        return false;
+    if (call->read.offset >= end)
+        fuse_reply_buf(cfs_cache_take(call), NULL, 0);
+    else
+        fuse_reply_buf(cfs_cache_take(call), (const char *)inode->head + call->read.offset,
+                       end - call->read.offset);
+    cfs_cache_charge(call->cache, inode, inode->content.size);
+    return true;
+}
+
+/* read(2) has asked for the attributes, and will give as many bytes as they have said: they have to
+ * be bytes of the same version, or it gives a mixture. The old value is right, for it began before
+ * the change was answered; it is not to be kept. A page fault has not asked, and gets what is there
+ * now. */
+static bool read_shown(struct cfs_cache_call *call)
+{
+    struct cfs_cache_inode *inode = call->inode;
+    const struct cfs_cache_shown *shown = &inode->shown;
+    uint64_t end = call->read.offset + call->read.size;
+
+    if (!shown->known || !shown->head || !cfs_cache_in_read(call))
+        return false;
+    end = end < shown->content.size ? end : shown->content.size;
+    if (call->read.offset >= end)
+        fuse_reply_buf(cfs_cache_take(call), NULL, 0);
+    else
+        fuse_reply_buf(cfs_cache_take(call), (const char *)shown->head + call->read.offset,
+                       end - call->read.offset);
+    cfs_cache_forget_pages(call->cache, inode, NULL);
+    return true;
+}
+
+static void read_pages(struct cfs_cache_call *call)
+{
+    struct cfs_request request = {.op = CFS_OP_CACHE_FETCH,
+                                  .cache_read = {.ino = call->inode->ino,
+                                                 .offset = call->read.offset,
+                                                 .len = call->read.size}};
+
+    if (!read_head(call) && !read_shown(call))
+        cfs_cache_ask(call, &request, have_read);
+}
+
+void cfs_cache_op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
+                       struct fuse_file_info *fi)
+{
+    struct cfs_cache_inode *inode = cfs_cache_op_inode(req, ino);
+    struct cfs_cache_call *call;
+
+    (void)fi;
+    if (!inode)
+        return;
+    call = cfs_cache_call_new(fuse_req_userdata(req), req, inode);
+    call->read.offset = (uint64_t)offset;
+    call->read.size = size < CFS_PUT_MAX ? (uint32_t)size : CFS_PUT_MAX;
+    cfs_cache_run(call, read_pages);
+}
+
+/* --- WRITE --------------------------------------------------------------------------------- */
+
+/* Whether the pages are what the file is now: the version that was written upon is the one that
+ * they were of, and what was appended came where the kernel has put it. */
+static bool pages_are_right(const struct cfs_cache_call *call, const struct cfs_answer *answer)
+{
+    const struct cfs_content_info *content = &answer->cache.content;
+
+    if (call->closes_gate || call->write.replaces || !answer->cache.share.epoch)
+        return false;
+    if (call->write.before != answer->token)
+        return false;
+    return !call->write.append || content->size == call->write.offset + call->write.size;
+}
+
+static void is_answered(struct cfs_cache_call *call)
+{
+    if (!call->write.laundered)
+        DL_DELETE2(call->inode->writes, call, write.prev, write.next);
+}
+
+/* The kernel takes the file to be as long as it was, or as what was written reaches: when that is
+ * what it is, this version is shown by now; when it is shorter, the old one is, until somebody
+ * asks. */
+static void show_written(struct cfs_cache_call *call, const struct cfs_answer *answer)
+{
+    struct cfs_cache_inode *inode = call->inode;
+    const struct cfs_content_info *content = &answer->cache.content;
+    uint64_t size = inode->shown.content.size, end = call->write.offset + call->write.size;
+    bool whole = !call->write.offset && content->size == call->write.size;
+
+    size = end > size ? end : size;
+    if (answer->error || !content->version || !inode->shown.known || content->size > size)
+        inode->shown.known = false;
+    else if (content->size == size)
+        cfs_cache_show(inode, content, call->data, whole ? call->write.size : 0);
+}
+
+static void have_written(struct cfs_cache_call *call, const struct cfs_answer *answer)
+{
+    struct cfs_cache *cache = call->cache;
+    struct cfs_cache_inode *inode = call->inode;
+    bool right = !answer->error && pages_are_right(call, answer);
+
+    is_answered(call);
+    cfs_cache_drop_content(inode);
+    show_written(call, answer);
+    if (!answer->error && answer->cache.content.version) {
+        cfs_cache_keep_content(inode, &answer->cache);
+        if (answer->cache.content.size == call->write.size && !call->write.offset)
+            cfs_cache_keep_head(inode, call->data, call->write.size);
+    }
+    if (answer->error)
+        cfs_cache_reply_error(call, answer->error);
+    else
+        fuse_reply_write(cfs_cache_take(call), call->write.size);
+    if (!right)
+        cfs_cache_forget_pages(cache, inode, NULL);
+    if (call->write.replaces)
+        cfs_cache_hold_over(cache, inode);
+}
+
+static void put(struct cfs_cache_call *call)
+{
+    struct cfs_cache_inode *inode = call->inode;
+    struct cfs_request request = {.op = CFS_OP_CACHE_PUT,
+                                  .cache_put = {.ino = inode->ino,
+                                                .kind = CFS_PUT_WRITE,
+                                                .laundered = call->write.laundered,
+                                                .offset = call->write.offset,
+                                                .max = call->cache->config->max_value,
+                                                .data = call->data,
+                                                .len = call->write.size}};
+
+    if (call->write.replaces)
+        request.cache_put.kind = CFS_PUT_REPLACE;
+    else if (call->write.append)
+        request.cache_put.kind = CFS_PUT_APPEND;
+    cfs_cache_ask(call, &request, have_written);
+}
+
+/* What a mapping wrote goes to the home at once: somebody's recall waits for it. */
+static void begin_write(struct cfs_cache_call *call)
+{
+    if (call->write.replaces || call->write.laundered || !cfs_cache_end_hold(call, begin_write))
+        put(call);
+}
+
+void cfs_cache_op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size, off_t offset,
+                        struct fuse_file_info *fi)
+{
+    struct cfs_cache_inode *inode = cfs_cache_op_inode(req, ino);
+    struct cfs_cache *cache = fuse_req_userdata(req);
+    struct cfs_cache_call *call;
+
+    if (!inode)
+        return;
+    call = cfs_cache_call_new(cache, req, inode);
+    call->write.offset = (uint64_t)offset;
+    call->write.size = (uint32_t)size;
+    call->write.last_page = (call->write.offset + (size ? size - 1 : 0)) / PAGE_BYTES;
+    call->write.laundered = fi->writepage;
+    call->write.append = !fi->writepage && fi->flags & O_APPEND;
+    call->data = cfs_fs_alloc(size);
+    memcpy(call->data, data, size);
+    if (!call->write.laundered) {
+        DL_APPEND2(inode->writes, call, write.prev, write.next);
+        cfs_cache_write_begins(cache, inode);
+        call->write.before = inode->content.version;
+        if (!cfs_cache_has_content(cache, inode))
+            cfs_cache_close_gate(call);
+    }
+    if (!fi->writepage && (!offset || call->write.append))
+        call->write.replaces = cfs_cache_hold_is_met(cache, inode);
+    cfs_cache_run(call, begin_write);
+}
+
+/* --- FSYNC --------------------------------------------------------------------------------- */
+
+/* What a write answered is durable; only a truncation may be left. */
+static void sync_file(struct cfs_cache_call *call)
+{
+    if (!cfs_cache_end_hold(call, sync_file))
+        cfs_cache_reply_errno(call, 0);
+}
+
+void cfs_cache_op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi)
+{
+    struct cfs_cache_inode *inode = cfs_cache_op_inode(req, ino);
+
+    (void)datasync, (void)fi;
+    if (inode)
+        cfs_cache_run(cfs_cache_call_new(fuse_req_userdata(req), req, inode), sync_file);
+}

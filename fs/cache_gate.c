@@ -1,0 +1,479 @@
+/* Taking back what the kernel keeps.
+ *
+ * While a job about an inode is under way its gate is closed: nobody is told its attributes, so
+ * that who asks for them before he looks at pages or names, as read(2) and every path walk do once
+ * they are not valid any more, comes after the job. docs/coherence.md, "The kernel's copies". */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <utlist.h>
+
+#include "fs/cache.h"
+#include "fs/clock.h"
+#include "fs/memory.h"
+#include "fs/proc.h"
+
+#define PAGE_BYTES 4096
+
+/* How long who may hold a directory's lock waits for it to be needed by nobody. */
+#define LOCKED_FOR CFS_MS(2)
+/* How long a call may take that was told to begin once more. */
+#define TOLD_FOR CFS_SECONDS(1)
+
+/* --- jobs ---------------------------------------------------------------------------------- */
+
+static struct cfs_notify_job *new_job(struct cfs_cache_inode *inode, enum cfs_notify_kind kind)
+{
+    struct cfs_notify_job *job = cfs_fs_alloc(sizeof *job);
+
+    job->kind = kind;
+    job->ino = inode->ino;
+    job->inode = cfs_cache_ref(inode);
+    inode->jobs++;
+    return job;
+}
+
+static void forget_range(struct cfs_cache *cache, struct cfs_cache_inode *inode, int64_t offset,
+                         int64_t len, struct cfs_cache_recalling *recalling)
+{
+    struct cfs_notify_job *job;
+
+    if (!cache->notifier)
+        return;
+    job = new_job(inode, CFS_NOTIFY_RANGE);
+    job->offset = offset;
+    job->len = len;
+    job->recalling = recalling;
+    if (recalling) {
+        recalling->left++;
+        DL_APPEND2(inode->ranges, job, prev_own, next_own);
+    }
+    cfs_notifier_add(cache->notifier, job);
+}
+
+void cfs_cache_store(struct cfs_cache *cache, struct cfs_cache_inode *inode)
+{
+    struct cfs_notify_job *job;
+
+    if (!cache->notifier)
+        return;
+    job = new_job(inode, CFS_NOTIFY_STORE);
+    job->len = (int64_t)inode->shown.content.size;
+    job->data = cfs_fs_alloc((size_t)job->len);
+    memcpy(job->data, inode->shown.head, (size_t)job->len);
+    cfs_notifier_add(cache->notifier, job);
+}
+
+void cfs_cache_forget_attributes(struct cfs_cache *cache, struct cfs_cache_inode *inode,
+                                 struct cfs_cache_recalling *recalling)
+{
+    forget_range(cache, inode, -1, 0, recalling);
+}
+
+/* The last page of a write that is not answered may be locked until it is; then nobody can read it,
+ * because it is not up to date, and the recall need not wait for it. Writes of one file come one at
+ * a time, but those of mappings, which the home does not have wait. */
+void cfs_cache_forget_pages(struct cfs_cache *cache, struct cfs_cache_inode *inode,
+                            struct cfs_cache_recalling *recalling)
+{
+    const struct cfs_cache_call *write = inode->writes;
+    int64_t page;
+
+    if (!write) {
+        forget_range(cache, inode, 0, 0, recalling);
+        return;
+    }
+    page = (int64_t)write->write.last_page;
+    if (page)
+        forget_range(cache, inode, 0, page * PAGE_BYTES, recalling);
+    else
+        forget_range(cache, inode, -1, 0, recalling);
+    forget_range(cache, inode, (page + 1) * PAGE_BYTES, 0, recalling);
+    forget_range(cache, inode, page * PAGE_BYTES, PAGE_BYTES, NULL);
+}
+
+void cfs_cache_write_begins(struct cfs_cache *cache, struct cfs_cache_inode *inode)
+{
+    struct cfs_notify_job *job, *next, *ranges = inode->ranges;
+
+    inode->ranges = NULL;
+    DL_FOREACH_SAFE2(ranges, job, next, next_own)
+    {
+        struct cfs_cache_recalling *recalling = job->recalling;
+        /* This one goes on as what nobody waits for. */
+        job->recalling = NULL;
+        cfs_cache_forget_pages(cache, inode, recalling);
+        recalling->left--;
+    }
+}
+
+static void forget_names(struct cfs_cache *cache, struct cfs_cache_inode *dir)
+{
+    struct cfs_notify_job *job;
+
+    if (dir->forgetting_names || !dir->names_next)
+        return;
+    job = new_job(dir, CFS_NOTIFY_NAMES);
+    job->names = dir->names_next;
+    dir->names_next = NULL;
+    dir->forgetting_names = true;
+    cfs_notifier_add(cache->notifier, job);
+}
+
+/* Names of one directory are forgotten in one go, for they wait for the same lock. */
+void cfs_cache_forget_name(struct cfs_cache *cache, struct cfs_cache_inode *dir, const char *name)
+{
+    size_t len = strlen(name);
+    struct cfs_notify_name *added;
+
+    if (!cache->notifier)
+        return;
+    added = cfs_fs_alloc(sizeof *added + len + 1);
+    memcpy(added->name, name, len + 1);
+    added->next = dir->names_next;
+    dir->names_next = added;
+    forget_names(cache, dir);
+}
+
+static void recalled_if_done(struct cfs_cache_recalling *recalling)
+{
+    struct cfs_cache *cache = recalling->cache;
+
+    if (recalling->left)
+        return;
+    if (recalling->lapse)
+        cfs_engine_cache_lapsed(cache->engine, recalling->group, recalling->id);
+    else
+        cfs_engine_cache_recalled(cache->engine, recalling->id);
+    free(recalling);
+}
+
+static void open_gate(struct cfs_cache_inode *inode)
+{
+    if (!--inode->jobs)
+        cfs_cache_unpark(&inode->parked);
+}
+
+void cfs_cache_job_done(struct cfs_cache *cache, struct cfs_notify_job *job)
+{
+    struct cfs_cache_inode *inode = job->inode;
+    struct cfs_cache_recalling *recalling = job->recalling;
+
+    if (job->kind == CFS_NOTIFY_NAMES) {
+        inode->forgetting_names = false;
+        forget_names(cache, inode);
+    }
+    if (recalling)
+        DL_DELETE2(inode->ranges, job, prev_own, next_own);
+    cfs_notify_job_free(job);
+    open_gate(inode);
+    if (recalling) {
+        recalling->left--;
+        recalled_if_done(recalling);
+    }
+    cfs_cache_unref(cache, inode);
+}
+
+/* --- recalls and lapses -------------------------------------------------------------------- */
+
+static struct cfs_cache_recalling *new_recalling(struct cfs_cache *cache, cfs_group_id group,
+                                                 uint64_t id, bool lapse)
+{
+    struct cfs_cache_recalling *recalling = cfs_fs_alloc(sizeof *recalling);
+
+    *recalling =
+        (struct cfs_cache_recalling){.cache = cache, .lapse = lapse, .id = id, .group = group};
+    return recalling;
+}
+
+/* Also when there is nothing to forget: a page may have been filled from an answer that was not
+ * shared, and is being forgotten at this moment; this job comes behind that one. */
+static void recall_content(struct cfs_cache *cache, struct cfs_cache_inode *inode,
+                           struct cfs_cache_recalling *recalling)
+{
+    struct cfs_cache_call *write;
+
+    cfs_cache_drop_content(inode);
+    cfs_cache_uncharge(cache, inode);
+    DL_FOREACH2 (inode->writes, write, write.next) {
+        cfs_cache_close_gate(write);
+    }
+    cfs_cache_forget_pages(cache, inode, recalling);
+}
+
+static void recall_info(struct cfs_cache *cache, struct cfs_cache_inode *inode,
+                        struct cfs_cache_recalling *recalling)
+{
+    cfs_cache_drop_info(inode);
+    cfs_cache_forget_attributes(cache, inode, recalling);
+}
+
+/* The directory's attributes first: from then on each walk through it asks for them before it looks
+ * at any name, and waits at the gate until the name is forgotten. That takes the directory's lock,
+ * which a change of this node may hold that waits at the home for this very recall. */
+static void recall_name(struct cfs_cache *cache, struct cfs_cache_inode *dir, const char *name,
+                        struct cfs_cache_recalling *recalling)
+{
+    cfs_cache_drop_info(dir);
+    forget_range(cache, dir, 0, 0, recalling);
+    if (!cfs_cache_name_find(dir, name))
+        return;
+    cfs_cache_name_drop(dir, name);
+    cfs_cache_forget_name(cache, dir, name);
+}
+
+void cfs_cache_recall(struct cfs_cache *cache, const struct cfs_cache_recall *recall)
+{
+    struct cfs_cache_recalling *recalling = new_recalling(cache, recall->group, recall->id, false);
+
+    recalling->left++; /* as long as it is being begun */
+    for (uint32_t i = 0; i < recall->count; i++) {
+        const struct cfs_cache_recall_item *item = &recall->items[i];
+        struct cfs_cache_inode *inode = cfs_cache_find(cache, item->ino);
+
+        if (!inode)
+            continue;
+        if (recall->contents)
+            recall_content(cache, inode, recalling);
+        else if (*item->name)
+            recall_name(cache, inode, item->name, recalling);
+        else
+            recall_info(cache, inode, recalling);
+    }
+    recalling->left--;
+    recalled_if_done(recalling);
+}
+
+static bool is_lapsed(const struct cfs_cache_share *share, const struct cfs_cache_recalling *lapse)
+{
+    return share->epoch && share->group == lapse->group && share->epoch < lapse->id;
+}
+
+static bool drop_lapsed_names(struct cfs_cache *cache, struct cfs_cache_inode *dir,
+                              const struct cfs_cache_recalling *lapse)
+{
+    struct cfs_cache_name *name, *next;
+    bool any = false;
+
+    HASH_ITER (hh, dir->names, name, next) {
+        if (!is_lapsed(&name->share, lapse))
+            continue;
+        any = true;
+        cfs_cache_forget_name(cache, dir, name->name);
+        cfs_cache_name_drop(dir, name->name);
+    }
+    return any;
+}
+
+void cfs_cache_lapse(struct cfs_cache *cache, cfs_group_id group, uint64_t epoch)
+{
+    struct cfs_cache_recalling *lapse = new_recalling(cache, group, epoch, true);
+    struct cfs_cache_inode *inode, *next;
+
+    lapse->left++;
+    HASH_ITER (hh, cache->inodes, inode, next) {
+        bool names = drop_lapsed_names(cache, inode, lapse);
+        if (is_lapsed(&inode->content_share, lapse))
+            recall_content(cache, inode, lapse);
+        if (names || is_lapsed(&inode->info_share, lapse)) {
+            cfs_cache_drop_info(inode);
+            forget_range(cache, inode, names ? 0 : -1, 0, lapse);
+        }
+    }
+    lapse->left--;
+    recalled_if_done(lapse);
+}
+
+/* --- the gate ------------------------------------------------------------------------------ */
+
+void cfs_cache_close_gate(struct cfs_cache_call *call)
+{
+    if (!call->closes_gate)
+        call->inode->jobs++;
+    call->closes_gate = true;
+}
+
+void cfs_cache_open_gate(struct cfs_cache_call *call)
+{
+    if (call->closes_gate)
+        open_gate(call->inode);
+    call->closes_gate = false;
+}
+
+/* What a thread that asks for a directory's attributes is in. */
+enum in_call {
+    IN_WALK,    /* or something else that holds no lock */
+    IN_CHANGE,  /* it may hold the directory's lock, and begins once more when told ESTALE */
+    IN_LISTING, /* it holds the lock, and is past its walk */
+    IN_UNKNOWN,
+};
+
+#define CALL(name) (number == SYS_##name)
+
+static bool makes_or_removes(long number)
+{
+    bool is = CALL(mkdirat) || CALL(mknodat) || CALL(unlinkat) || CALL(symlinkat) || CALL(linkat) ||
+              CALL(renameat2) || CALL(openat2);
+
+#ifdef SYS_renameat
+    is = is || CALL(renameat);
+#endif
+#ifdef SYS_mkdir
+    is = is || CALL(mkdir) || CALL(mknod) || CALL(unlink) || CALL(rmdir) || CALL(symlink) ||
+         CALL(link) || CALL(rename) || CALL(creat);
+#endif
+    return is;
+}
+
+bool cfs_cache_in_read(const struct cfs_cache_call *call)
+{
+    char text[256];
+    long number;
+
+    if (!call->tid ||
+        !cfs_proc_read(call->cache->proc_fd, text, sizeof text, "%" PRIu32 "/syscall", call->tid) ||
+        sscanf(text, "%ld", &number) != 1)
+        return false;
+    return CALL(read) || CALL(pread64) || CALL(readv) || CALL(preadv) || CALL(preadv2);
+}
+
+static enum in_call call_of(const struct cfs_cache_call *call)
+{
+    char text[256];
+    long number;
+    uint64_t args[3] = {0};
+
+    if (!call->tid ||
+        !cfs_proc_read(call->cache->proc_fd, text, sizeof text, "%" PRIu32 "/syscall", call->tid) ||
+        sscanf(text, "%ld %" SCNx64 " %" SCNx64 " %" SCNx64, &number, &args[0], &args[1],
+               &args[2]) < 4)
+        return IN_UNKNOWN;
+    if (makes_or_removes(number))
+        return IN_CHANGE;
+    if (CALL(getdents64))
+        return IN_LISTING;
+#ifdef SYS_open
+    if (CALL(getdents))
+        return IN_LISTING;
+    if (CALL(open))
+        return args[1] & O_CREAT ? IN_CHANGE : IN_WALK;
+#endif
+    if (CALL(openat))
+        return args[2] & O_CREAT ? IN_CHANGE : IN_WALK;
+    return IN_WALK;
+}
+
+static struct cfs_cache_told **find_told(struct cfs_cache_inode *dir, uint32_t tid)
+{
+    struct cfs_cache_told **at = &dir->told;
+
+    while (*at && (*at)->tid != tid)
+        at = &(*at)->next;
+    return at;
+}
+
+void cfs_cache_untold(struct cfs_cache_inode *dir, uint32_t tid)
+{
+    struct cfs_cache_told **at = find_told(dir, tid), *told = *at;
+
+    if (!told)
+        return;
+    *at = told->next;
+    free(told);
+}
+
+static void forget_told(struct cfs_cache_inode *dir, cfs_time before)
+{
+    struct cfs_cache_told **at = &dir->told, *told;
+
+    while ((told = *at)) {
+        if (told->at >= before) {
+            at = &told->next;
+            continue;
+        }
+        *at = told->next;
+        free(told);
+    }
+}
+
+/* Whether the thread is in a call that was told already; else it is now. */
+static bool tell(struct cfs_cache_inode *dir, uint32_t tid, cfs_time now)
+{
+    struct cfs_cache_told *told;
+
+    forget_told(dir, now - TOLD_FOR);
+    told = *find_told(dir, tid);
+    if (told)
+        return true;
+    told = cfs_fs_alloc(sizeof *told);
+    *told = (struct cfs_cache_told){.tid = tid, .at = now, .next = dir->told};
+    dir->told = told;
+    return false;
+}
+
+/* The directory's lock is needed for names to be forgotten, and who asks may hold it. Told ESTALE,
+ * open(2), mkdir(2), unlink(2), rename(2) and the like give it back and begin once more, this time
+ * asking for each name; they come to wait where they hold nothing. But only once in a call: who
+ * was told already, or cannot be seen, waits for a little, then gets his answer. */
+static bool gate_of_directory(struct cfs_cache_call *call, cfs_cache_go_fn go)
+{
+    enum in_call in = call_of(call);
+    cfs_time now = cfs_fs_now();
+
+    if (in == IN_LISTING)
+        return false;
+    if (in == IN_CHANGE && call->inode->forgetting_names && !tell(call->inode, call->tid, now)) {
+        cfs_cache_reply_errno(call, ESTALE);
+        return true;
+    }
+    if (in != IN_WALK) {
+        call->locked_until = now + LOCKED_FOR;
+        call->in_locked = true;
+        DL_APPEND2(call->cache->locked, call, prev_locked, next_locked);
+        cfs_cache_wake_at(call->cache, call->locked_until);
+    }
+    cfs_cache_park(call, &call->inode->parked, go);
+    return true;
+}
+
+bool cfs_cache_gate(struct cfs_cache_call *call, cfs_cache_go_fn go)
+{
+    if (call->in_locked) {
+        DL_DELETE2(call->cache->locked, call, prev_locked, next_locked);
+        call->in_locked = false;
+    }
+    if (call->passes || !call->inode->jobs)
+        return false;
+    if (call->inode->type != CFS_INODE_FILE)
+        return gate_of_directory(call, go);
+    cfs_cache_park(call, &call->inode->parked, go);
+    return true;
+}
+
+static void take_out(struct cfs_cache_call **list, struct cfs_cache_call *call)
+{
+    while (*list != call)
+        list = &(*list)->next_parked;
+    *list = call->next_parked;
+}
+
+cfs_time cfs_cache_look_locked(struct cfs_cache *cache, cfs_time now)
+{
+    struct cfs_cache_call *call;
+    cfs_cache_go_fn go;
+
+    while ((call = cache->locked) && call->locked_until <= now) {
+        DL_DELETE2(cache->locked, call, prev_locked, next_locked);
+        call->in_locked = false;
+        take_out(&call->inode->parked, call);
+        go = call->go;
+        call->go = NULL;
+        call->passes = true;
+        cfs_cache_run(call, go);
+    }
+    return call ? call->locked_until : CFS_NEVER;
+}

@@ -1,0 +1,185 @@
+/* A list of jobs, threads that take from it, and a list of what is done. */
+#include "fs/cache_notify.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "coordfs/log.h"
+#include "fs/memory.h"
+
+/* Those that stand still wait for a change of this node to be answered, of which there are never
+ * very many at a time. */
+#define THREADS_MAX 256
+
+struct cfs_notifier {
+    struct fuse_session *session;
+    int done_fd;
+    pthread_mutex_t mutex;
+    pthread_cond_t more;
+    struct cfs_notify_job *jobs, **last_job;
+    struct cfs_notify_job *done, **last_done;
+    pthread_t *threads;
+    size_t thread_count, idle, queued;
+    bool ending;
+};
+
+static struct cfs_notify_job *take_job(struct cfs_notifier *notifier)
+{
+    struct cfs_notify_job *job = notifier->jobs;
+
+    if (!job)
+        return NULL;
+    notifier->jobs = job->next;
+    if (!notifier->jobs)
+        notifier->last_job = &notifier->jobs;
+    notifier->queued--;
+    job->next = NULL;
+    return job;
+}
+
+static void tell(struct fuse_session *session, const struct cfs_notify_job *job)
+{
+    struct fuse_bufvec bytes = FUSE_BUFVEC_INIT((size_t)job->len);
+
+    bytes.buf[0].mem = job->data;
+    if (job->kind == CFS_NOTIFY_STORE)
+        fuse_lowlevel_notify_store(session, job->ino, 0, &bytes, 0);
+    /* What the kernel does not know it need not forget: ENOENT. */
+    if (job->kind == CFS_NOTIFY_RANGE)
+        fuse_lowlevel_notify_inval_inode(session, job->ino, job->offset, job->len);
+    for (const struct cfs_notify_name *at = job->names; at; at = at->next)
+        fuse_lowlevel_notify_inval_entry(session, job->ino, at->name, strlen(at->name));
+}
+
+static void finish(struct cfs_notifier *notifier, struct cfs_notify_job *job)
+{
+    uint64_t one = 1;
+    bool first = !notifier->done;
+
+    *notifier->last_done = job;
+    notifier->last_done = &job->next;
+    if (first && write(notifier->done_fd, &one, sizeof one) < 0)
+        cfs_log(CFS_LOG_ERROR, "an eventfd cannot be written to");
+}
+
+static void *run(void *arg)
+{
+    struct cfs_notifier *notifier = arg;
+    struct cfs_notify_job *job;
+
+    pthread_mutex_lock(&notifier->mutex);
+    while (!notifier->ending) {
+        job = take_job(notifier);
+        if (!job) {
+            notifier->idle++;
+            pthread_cond_wait(&notifier->more, &notifier->mutex);
+            notifier->idle--;
+            continue;
+        }
+        pthread_mutex_unlock(&notifier->mutex);
+        tell(notifier->session, job);
+        pthread_mutex_lock(&notifier->mutex);
+        finish(notifier, job);
+    }
+    pthread_mutex_unlock(&notifier->mutex);
+    return NULL;
+}
+
+/* With the mutex, or before there is anybody else. */
+static bool start_thread(struct cfs_notifier *notifier)
+{
+    if (notifier->thread_count == THREADS_MAX ||
+        pthread_create(&notifier->threads[notifier->thread_count], NULL, run, notifier) != 0)
+        return false;
+    notifier->thread_count++;
+    return true;
+}
+
+struct cfs_notifier *cfs_notifier_new(struct fuse_session *session, int done_fd)
+{
+    struct cfs_notifier *notifier = cfs_fs_alloc(sizeof *notifier);
+    bool started;
+
+    notifier->session = session;
+    notifier->done_fd = done_fd;
+    notifier->last_job = &notifier->jobs;
+    notifier->last_done = &notifier->done;
+    notifier->threads = cfs_fs_alloc(THREADS_MAX * sizeof *notifier->threads);
+    pthread_mutex_init(&notifier->mutex, NULL);
+    pthread_cond_init(&notifier->more, NULL);
+    pthread_mutex_lock(&notifier->mutex);
+    started = start_thread(notifier);
+    pthread_mutex_unlock(&notifier->mutex);
+    if (started)
+        return notifier;
+    cfs_notifier_free(notifier);
+    return NULL;
+}
+
+void cfs_notify_job_free(struct cfs_notify_job *job)
+{
+    struct cfs_notify_name *next;
+
+    for (struct cfs_notify_name *at = job->names; at; at = next) {
+        next = at->next;
+        free(at);
+    }
+    free(job->data);
+    free(job);
+}
+
+static void free_jobs(struct cfs_notify_job *jobs)
+{
+    struct cfs_notify_job *next;
+
+    for (; jobs; jobs = next) {
+        next = jobs->next;
+        cfs_notify_job_free(jobs);
+    }
+}
+
+void cfs_notifier_free(struct cfs_notifier *notifier)
+{
+    if (!notifier)
+        return;
+    pthread_mutex_lock(&notifier->mutex);
+    notifier->ending = true;
+    pthread_cond_broadcast(&notifier->more);
+    pthread_mutex_unlock(&notifier->mutex);
+    for (size_t i = 0; i < notifier->thread_count; i++)
+        pthread_join(notifier->threads[i], NULL);
+    free_jobs(notifier->jobs);
+    free_jobs(notifier->done);
+    pthread_mutex_destroy(&notifier->mutex);
+    pthread_cond_destroy(&notifier->more);
+    free(notifier->threads);
+    free(notifier);
+}
+
+void cfs_notifier_add(struct cfs_notifier *notifier, struct cfs_notify_job *job)
+{
+    pthread_mutex_lock(&notifier->mutex);
+    job->next = NULL;
+    *notifier->last_job = job;
+    notifier->last_job = &job->next;
+    notifier->queued++;
+    if (notifier->idle)
+        pthread_cond_signal(&notifier->more);
+    if (notifier->queued > notifier->idle && !start_thread(notifier))
+        cfs_log(CFS_LOG_DEBUG, "all threads that tell the kernel to forget stand still");
+    pthread_mutex_unlock(&notifier->mutex);
+}
+
+struct cfs_notify_job *cfs_notifier_done(struct cfs_notifier *notifier)
+{
+    struct cfs_notify_job *done;
+
+    pthread_mutex_lock(&notifier->mutex);
+    done = notifier->done;
+    notifier->done = NULL;
+    notifier->last_done = &notifier->done;
+    pthread_mutex_unlock(&notifier->mutex);
+    return done;
+}

@@ -1,0 +1,52 @@
+/* Threads that tell the kernel to forget.
+ *
+ * The kernel may take its time: it waits for locks that processes hold, who wait for us. So it is
+ * never told from the engine's thread, nor is a job ever kept behind another one: when all threads
+ * stand still, there is one more. */
+#ifndef CFS_FS_CACHE_NOTIFY_H
+#define CFS_FS_CACHE_NOTIFY_H
+
+#include "coordfs/cache.h"
+#include "fs/fuse.h"
+
+struct cfs_notifier;
+
+enum cfs_notify_kind {
+    CFS_NOTIFY_RANGE, /* attributes, and pages from `offset` on, `len` bytes; 0: all of them; an
+                         offset below 0: attributes only */
+    CFS_NOTIFY_NAMES,
+    CFS_NOTIFY_STORE, /* no forgetting: `len` bytes of `data` are what the file begins with, and it
+                         is at least that long */
+};
+
+struct cfs_notify_name {
+    struct cfs_notify_name *next;
+    char name[];
+};
+
+struct cfs_notify_job {
+    enum cfs_notify_kind kind;
+    cfs_ino ino;
+    int64_t offset, len;
+    struct cfs_notify_name *names; /* in the directory `ino`; freed with the job */
+    uint8_t *data;                 /* likewise */
+    struct cfs_notify_job *next;
+    /* The asker's. */
+    void *inode, *recalling;
+    struct cfs_notify_job *prev_own, *next_own;
+};
+
+/* `done_fd`, an eventfd, is written to whenever a job is done. NULL when there are no threads. */
+struct cfs_notifier *cfs_notifier_new(struct fuse_session *session, int done_fd);
+
+/* Ends the threads, which no longer may stand still: after the mount is gone. */
+void cfs_notifier_free(struct cfs_notifier *notifier);
+
+/* Takes the job, which is malloc'd. */
+void cfs_notifier_add(struct cfs_notifier *notifier, struct cfs_notify_job *job);
+
+/* Jobs that are done, in a list, for the caller to free; NULL: none. */
+struct cfs_notify_job *cfs_notifier_done(struct cfs_notifier *notifier);
+void cfs_notify_job_free(struct cfs_notify_job *job);
+
+#endif
