@@ -65,6 +65,13 @@ uint32_t cfs_names_touched(const struct cfs_names *names, const struct cfs_reque
     return touched.count;
 }
 
+bool cfs_names_is_directory(const struct cfs_names *names, cfs_ino ino)
+{
+    const struct cfs_inode *inode = cfs_inode_find(names, ino);
+
+    return inode && inode->type == CFS_INODE_DIRECTORY;
+}
+
 /* Reads. */
 
 static void answer_inode(const struct cfs_inode *inode, struct cfs_answer *answer)
