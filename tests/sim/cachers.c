@@ -41,9 +41,16 @@ static bool is_read(const struct sim_cacher *cacher)
     return cacher->request.op >= CFS_OP_CACHE_LOOKUP;
 }
 
+/* What does not come from the files is recalled from them like what others change. */
+static void forget_own(const struct sim_cacher *cacher)
+{
+    if (!cacher->request.outside)
+        sim_files_change(cacher->node, &cacher->request);
+}
+
 static void ask(struct sim *sim, struct sim_cacher *cacher, const struct cfs_request *request)
 {
-    struct cfs_event event = {.type = CFS_EV_REQUEST, .request = request};
+    struct cfs_event event = {.type = CFS_EV_REQUEST, .request = &cacher->request};
     struct sim_random *random = &sim->random_cacher;
     char words[300];
 
@@ -56,8 +63,9 @@ static void ask(struct sim *sim, struct sim_cacher *cacher, const struct cfs_req
         cacher->give_up = sim->world.now + sim_random_below(random, CFS_MS(50));
     cacher->asked_in_peace = is_peace(sim, cacher);
     if (!is_read(cacher)) {
+        cacher->request.outside = sim_random_chance(random, 80);
         sim_check_change(sim, request, cacher->begin);
-        sim_files_change(cacher->node, request);
+        forget_own(cacher);
     }
     sim_describe_request(words, sizeof words, request);
     sim_say(sim, "n%u cacher %" PRIu64 ": %s", cacher->node->id, cacher->id - SIM_CACHER_ID, words);
@@ -217,7 +225,8 @@ static void rename_it(struct sim *sim, struct sim_cacher *cacher)
 
     strcpy(request.name, sim_cache_name(cacher->from.name));
     strcpy(request.cache_rename.to, sim_cache_name(cacher->to.name));
-    ask(sim, cacher, &request);
+    if (cacher->from.ino != cacher->to.ino || cacher->from.name != cacher->to.name)
+        ask(sim, cacher, &request);
 }
 
 static void chmod_it(struct sim *sim, struct sim_cacher *cacher)
@@ -586,7 +595,7 @@ static void took_put(struct sim *sim, struct sim_cacher *cacher, const struct cf
     struct sim_seen seen = {.version = answer->id};
 
     sim_check_put_ended(sim, cacher->node, cacher->begin, cacher->put, answer);
-    sim_files_change(cacher->node, &cacher->request);
+    forget_own(cacher);
     if (answer->error || asked->kind != CFS_PUT_REPLACE)
         return;
     sim_put_apply(&(struct sim_put){.kind = CFS_PUT_REPLACE}, cacher->put, &seen.value);
@@ -599,7 +608,7 @@ static void took_change(struct sim *sim, struct sim_cacher *cacher, const struct
     const struct cfs_cache_rename *rename = &request->cache_rename;
 
     sim_check_changed(sim, cacher->node, request, cacher->begin, answer);
-    sim_files_change(cacher->node, request);
+    forget_own(cacher);
     if (answer->error)
         return;
     saw_inode(sim, cacher, answer);

@@ -131,7 +131,7 @@ static void drop_nodes_in(struct sim_node *node, cfs_ino directory)
     struct sim_files *files = &node->files;
 
     for (uint32_t i = files->count; i-- > 0;)
-        if (files->copies[i].kind == SIM_COPY_NODE && files->copies[i].seen.parent == directory)
+        if (files->copies[i].seen.parent == directory)
             drop(files, &files->copies[i]);
 }
 

@@ -246,7 +246,8 @@ static void narrow_to_disks(struct sim_swarm *swarm, struct sim_random *random)
 }
 
 /* Queues have users in some runs only: where they have some, there is no room for guests, and only
- * for one queue. They make a state large, which has to come through in a snapshot all the same. */
+ * for one queue, and the last of several groups has none. They make a state large, which has to
+ * come through in a snapshot all the same. */
 static void draw_queues(struct sim_swarm *swarm, uint64_t seed)
 {
     struct sim_random random = sim_random_stream(seed, 7);
@@ -259,7 +260,7 @@ static void draw_queues(struct sim_swarm *swarm, uint64_t seed)
     swarm->max_messages = sim_random_between(&random, 1, 30);
     if (!sim_random_chance(&random, 400))
         return;
-    if (swarm->groups != 1)
+    if (!swarm->groups || swarm->groups > 2)
         swarm->queue_count = (uint32_t)sim_random_between(&random, 1, SIM_QUEUES_MAX);
     else
         swarm->queue_count = 1;

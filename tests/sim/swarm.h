@@ -12,7 +12,7 @@
 #define SIM_QUEUES_MAX 2u
 #define SIM_DELIVERIES_MANY 10000u
 #define SIM_CACHERS_MAX 3u /* users of the cache on a node */
-#define SIM_CACHE_KEYS 4u  /* names of files in a directory; behind them come those of directories */
+#define SIM_CACHE_KEYS 4u  /* names of files; behind them come those of directories */
 #define SIM_CACHE_NAMES_MAX 6u
 #define SIM_SLOTS_MAX 48u /* of eight bytes, in a file */
 
