@@ -90,8 +90,10 @@ struct cfs_cache_inode {
 
     struct {
         enum cfs_cache_hold state;
-        uint32_t pid;   /* who has truncated it last */
-        uint32_t opens; /* how many did, each of whose first writes replaces all there is */
+        uint32_t pid;       /* who has truncated it last */
+        bool has_pages;     /* the kernel may have some of the old value's */
+        cfs_time last_read; /* when it asked for some last */
+        uint32_t opens;     /* how many did, each of whose first writes replaces all there is */
         cfs_time until;
         struct cfs_cache_inode *prev, *next; /* all that wait, in their order */
         struct cfs_cache_call *parked;
@@ -113,7 +115,7 @@ struct cfs_cache_recalling {
 struct cfs_cache {
     struct cfs_engine *engine;
     const struct cfs_config *config;
-    char *mountpoint, *options;
+    char *outer, *mountpoint, *options; /* of the mount proper, and of this one */
     int proc_fd; /* borrowed */
     struct fuse_session *session;
     struct fuse_buf buffer; /* the request being processed */
@@ -304,8 +306,16 @@ void cfs_cache_forget_attributes(struct cfs_cache *cache, struct cfs_cache_inode
 /* A write of pages begins, which locks the last of them: no recall may wait for it. */
 void cfs_cache_write_begins(struct cfs_cache *cache, struct cfs_cache_inode *inode);
 
-/* Has the kernel take the file to be as long as `shown` says, with these bytes. */
-void cfs_cache_store(struct cfs_cache *cache, struct cfs_cache_inode *inode);
+/* Has the kernel take the file to be as long as `content` says, with these bytes; it is shown then.
+ */
+void cfs_cache_store(struct cfs_cache *cache, struct cfs_cache_inode *inode,
+                     const struct cfs_content_info *content, const uint8_t *data);
+
+/* Closes the gate for so many microseconds. */
+void cfs_cache_pause(struct cfs_cache *cache, struct cfs_cache_inode *inode, cfs_time pause);
+
+/* A write of pages begins, which locks the last of them: no recall may wait for it. */
+void cfs_cache_write_begins(struct cfs_cache *cache, struct cfs_cache_inode *inode);
 
 /* And a name in a directory, whose attributes are to be forgotten first. */
 void cfs_cache_forget_name(struct cfs_cache *cache, struct cfs_cache_inode *dir, const char *name);
@@ -327,6 +337,9 @@ bool cfs_cache_in_read(const struct cfs_cache_call *call);
 
 /* Calls that may hold a directory's lock while they wait for its attributes; when to come again. */
 cfs_time cfs_cache_look_locked(struct cfs_cache *cache, cfs_time now);
+
+/* Whether the thread is in a call that was told ESTALE already; else it is now. */
+bool cfs_cache_tell(struct cfs_cache_inode *dir, uint32_t tid);
 
 /* A change of this thread in a directory was answered: its call is over. */
 void cfs_cache_untold(struct cfs_cache_inode *dir, uint32_t tid);
@@ -385,6 +398,9 @@ void cfs_cache_op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fus
 /* Truncation by open(2): replied to at once, and held back. `call` has the attributes. */
 void cfs_cache_hold(struct cfs_cache_call *call);
 
+/* Likewise of the file call->about, which CREATE opens; then `reply`. */
+void cfs_cache_hold_opened(struct cfs_cache_call *call, cfs_cache_go_fn reply);
+
 /* Whether a held truncation has to take effect before `call`; then it was parked until it has. */
 bool cfs_cache_end_hold(struct cfs_cache_call *call, cfs_cache_go_fn go);
 
@@ -398,6 +414,10 @@ bool cfs_cache_hold_is_of(const struct cfs_cache_call *call, const struct cfs_ca
  * that is answered. */
 bool cfs_cache_hold_is_met(struct cfs_cache *cache, struct cfs_cache_inode *inode);
 void cfs_cache_hold_over(struct cfs_cache *cache, struct cfs_cache_inode *inode);
+
+/* Whether a write, which is about to begin, has to wait until the old value's pages are gone; then
+ * `call` was parked. */
+bool cfs_cache_clear_for_write(struct cfs_cache_call *call, cfs_cache_go_fn go);
 
 /* Has what has been held for long enough take effect; when to come again. */
 cfs_time cfs_cache_look_held(struct cfs_cache *cache, cfs_time now);

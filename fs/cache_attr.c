@@ -179,16 +179,16 @@ static void show(struct cfs_cache_call *call)
 static bool grows(struct cfs_cache_call *call)
 {
     struct cfs_cache_inode *inode = call->about;
+    const uint8_t *head;
     uint32_t len;
 
     if (call->info.type != CFS_INODE_FILE || !inode->shown.known ||
         call->content.size <= inode->shown.content.size)
         return false;
-    head_of(call, &len);
+    head = head_of(call, &len);
     if (len != call->content.size)
         return false;
-    show(call);
-    cfs_cache_store(call->cache, inode);
+    cfs_cache_store(call->cache, inode, &call->content, head);
     return true;
 }
 

@@ -17,26 +17,6 @@
 
 /* --- READ ---------------------------------------------------------------------------------- */
 
-static void have_read(struct cfs_cache_call *call, const struct cfs_answer *answer)
-{
-    struct cfs_cache_inode *inode = call->inode;
-    bool shared;
-
-    if (answer->error) {
-        cfs_cache_reply_error(call, answer->error);
-        return;
-    }
-    cfs_cache_keep_content(inode, &answer->cache);
-    if (!call->read.offset && answer->cache.share.epoch)
-        cfs_cache_keep_head(inode, answer->cache.data, answer->cache.len);
-    fuse_reply_buf(cfs_cache_take(call), (const char *)answer->cache.data, answer->cache.len);
-    shared = answer->cache.share.epoch && cfs_cache_valid(call->cache, &answer->cache.share);
-    if (shared)
-        cfs_cache_charge(call->cache, inode, answer->cache.content.size);
-    else
-        cfs_cache_forget_pages(call->cache, inode, NULL);
-}
-
 /* The first bytes, which came with the attributes: of a file that is not longer, or all that is
  * wanted. */
 static bool read_head(struct cfs_cache_call *call)
@@ -62,7 +42,8 @@ static bool read_head(struct cfs_cache_call *call)
 /* read(2) has asked for the attributes, and will give as many bytes as they have said: they have to
  * be bytes of the same version, or it gives a mixture. The old value is right, for it began before
  * the change was answered; it is not to be kept. A page fault has not asked, and gets what is there
- * now. */
+ * now. Who has not gone to sleep yet cannot be told: he is looked at again when the home has
+ * answered. */
 static bool read_shown(struct cfs_cache_call *call)
 {
     struct cfs_cache_inode *inode = call->inode;
@@ -77,8 +58,31 @@ static bool read_shown(struct cfs_cache_call *call)
     else
         fuse_reply_buf(cfs_cache_take(call), (const char *)shown->head + call->read.offset,
                        end - call->read.offset);
-    cfs_cache_forget_pages(call->cache, inode, NULL);
+    if (inode->hold.state != CFS_HOLD_WAITS) /* else they go before the write */
+        cfs_cache_forget_pages(call->cache, inode, NULL);
     return true;
+}
+
+static void have_read(struct cfs_cache_call *call, const struct cfs_answer *answer)
+{
+    struct cfs_cache_inode *inode = call->inode;
+    bool shared;
+
+    if (answer->error) {
+        cfs_cache_reply_error(call, answer->error);
+        return;
+    }
+    cfs_cache_keep_content(inode, &answer->cache);
+    if (!call->read.offset && answer->cache.share.epoch)
+        cfs_cache_keep_head(inode, answer->cache.data, answer->cache.len);
+    if (inode->shown.content.version != answer->cache.content.version && read_shown(call))
+        return;
+    fuse_reply_buf(cfs_cache_take(call), (const char *)answer->cache.data, answer->cache.len);
+    shared = answer->cache.share.epoch && cfs_cache_valid(call->cache, &answer->cache.share);
+    if (shared)
+        cfs_cache_charge(call->cache, inode, answer->cache.content.size);
+    else
+        cfs_cache_forget_pages(call->cache, inode, NULL);
 }
 
 static void read_pages(struct cfs_cache_call *call)
@@ -101,6 +105,10 @@ void cfs_cache_op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset
     (void)fi;
     if (!inode)
         return;
+    if (inode->hold.state != CFS_HOLD_NONE) {
+        inode->hold.has_pages = true;
+        inode->hold.last_read = cfs_fs_now();
+    }
     call = cfs_cache_call_new(fuse_req_userdata(req), req, inode);
     call->read.offset = (uint64_t)offset;
     call->read.size = size < CFS_PUT_MAX ? (uint32_t)size : CFS_PUT_MAX;
@@ -128,21 +136,13 @@ static void is_answered(struct cfs_cache_call *call)
         DL_DELETE2(call->inode->writes, call, write.prev, write.next);
 }
 
-/* The kernel takes the file to be as long as it was, or as what was written reaches: when that is
- * what it is, this version is shown by now; when it is shorter, the old one is, until somebody
- * asks. */
-static void show_written(struct cfs_cache_call *call, const struct cfs_answer *answer)
+/* The kernel takes the file to be as long as it was, or as what was written reaches. Who began to
+ * read before is shown the old value until somebody has asked for attributes; in the middle of a
+ * file there is no old value any more. */
+static void show_written(struct cfs_cache_call *call)
 {
-    struct cfs_cache_inode *inode = call->inode;
-    const struct cfs_content_info *content = &answer->cache.content;
-    uint64_t size = inode->shown.content.size, end = call->write.offset + call->write.size;
-    bool whole = !call->write.offset && content->size == call->write.size;
-
-    size = end > size ? end : size;
-    if (answer->error || !content->version || !inode->shown.known || content->size > size)
-        inode->shown.known = false;
-    else if (content->size == size)
-        cfs_cache_show(inode, content, call->data, whole ? call->write.size : 0);
+    if (!call->write.replaces)
+        call->inode->shown.known = false;
 }
 
 static void have_written(struct cfs_cache_call *call, const struct cfs_answer *answer)
@@ -153,11 +153,13 @@ static void have_written(struct cfs_cache_call *call, const struct cfs_answer *a
 
     is_answered(call);
     cfs_cache_drop_content(inode);
-    show_written(call, answer);
+    show_written(call);
     if (!answer->error && answer->cache.content.version) {
         cfs_cache_keep_content(inode, &answer->cache);
         if (answer->cache.content.size == call->write.size && !call->write.offset)
             cfs_cache_keep_head(inode, call->data, call->write.size);
+        if (inode->has_content)
+            cfs_cache_charge(cache, inode, inode->content.size);
     }
     if (answer->error)
         cfs_cache_reply_error(call, answer->error);
@@ -212,6 +214,8 @@ void cfs_cache_op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t
     call->write.append = !fi->writepage && fi->flags & O_APPEND;
     call->data = cfs_fs_alloc(size);
     memcpy(call->data, data, size);
+    if (!call->write.laundered && (!offset || call->write.append))
+        call->write.replaces = cfs_cache_hold_is_met(cache, inode);
     if (!call->write.laundered) {
         DL_APPEND2(inode->writes, call, write.prev, write.next);
         cfs_cache_write_begins(cache, inode);
@@ -219,8 +223,6 @@ void cfs_cache_op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t
         if (!cfs_cache_has_content(cache, inode))
             cfs_cache_close_gate(call);
     }
-    if (!fi->writepage && (!offset || call->write.append))
-        call->write.replaces = cfs_cache_hold_is_met(cache, inode);
     cfs_cache_run(call, begin_write);
 }
 

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fs/access.h"
 #include "fs/cache.h"
 #include "fs/clock.h"
 #include "fs/memory.h"
@@ -38,23 +39,67 @@ static void reply_made(struct cfs_cache_call *call)
         cfs_cache_reply_entry(call);
 }
 
+/* The file that is there is opened, as open(2) would have done: whoever may not has to hear it from
+ * the kernel. */
+static void reply_opened(struct cfs_cache_call *call)
+{
+    const struct fuse_ctx *ctx = fuse_req_ctx(call->req);
+    const struct cfs_owner owner = {
+        .uid = call->info.uid, .gid = call->info.gid, .perm = call->info.perm};
+    mode_t want = (call->make.file.flags & O_ACCMODE) == O_RDONLY   ? 04
+                  : (call->make.file.flags & O_ACCMODE) == O_WRONLY ? 02
+                                                                    : 06;
+
+    if (call->info.type != CFS_INODE_FILE)
+        cfs_cache_reply_errno(call, ESTALE);
+    else if (!cfs_access_allowed(call->req, ctx->uid, ctx->gid, &owner, want))
+        cfs_cache_reply_errno(call, EACCES);
+    else if (call->make.file.flags & O_TRUNC && call->content.size)
+        cfs_cache_hold_opened(call, reply_created);
+    else
+        reply_created(call);
+}
+
+static void found_instead(struct cfs_cache_call *call, const struct cfs_answer *answer)
+{
+    struct cfs_cache_inode *child;
+
+    if (answer->error) { /* gone again */
+        cfs_cache_reply_errno(call, ESTALE);
+        return;
+    }
+    child = cfs_cache_inode_of(call->cache, answer->cache.inode.ino);
+    cfs_cache_keep_info(child, &answer->cache);
+    call->about = cfs_cache_ref(child);
+    call->info = answer->cache.inode;
+    call->has_info = true;
+    cfs_cache_attributes(call, child, reply_opened);
+}
+
 /* open(2) without O_EXCL, of a file that the kernel took for missing: begun once more, it opens
- * what is there, with all that belongs to it. */
+ * what is there, with all that belongs to it. But a call begins once more only once. */
 static void refuse(struct cfs_cache_call *call, enum cfs_error error)
 {
-    bool again =
-        error == CFS_ERR_FILE_EXISTS && call->make.opens && !(call->make.file.flags & O_EXCL);
+    struct cfs_request request = {.op = CFS_OP_CACHE_LOOKUP, .cache_read.ino = call->inode->ino};
 
-    cfs_cache_reply_errno(call, again ? ESTALE : cfs_error_errno(error));
+    if (error != CFS_ERR_FILE_EXISTS || !call->make.opens || call->make.file.flags & O_EXCL) {
+        cfs_cache_reply_error(call, error);
+    } else if (!cfs_cache_tell(call->inode, call->tid)) {
+        cfs_cache_reply_errno(call, ESTALE);
+    } else {
+        memcpy(request.name, call->name, sizeof request.name);
+        cfs_cache_ask(call, &request, found_instead);
+    }
 }
 
 static void made(struct cfs_cache_call *call, const struct cfs_answer *answer)
 {
     struct cfs_cache_inode *dir = call->inode, *child;
 
-    cfs_cache_untold(dir, call->tid);
     if (answer->error == CFS_OK || answer->error == CFS_ERR_FILE_EXISTS)
         cfs_cache_name_drop(dir, call->name);
+    if (answer->error != CFS_ERR_FILE_EXISTS)
+        cfs_cache_untold(dir, call->tid);
     if (answer->error) {
         refuse(call, answer->error);
         return;

@@ -55,16 +55,29 @@ static void forget_range(struct cfs_cache *cache, struct cfs_cache_inode *inode,
     cfs_notifier_add(cache->notifier, job);
 }
 
-void cfs_cache_store(struct cfs_cache *cache, struct cfs_cache_inode *inode)
+void cfs_cache_store(struct cfs_cache *cache, struct cfs_cache_inode *inode,
+                     const struct cfs_content_info *content, const uint8_t *data)
 {
     struct cfs_notify_job *job;
 
     if (!cache->notifier)
         return;
     job = new_job(inode, CFS_NOTIFY_STORE);
-    job->len = (int64_t)inode->shown.content.size;
+    job->content = *content;
+    job->len = (int64_t)content->size;
     job->data = cfs_fs_alloc((size_t)job->len);
-    memcpy(job->data, inode->shown.head, (size_t)job->len);
+    memcpy(job->data, data, (size_t)job->len);
+    cfs_notifier_add(cache->notifier, job);
+}
+
+void cfs_cache_pause(struct cfs_cache *cache, struct cfs_cache_inode *inode, cfs_time pause)
+{
+    struct cfs_notify_job *job;
+
+    if (!cache->notifier)
+        return;
+    job = new_job(inode, CFS_NOTIFY_PAUSE);
+    job->len = (int64_t)pause;
     cfs_notifier_add(cache->notifier, job);
 }
 
@@ -163,6 +176,8 @@ void cfs_cache_job_done(struct cfs_cache *cache, struct cfs_notify_job *job)
     struct cfs_cache_inode *inode = job->inode;
     struct cfs_cache_recalling *recalling = job->recalling;
 
+    if (job->kind == CFS_NOTIFY_STORE)
+        cfs_cache_show(inode, &job->content, job->data, (uint32_t)job->len);
     if (job->kind == CFS_NOTIFY_NAMES) {
         inode->forgetting_names = false;
         forget_names(cache, inode);
@@ -400,9 +415,9 @@ static void forget_told(struct cfs_cache_inode *dir, cfs_time before)
     }
 }
 
-/* Whether the thread is in a call that was told already; else it is now. */
-static bool tell(struct cfs_cache_inode *dir, uint32_t tid, cfs_time now)
+bool cfs_cache_tell(struct cfs_cache_inode *dir, uint32_t tid)
 {
+    cfs_time now = cfs_fs_now();
     struct cfs_cache_told *told;
 
     forget_told(dir, now - TOLD_FOR);
@@ -426,7 +441,8 @@ static bool gate_of_directory(struct cfs_cache_call *call, cfs_cache_go_fn go)
 
     if (in == IN_LISTING)
         return false;
-    if (in == IN_CHANGE && call->inode->forgetting_names && !tell(call->inode, call->tid, now)) {
+    if (in == IN_CHANGE && call->inode->forgetting_names &&
+        !cfs_cache_tell(call->inode, call->tid)) {
         cfs_cache_reply_errno(call, ESTALE);
         return true;
     }

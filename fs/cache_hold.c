@@ -16,6 +16,9 @@
 #include "fs/clock.h"
 #include "fs/proc.h"
 
+/* Who was reading when the pages went asks for them once more, and is to be done with them. */
+#define QUIET CFS_MS(1)
+
 static uint32_t process_of(const struct cfs_cache *cache, uint32_t tid)
 {
     struct cfs_process process;
@@ -37,26 +40,58 @@ static void stop_waiting(struct cfs_cache *cache, struct cfs_cache_inode *inode)
         DL_DELETE2(cache->held, inode, hold.prev, hold.next);
 }
 
-void cfs_cache_hold(struct cfs_cache_call *call)
+static void begin(struct cfs_cache *cache, struct cfs_cache_inode *inode, uint32_t tid)
 {
-    struct cfs_cache *cache = call->cache;
-    struct cfs_cache_inode *inode = call->inode;
-    struct stat attr;
-
     stop_waiting(cache, inode);
     if (inode->hold.state == CFS_HOLD_NONE)
         cfs_cache_ref(inode);
-    inode->hold.state = CFS_HOLD_NONE; /* the size that is told is that of before */
-    cfs_cache_stat(call, &attr);
     inode->hold.state = CFS_HOLD_WAITS;
-    inode->hold.pid = process_of(cache, call->tid);
+    inode->hold.pid = process_of(cache, tid);
     inode->hold.opens++;
     inode->hold.until = cfs_fs_now() + CFS_MS(cache->config->trunc_hold_ms);
+    inode->hold.has_pages = true;
     DL_APPEND2(cache->held, inode, hold.prev, hold.next);
     cfs_cache_wake_at(cache, inode->hold.until);
-    cfs_cache_drop_content(inode);
+}
+
+/* The size that is told is that of before. */
+void cfs_cache_hold(struct cfs_cache_call *call)
+{
+    enum cfs_cache_hold state = call->inode->hold.state;
+    struct stat attr;
+
+    if (state == CFS_HOLD_WAITS) {
+        stop_waiting(call->cache, call->inode);
+        cfs_cache_unref(call->cache, call->inode); /* the call has its own */
+    }
+    call->inode->hold.state = CFS_HOLD_NONE;
+    cfs_cache_stat(call, &attr);
+    begin(call->cache, call->inode, call->tid);
     fuse_reply_attr(cfs_cache_take(call), &attr, 0);
-    cfs_cache_forget_pages(cache, inode, NULL);
+}
+
+/* While another one takes effect there is nothing left to truncate. */
+void cfs_cache_hold_opened(struct cfs_cache_call *call, cfs_cache_go_fn reply)
+{
+    if (call->about->hold.state != CFS_HOLD_SENT)
+        begin(call->cache, call->about, call->tid);
+    reply(call);
+}
+
+bool cfs_cache_clear_for_write(struct cfs_cache_call *call, cfs_cache_go_fn go)
+{
+    struct cfs_cache_inode *inode = call->inode;
+
+    if (inode->hold.state == CFS_HOLD_NONE)
+        return false;
+    if (inode->hold.has_pages)
+        cfs_cache_forget_pages(call->cache, inode, NULL);
+    else if (inode->hold.last_read + QUIET > cfs_fs_now())
+        cfs_cache_pause(call->cache, inode, QUIET);
+    inode->hold.has_pages = false;
+    if (inode->jobs)
+        cfs_cache_park(call, &inode->parked, go);
+    return inode->jobs;
 }
 
 void cfs_cache_hold_over(struct cfs_cache *cache, struct cfs_cache_inode *inode)
@@ -79,6 +114,7 @@ bool cfs_cache_hold_is_met(struct cfs_cache *cache, struct cfs_cache_inode *inod
     if (inode->hold.state == CFS_HOLD_NONE)
         cfs_cache_ref(inode);
     inode->hold.state = CFS_HOLD_SENT;
+    cfs_cache_drop_content(inode);
     return true;
 }
 
@@ -96,9 +132,10 @@ static void truncated(struct cfs_cache_call *call, const struct cfs_answer *answ
 
 static void truncate_now(struct cfs_cache_call *call)
 {
-    struct cfs_request request = {
-        .op = CFS_OP_CACHE_PUT,
-        .cache_put = {.ino = call->inode->ino, .kind = CFS_PUT_TRUNCATE, .max = UINT64_MAX}};
+    struct cfs_request request = {.op = CFS_OP_CACHE_PUT,
+                                  .cache_put = {.ino = call->inode->ino,
+                                                .kind = CFS_PUT_TRUNCATE,
+                                                .max = call->cache->config->max_value}};
 
     cfs_cache_ask(call, &request, truncated);
 }

@@ -44,6 +44,8 @@ static void tell(struct fuse_session *session, const struct cfs_notify_job *job)
     struct fuse_bufvec bytes = FUSE_BUFVEC_INIT((size_t)job->len);
 
     bytes.buf[0].mem = job->data;
+    if (job->kind == CFS_NOTIFY_PAUSE)
+        usleep((useconds_t)job->len);
     if (job->kind == CFS_NOTIFY_STORE)
         fuse_lowlevel_notify_store(session, job->ino, 0, &bytes, 0);
     /* What the kernel does not know it need not forget: ENOENT. */

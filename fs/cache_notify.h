@@ -17,6 +17,7 @@ enum cfs_notify_kind {
     CFS_NOTIFY_NAMES,
     CFS_NOTIFY_STORE, /* no forgetting: `len` bytes of `data` are what the file begins with, and it
                          is at least that long */
+    CFS_NOTIFY_PAUSE, /* nothing, for `len` microseconds */
 };
 
 struct cfs_notify_name {
@@ -30,6 +31,7 @@ struct cfs_notify_job {
     int64_t offset, len;
     struct cfs_notify_name *names; /* in the directory `ino`; freed with the job */
     uint8_t *data;                 /* likewise */
+    struct cfs_content_info content;
     struct cfs_notify_job *next;
     /* The asker's. */
     void *inode, *recalling;

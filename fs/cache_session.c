@@ -245,6 +245,7 @@ struct cfs_cache *cfs_cache_open(struct cfs_engine *engine, const struct cfs_con
 
     cache->engine = engine;
     cache->config = config;
+    cache->outer = cfs_fs_strdup(mountpoint);
     cache->mountpoint = cfs_fs_format("%s/cache", mountpoint);
     cache->options = cfs_fs_strdup(options);
     cache->proc_fd = proc_fd;
@@ -267,6 +268,8 @@ static void mount_again(struct cfs_cache *cache)
     struct cfs_cache_inode *inode, *next;
 
     cache->again_at = 0;
+    if (!cfs_mountpoint_is_coordfs(cache->outer))
+        return;         /* it was detached, and lives as long as somebody has it open */
     if (cache->calls) { /* they belong to it */
         cache->again_at = cfs_fs_now() + AGAIN;
         cfs_cache_wake_at(cache, cache->again_at);
@@ -321,6 +324,7 @@ void cfs_cache_close(struct cfs_cache *cache)
     close_descriptor(cache->watch_fd);
     close_descriptor(cache->done_fd);
     close_descriptor(cache->timer_fd);
+    free(cache->outer);
     free(cache->mountpoint);
     free(cache->options);
     free(cache);

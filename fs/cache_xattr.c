@@ -79,17 +79,22 @@ static void get_value(struct cfs_cache_call *call)
     cfs_cache_ask(call, &request, got_value);
 }
 
-/* What the line of the file's contents is on this node. Whether others share it only the home knows
- * at this moment. */
-static void reply_state(struct cfs_cache_call *call)
+/* What the file's value is on this node: who has only asked for its size, as whoever looks at this
+ * attribute does, keeps nothing of it. */
+static const char *state_of(const struct cfs_cache_call *call)
 {
     const struct cfs_cache_inode *inode = call->inode;
-    const char *state = inode->writes                                ? "M"
-                        : !cfs_cache_has_content(call->cache, inode) ? "I"
-                        : inode->content_share.exclusive             ? "E"
-                                                                     : "S";
 
-    reply_value(call, state, 1);
+    if (inode->writes)
+        return "M";
+    if (!inode->charged || !cfs_cache_has_content(call->cache, inode))
+        return "I";
+    return inode->content_share.exclusive ? "E" : "S";
+}
+
+static void reply_state(struct cfs_cache_call *call)
+{
+    reply_value(call, state_of(call), 1);
 }
 
 static void got_state(struct cfs_cache_call *call, const struct cfs_answer *answer)
@@ -102,11 +107,12 @@ static void got_state(struct cfs_cache_call *call, const struct cfs_answer *answ
     reply_state(call);
 }
 
+/* Whether others share it only the home knows at this moment. */
 static void get_state(struct cfs_cache_call *call)
 {
     struct cfs_request request = {.op = CFS_OP_CACHE_FETCH, .cache_read.ino = call->inode->ino};
 
-    if (call->inode->writes || !cfs_cache_has_content(call->cache, call->inode))
+    if (*state_of(call) == 'M' || *state_of(call) == 'I')
         reply_state(call);
     else
         cfs_cache_ask(call, &request, got_state);
@@ -128,9 +134,7 @@ static void get_version(struct cfs_cache_call *call)
 /* Asked for before each write: answered when the pages that a held truncation took are gone. */
 static void reply_capability(struct cfs_cache_call *call)
 {
-    if (call->inode->hold.state != CFS_HOLD_NONE && call->inode->jobs)
-        cfs_cache_park(call, &call->inode->parked, reply_capability);
-    else
+    if (!cfs_cache_clear_for_write(call, reply_capability))
         cfs_cache_reply_errno(call, ENODATA);
 }
 

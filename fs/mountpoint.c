@@ -194,6 +194,21 @@ static void print_holders(const char *path)
     close(proc);
 }
 
+/* cache/ lies in the mount and goes first. When that was all that could be done the daemon mounts
+ * it once more. */
+static int unmount_both(const char *path, bool lazy)
+{
+    char *inner = cfs_fs_format("%s/cache", path);
+    int error = 0;
+
+    if (!lazy && cfs_mountpoint_is_coordfs(inner))
+        error = unmount(inner, false);
+    if (!error)
+        error = unmount(path, lazy); /* a lazy one takes the other along */
+    free(inner);
+    return error;
+}
+
 int cfs_umount(const char *directory, bool lazy)
 {
     char why[PATH_MAX + 256];
@@ -208,7 +223,7 @@ int cfs_umount(const char *directory, bool lazy)
         fprintf(stderr, "coordfs: no coordfs is mounted on %s\n", path);
         goto cleanup;
     }
-    error = unmount(path, lazy);
+    error = unmount_both(path, lazy);
     if (error == -EBUSY) {
         fprintf(stderr,
                 "coordfs: %s is in use by these processes; end them, or detach it with "

@@ -39,6 +39,7 @@ void cfs_names_free(struct cfs_names *names)
         free(inode);
     }
     cfs_id_table_close(&names->inodes);
+    cfs_id_table_close(&names->by_name);
     free(names->links);
     free(names->changes.inodes);
     free(names->changes.gone.data);
@@ -96,7 +97,7 @@ static struct cfs_inode *make_inode(struct cfs_names *names, struct cfs_moment m
     }
     inode->mtime = inode->atime = inode->ctime = moment.wall;
     inode->version = names->last;
-    cfs_inode_link(parent, request->name, inode);
+    cfs_inode_link(names, parent, request->name, inode);
     cfs_inode_changed(names, inode);
     touch(names, parent, moment.wall, true);
     return inode;
@@ -104,7 +105,7 @@ static struct cfs_inode *make_inode(struct cfs_names *names, struct cfs_moment m
 
 static void orphan(struct cfs_names *names, struct cfs_moment moment, struct cfs_inode *inode)
 {
-    cfs_inode_unlink(inode);
+    cfs_inode_unlink(names, inode);
     cfs_inode_orphan(names, inode, names->last, moment.time);
     touch(names, inode, moment.wall, false);
 }
@@ -124,15 +125,15 @@ static void rename_inode(struct cfs_names *names, struct cfs_moment moment,
 
     next_number(names, moment);
     if (plan->other && rename->exchange) {
-        cfs_inode_unlink(plan->other);
+        cfs_inode_unlink(names, plan->other);
         touch(names, plan->other, moment.wall, false);
     } else if (plan->other) {
         orphan(names, moment, plan->other);
     }
-    cfs_inode_unlink(plan->inode);
-    cfs_inode_link(plan->to_parent, rename->to, plan->inode);
+    cfs_inode_unlink(names, plan->inode);
+    cfs_inode_link(names, plan->to_parent, rename->to, plan->inode);
     if (rename->exchange)
-        cfs_inode_link(plan->parent, request->name, plan->other);
+        cfs_inode_link(names, plan->parent, request->name, plan->other);
     touch(names, plan->inode, moment.wall, false);
     touch(names, plan->parent, moment.wall, true);
     if (plan->to_parent != plan->parent)

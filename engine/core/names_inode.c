@@ -54,26 +54,22 @@ static int compare_orphans(const void *number, const struct cfs_tree_node *node)
     return (key > own) - (key < own);
 }
 
-struct cfs_inode *cfs_inode_in(const struct cfs_inode *directory, const char *name)
-{
-    struct cfs_tree_node *node = cfs_tree_find(directory->entries, name, cfs_inode_compare_names);
-
-    return node ? cfs_inode_of(node) : NULL;
-}
-
-void cfs_inode_link(struct cfs_inode *directory, const char *name, struct cfs_inode *inode)
+void cfs_inode_link(struct cfs_names *names, struct cfs_inode *directory, const char *name,
+                    struct cfs_inode *inode)
 {
     inode->name = cfs_alloc_copy(name, strlen(name) + 1);
     inode->parent = directory;
+    cfs_names_index_add(names, inode);
     cfs_tree_add(&directory->entries, &inode->node, name, cfs_inode_compare_names);
     directory->entry_count++;
     directory->directory_count += inode->type == CFS_INODE_DIRECTORY;
 }
 
-void cfs_inode_unlink(struct cfs_inode *inode)
+void cfs_inode_unlink(struct cfs_names *names, struct cfs_inode *inode)
 {
     struct cfs_inode *directory = inode->parent;
 
+    cfs_names_index_remove(names, inode);
     cfs_tree_remove(&directory->entries, &inode->node, inode->name, cfs_inode_compare_names);
     directory->entry_count--;
     directory->directory_count -= inode->type == CFS_INODE_DIRECTORY;

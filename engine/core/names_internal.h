@@ -26,6 +26,8 @@
 struct cfs_inode {
     struct cfs_id_item item;       /* its number */
     struct cfs_inode *prev, *next; /* in the list of all */
+    struct cfs_id_item by_name;    /* the hash of its directory and name */
+    struct cfs_inode *same;        /* the next one with that hash */
     struct cfs_tree_node node;     /* in its directory, or among the orphans */
     struct cfs_inode *parent;      /* NULL: the root, or an orphan */
     char *name;                    /* owned; NULL likewise */
@@ -50,7 +52,7 @@ struct cfs_inode {
         };
     };
 };
-static_assert(sizeof(struct cfs_inode) <= 160, "a million files are 200 MB, no more");
+static_assert(sizeof(struct cfs_inode) <= 184, "a million files are 240 MB, no more");
 
 /* An inode that was loaded, and the number of the directory it belongs to. */
 struct cfs_inode_link {
@@ -62,7 +64,8 @@ struct cfs_names {
     uint64_t last;       /* the number of the newest change; no inode has a larger one */
     uint64_t saved_last; /* as the last save has it */
     struct cfs_id_table inodes;
-    struct cfs_inode *all; /* list, the root first */
+    struct cfs_id_table by_name; /* the first of those that have the same hash */
+    struct cfs_inode *all;       /* list, the root first */
     struct cfs_inode *root;
     struct cfs_tree_node *orphans;
     struct cfs_inode_link *links; /* until cfs_names_loaded */
@@ -80,10 +83,13 @@ struct cfs_inode *cfs_inode_find(const struct cfs_names *names, cfs_ino ino);
 struct cfs_inode *cfs_inode_new(struct cfs_names *names, cfs_ino ino, enum cfs_inode_type type);
 /* The end of one that is in no tree. */
 void cfs_inode_drop(struct cfs_names *names, struct cfs_inode *inode);
-struct cfs_inode *cfs_inode_in(const struct cfs_inode *directory, const char *name);
+/* NULL: there is no such name. */
+struct cfs_inode *cfs_inode_in(const struct cfs_names *names, const struct cfs_inode *directory,
+                               const char *name);
 /* Into a directory, where the name is free, and out of it: then it is in no tree. */
-void cfs_inode_link(struct cfs_inode *directory, const char *name, struct cfs_inode *inode);
-void cfs_inode_unlink(struct cfs_inode *inode);
+void cfs_inode_link(struct cfs_names *names, struct cfs_inode *directory, const char *name,
+                    struct cfs_inode *inode);
+void cfs_inode_unlink(struct cfs_names *names, struct cfs_inode *inode);
 /* Among the orphans, and out of them. */
 void cfs_inode_orphan(struct cfs_names *names, struct cfs_inode *inode, uint64_t number,
                       cfs_time since);
@@ -96,6 +102,11 @@ struct cfs_inode *cfs_inode_of(struct cfs_tree_node *node);
 int cfs_inode_compare_names(const void *name, const struct cfs_tree_node *node);
 /* Whether `inode` is `directory`, or above it. */
 bool cfs_inode_is_above(const struct cfs_inode *inode, const struct cfs_inode *directory);
+
+/* names_index.c: who has a name in a directory; parent and name stay as they are until it is taken
+ * out again. */
+void cfs_names_index_add(struct cfs_names *names, struct cfs_inode *inode);
+void cfs_names_index_remove(struct cfs_names *names, struct cfs_inode *inode);
 
 /* names_rules.c: what a change comes to. */
 struct cfs_names_plan {

@@ -31,7 +31,7 @@ static void add_entry(const struct cfs_names *names, struct touched *touched, cf
     const struct cfs_inode *parent = cfs_inode_find(names, directory), *inode = NULL;
 
     if (parent && parent->type == CFS_INODE_DIRECTORY)
-        inode = cfs_inode_in(parent, name);
+        inode = cfs_inode_in(names, parent, name);
     add_item(touched, directory, name);
     if (inode)
         add_item(touched, inode->item.id, "");
@@ -81,9 +81,10 @@ static void answer_inode(const struct cfs_inode *inode, struct cfs_answer *answe
         answer->cache.target = inode->target;
 }
 
-static void look_up(const struct cfs_inode *directory, const char *name, struct cfs_answer *answer)
+static void look_up(const struct cfs_names *names, const struct cfs_inode *directory,
+                    const char *name, struct cfs_answer *answer)
 {
-    const struct cfs_inode *inode = cfs_inode_in(directory, name);
+    const struct cfs_inode *inode = cfs_inode_in(names, directory, name);
 
     if (inode)
         answer_inode(inode, answer);
@@ -154,7 +155,7 @@ void *cfs_names_read(const struct cfs_names *names, enum cfs_op op, const char *
     else if (inode->type != CFS_INODE_DIRECTORY)
         answer->error = CFS_ERR_FILE_NOT_DIRECTORY;
     else if (op == CFS_OP_CACHE_LOOKUP)
-        look_up(inode, name, answer);
+        look_up(names, inode, name, answer);
     else
         return list(inode, name, answer);
     return NULL;

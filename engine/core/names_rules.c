@@ -60,7 +60,7 @@ static enum cfs_error plan_make(const struct cfs_names *names, const struct cfs_
     error = find_directory(names, make->parent, &plan->parent);
     if (error)
         return error;
-    plan->inode = cfs_inode_in(plan->parent, request->name);
+    plan->inode = cfs_inode_in(names, plan->parent, request->name);
     if (!plan->inode)
         return plan->parent->orphaned ? CFS_ERR_NO_FILE : CFS_OK;
     plan->idle = true;
@@ -80,7 +80,7 @@ static enum cfs_error plan_remove(const struct cfs_names *names, const struct cf
     error = find_directory(names, remove->parent, &plan->parent);
     if (error)
         return error;
-    plan->inode = cfs_inode_in(plan->parent, request->name);
+    plan->inode = cfs_inode_in(names, plan->parent, request->name);
     if (!plan->inode)
         return CFS_ERR_NO_FILE;
     if (!may_take(plan->inode, remove->uid))
@@ -141,10 +141,10 @@ static enum cfs_error plan_rename(const struct cfs_names *names, const struct cf
         error = find_directory(names, rename->to_parent, &plan->to_parent);
     if (error)
         return error;
-    plan->inode = cfs_inode_in(plan->parent, request->name);
+    plan->inode = cfs_inode_in(names, plan->parent, request->name);
     if (!plan->inode || plan->to_parent->orphaned)
         return CFS_ERR_NO_FILE;
-    plan->other = cfs_inode_in(plan->to_parent, rename->to);
+    plan->other = cfs_inode_in(names, plan->to_parent, rename->to);
     error = check_place(plan, rename);
     if (error)
         return error;

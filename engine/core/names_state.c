@@ -223,9 +223,9 @@ static bool link_all(struct cfs_names *names)
         struct cfs_inode *parent = cfs_inode_find(names, names->links[i].parent);
         char *name = inode->name;
         if (!parent || parent->type != CFS_INODE_DIRECTORY || parent->orphaned ||
-            cfs_inode_in(parent, name))
+            cfs_inode_in(names, parent, name))
             return false;
-        cfs_inode_link(parent, name, inode);
+        cfs_inode_link(names, parent, name, inode);
         free(name);
     }
     return true;

@@ -82,7 +82,8 @@ static void print_look(const struct cfs_backup_look *look)
                    one->head.base.index, one->head.base.term, one->pieces, one->bytes);
     }
     for (unsigned tag = 0; tag <= UINT8_MAX; tag++)
-        if (look->kinds[tag] > 0 && tag != CFS_PIECE_MACHINE && tag != CFS_PIECE_QUEUES)
+        if (look->kinds[tag] > 0 && tag != CFS_PIECE_MACHINE && tag != CFS_PIECE_QUEUES &&
+            tag != CFS_PIECE_NAMES)
             printf("%s %" PRId64 "\n", cfs_format_kind(tag), look->kinds[tag]);
     if (all & ~look->groups)
         print_groups("missing: group ", all & ~look->groups, "");

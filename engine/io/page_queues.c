@@ -50,7 +50,7 @@ static json_t *describe_groups(const struct cfs_status *status)
     struct walk walk = {.rows = json_array()};
     uint64_t groups = 0;
 
-    for (cfs_group_id id = 1; id <= CFS_GROUPS; id++) {
+    for (cfs_group_id id = 1; id < CFS_GROUPS; id++) { /* the last has the cache's names */
         const struct cfs_group_status *group = &status->groups[id];
 
         if (!group->view.replica)

@@ -97,7 +97,8 @@ void cfs_page_put_ring(FILE *out, json_t *page)
         json_object_set_new(group, "replicas", in_a_word(json_object_get(group, "replicas")));
     }
     fprintf(out,
-            "# as node %s knows it; group 0 holds nodes, sessions and locks, the others queues\n",
-            cfs_page_word(json_object_get(page, "seen_by"), room));
+            "# as node %s knows it; group 0 holds nodes, sessions and locks, group %u the names in "
+            "cache/, the others queues and values\n",
+            cfs_page_word(json_object_get(page, "seen_by"), room), CFS_GROUPS);
     cfs_page_put_table(out, groups, columns, sizeof columns / sizeof *columns);
 }

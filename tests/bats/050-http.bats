@@ -310,7 +310,7 @@ well_formed() {
         like "$(grep '^coordfs_info' <<< "$body")" "node=\"$i\"" 'the node'
         is "$(metric coordfs_available)" 1 'whether it serves'
         is "$(metric 'coordfs_sessions{group="0"}')" 3 'the sessions'
-        is "$(grep '^coordfs_raft_role{group="[0-9]*"' <<< "$body" | grep -c ' 1$')" 17 \
+        is "$(grep '^coordfs_raft_role{group="[0-9]*"' <<< "$body" | grep -c ' 1$')" 18 \
             'roles that it has, in as many groups'
         leader=$(( leader + $(metric 'coordfs_raft_role{group="0",role="leader"}') ))
         (( $(metric process_resident_memory_bytes) > 1000000 )) || fail 'no memory?'

@@ -104,11 +104,11 @@ says() { [[ $(state "$1" "$2") == "$3" ]]; } # I J STATE
 
 @test "ring: each group on three nodes, led by the first that the ring wants" {
     local group
-    for group in {1..16}; do
+    for group in {1..17}; do
         wait_until 20 shows 1 ring "^ *$group +([0-9]+) +\\1,"
     done
     page 1 ring.json
-    is "$(json 'len(page["groups"])')" 17 'groups, group 0 among them'
+    is "$(json 'len(page["groups"])')" 18 'groups, group 0 among them'
     is "$(json 'len({g["leader"] for g in page["groups"][1:]})')" 3 'nodes that lead some of them'
     is "$(json '{len(g["replicas"]) for g in page["groups"]}')" '{3}' 'replicas of each'
 }

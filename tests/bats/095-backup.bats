@@ -58,7 +58,7 @@ join_others() { # I OTHER...
 # The groups that a file has, as `backup --check` lists them.
 groups_in() { "$BINARY" backup --check "$1" | awk '/^[0-9]/ { printf "%s ", $1 }'; } # FILE
 
-all_groups() { seq -s ' ' 0 16 | tr '\n' ' '; }
+all_groups() { seq -s ' ' 0 17 | tr '\n' ' '; }
 
 no_call_failed() {
     local i
@@ -85,6 +85,10 @@ change_byte() { # FILE OFFSET
     for i in 1 2 3; do printf 'small %s' "$i" > "$B/queues/q"; done
     printf 'max_deliveries=3\n' > "$A/queues/.q/config"
     path=$(cat "$C/queues/.q/claim") # the large one is in flight
+    mkdir "$B/cache/app"
+    cat "$BATS_TEST_TMPDIR/large" "$BATS_TEST_TMPDIR/large" > "$B/cache/app/value"
+    printf 'blue' > "$C/cache/app/colour"
+    ln -s colour "$A/cache/app/link"
     start_workers 1 2 3
     workers_get_on
     succeeds "$BINARY" backup "$file" "$(at 2)"
@@ -112,6 +116,11 @@ change_byte() { # FILE OFFSET
     timeout 20 cat "$C/queues/q" | cmp - "$BATS_TEST_TMPDIR/large"
     for i in 1 2 3; do is "$(timeout 20 cat "$B/queues/q")" "small $i" 'the next message'; done
     has_line "$A/queues/.q/config" '^max_deliveries=3$' || fail "the queue's settings"
+    is "$(timeout 20 cat "$C/cache/app/link")" blue 'a value, through a link'
+    cat "$BATS_TEST_TMPDIR/large" "$BATS_TEST_TMPDIR/large" | cmp - "$B/cache/app/value"
+    printf 'red' > "$A/cache/app/colour"
+    is "$(timeout 20 cat "$B/cache/app/colour")" red 'what it is since'
+    [[ ! -e $B/cache/app/none ]] || fail 'what never was'
     start_workers 1 2 3
     workers_get_on
     stop_workers

@@ -76,7 +76,8 @@ static bool same_recall(const struct cfs_msg_recall *a, const struct cfs_msg_rec
 
 static bool same_forward(const struct cfs_msg_forward *a, const struct cfs_msg_forward *b)
 {
-    return a->epoch == b->epoch && a->outside == b->outside && a->len == b->len && same_bytes(a->command, b->command, a->len);
+    return a->epoch == b->epoch && a->outside == b->outside && a->len == b->len &&
+           same_bytes(a->command, b->command, a->len);
 }
 
 static bool same(const struct cfs_message *a, const struct cfs_message *b)

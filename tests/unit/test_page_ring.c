@@ -9,7 +9,8 @@ static void test_text_shows_a_line_for_each_group(void **state)
     struct cfs_status status = status_of_a_leader();
     char *text = cfs_page_make("ring", false, &status);
     const char *expected =
-        "# as node 1 knows it; group 0 holds nodes, sessions and locks, the others queues\n"
+        "# as node 1 knows it; group 0 holds nodes, sessions and locks, group 17 the names in "
+        "cache/, the others queues and values\n"
         "group  leader  wanted  replicas  role      term  commit  applied  lag  snapshot\n"
         "    0       1  -       1,2       leader       7     119      118    3         -\n"
         "    1       2  2,1     1,(2)     follower     3      40       39    2         -\n"

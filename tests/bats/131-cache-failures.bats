@@ -1,0 +1,79 @@
+#!/usr/bin/env bats
+# cache/ when nodes stand still, die, or are cut off: no old value beyond a lease, and nobody waits
+# for the dead for longer than that.
+
+load helper
+
+setup_file() { cluster_up; }
+
+teardown() {
+    cluster start 1 2 3
+    common_teardown
+}
+
+@test "a node whose daemon stands still gives no old value once its lease is over" {
+    printf 'old\n' > "$A/cache/k"
+    is "$(cat "$B/cache/k")" old 'the value'
+    cluster pause 2
+    elapsed dash -c 'echo new > "$1"' _ "$A/cache/k"
+    between 0 "$elapsed_ms" 4000 'the milliseconds that the writer waited for the lease'
+    background reader cat "$B/cache/k"
+    sleep 1.2
+    still_runs reader || fail 'it should wait for its daemon'
+    cluster resume 2
+    finish reader
+    is "$output" new 'what the reader got'
+}
+
+@test "a writer waits no longer than a lease for a node that was killed" {
+    printf 'old\n' > "$A/cache/k"
+    is "$(cat "$C/cache/k")" old 'the value'
+    cluster kill 3
+    elapsed dash -c 'echo new > "$1"' _ "$A/cache/k"
+    is "$status" 0 'the write'
+    between 0 "$elapsed_ms" 6000 'the milliseconds that it took'
+    is "$(cat "$B/cache/k")" new 'the value'
+    cluster start 3
+    is "$(cat "$C/cache/k")" new 'on the node that is back'
+}
+
+@test "values survive the death of every node, one after the other" {
+    local n
+    for n in 1 2 3; do
+        printf '%s\n' "$n" > "$A/cache/v$n"
+        cluster kill "$n"
+        cluster start "$n"
+    done
+    for n in 1 2 3; do
+        is "$(cat "$B/cache/v$n")" "$n" "value $n"
+    done
+}
+
+@test "without a majority calls end with an error, and answer again with one" {
+    printf 'x\n' > "$A/cache/m"
+    cluster kill 2
+    cluster kill 3
+    refuses 'timed out' dash -c 'echo y > "$1"' _ "$A/cache/m"
+    cluster start 2 3
+    wait_until 20 dash -c 'echo z > "$1"' _ "$A/cache/m"
+    is "$(cat "$C/cache/m")" z 'the value'
+}
+
+@test "a process that waits in cache/ can be killed" {
+    printf 'x\n' > "$A/cache/w"
+    is "$(cat "$A/cache/w")" x 'the value'
+    cluster kill 2
+    cluster kill 3
+    background writer dd if=/dev/zero of="$A/cache/w" bs=10 count=1 conv=notrunc
+    sleep 0.5
+    kill -TERM "${background_pid[writer]}"
+    finish writer 3
+}
+
+@test "the mount of cache/ comes back when it alone was taken away" {
+    requires root
+    printf 'x\n' > "$A/cache/u"
+    umount -i "$A/cache"
+    wait_until 10 grep -qF " $A/cache " /proc/self/mountinfo
+    is "$(cat "$A/cache/u")" x 'the value'
+}
