@@ -98,14 +98,29 @@ static void say_hit(struct sim *sim, const struct sim_cacher *cacher, const stru
             copy->seen.version);
 }
 
+static void check_copy(struct sim *sim, const struct sim_node *node, uint64_t begin,
+                       const struct sim_cached *copy)
+{
+    const struct sim_seen *seen = &copy->seen;
+
+    if (copy->kind == SIM_COPY_NAME)
+        sim_check_name(sim, node, begin, copy->ino, copy->name, seen->ino);
+    else if (copy->kind == SIM_COPY_NODE)
+        sim_check_node(sim, node, begin, copy->ino, seen);
+    else if (copy->kind == SIM_COPY_LIST)
+        sim_check_list(sim, node, begin, copy->ino, seen);
+    else
+        sim_check_content(sim, node, begin, copy->ino, seen);
+}
+
 static const struct sim_cached *hit(struct sim *sim, struct sim_cacher *cacher,
                                     enum sim_cached_kind kind, cfs_ino ino, uint32_t name)
 {
     const struct sim_cached *copy = sim_files_find(sim, cacher->node, kind, ino, name);
 
     if (copy) {
-        cacher->begin = sim_cache_begins(sim);
         say_hit(sim, cacher, copy);
+        check_copy(sim, cacher->node, sim_cache_begins(sim), copy);
     }
     return copy;
 }
@@ -118,7 +133,6 @@ static bool look_up(struct sim *sim, struct sim_cacher *cacher, cfs_ino director
 
     if (copy) {
         *ino = copy->seen.ino;
-        sim_check_name(sim, cacher->node, cacher->begin, directory, name, *ino);
         return true;
     }
     if (cacher->node->state == SIM_UP)
@@ -128,34 +142,17 @@ static bool look_up(struct sim *sim, struct sim_cacher *cacher, cfs_ino director
     return false;
 }
 
-static void read_node(struct sim *sim, struct sim_cacher *cacher, cfs_ino ino)
+/* The last step of a reading. */
+static void read_copy(struct sim *sim, struct sim_cacher *cacher, enum sim_cached_kind kind,
+                      enum cfs_op op, cfs_ino ino)
 {
-    const struct sim_cached *copy = hit(sim, cacher, SIM_COPY_NODE, ino, 0);
-
-    if (copy)
-        sim_check_node(sim, cacher->node, cacher->begin, ino, &copy->seen);
-    else if (cacher->node->state == SIM_UP)
-        ask_of(sim, cacher, CFS_OP_CACHE_NODE, ino, "");
-}
-
-static void read_list(struct sim *sim, struct sim_cacher *cacher, cfs_ino ino)
-{
-    const struct sim_cached *copy = hit(sim, cacher, SIM_COPY_LIST, ino, 0);
-
-    if (copy)
-        sim_check_list(sim, cacher->node, cacher->begin, ino, &copy->seen);
-    else if (cacher->node->state == SIM_UP)
-        ask_of(sim, cacher, CFS_OP_CACHE_LIST, ino, "");
+    if (!hit(sim, cacher, kind, ino, 0) && cacher->node->state == SIM_UP)
+        ask_of(sim, cacher, op, ino, "");
 }
 
 static void read_content(struct sim *sim, struct sim_cacher *cacher, cfs_ino ino)
 {
-    const struct sim_cached *copy = hit(sim, cacher, SIM_COPY_CONTENT, ino, 0);
-
-    if (copy)
-        sim_check_content(sim, cacher->node, cacher->begin, ino, &copy->seen);
-    else if (cacher->node->state == SIM_UP)
-        ask_of(sim, cacher, CFS_OP_CACHE_FETCH, ino, "");
+    read_copy(sim, cacher, SIM_COPY_CONTENT, CFS_OP_CACHE_FETCH, ino);
 }
 
 /* Changing. */
@@ -322,7 +319,7 @@ static bool find_directory(struct sim *sim, struct sim_cacher *cacher, struct si
 static void do_it(struct sim *sim, struct sim_cacher *cacher)
 {
     if (cacher->goal == SIM_GOAL_STAT)
-        read_node(sim, cacher, cacher->ino);
+        read_copy(sim, cacher, SIM_COPY_NODE, CFS_OP_CACHE_NODE, cacher->ino);
     else if (cacher->goal == SIM_GOAL_READ)
         read_content(sim, cacher, cacher->ino);
     else if (cacher->node->state != SIM_UP)
@@ -365,7 +362,7 @@ static void go_on(struct sim *sim, struct sim_cacher *cacher)
     }
     cacher->busy = false;
     if (cacher->goal == SIM_GOAL_LIST)
-        read_list(sim, cacher, cacher->from.ino);
+        read_copy(sim, cacher, SIM_COPY_LIST, CFS_OP_CACHE_LIST, cacher->from.ino);
     else
         do_it(sim, cacher);
 }
@@ -464,6 +461,20 @@ static void check_answer(struct sim *sim, const struct sim_cacher *cacher)
                  cacher->node->id, (sim->world.now - since) / 1000);
 }
 
+/* There are other programs on the node, and one waits for an answer while they read what they can
+ * have at once. */
+static void peek(struct sim *sim, const struct sim_cacher *cacher)
+{
+    struct sim_node *node = cacher->node;
+    uint64_t at = sim_random_below(&sim->random_cacher, node->files.count);
+    const struct sim_cached *copy = &node->files.copies[at];
+
+    if (!node->files.count || !sim_files_find(sim, node, copy->kind, copy->ino, copy->name))
+        return;
+    say_hit(sim, cacher, copy);
+    check_copy(sim, node, sim_cache_begins(sim), copy);
+}
+
 /* While the daemon stands still, copies are read all the same. */
 static void act(struct sim *sim, void *arg, uint64_t value)
 {
@@ -480,9 +491,11 @@ static void act(struct sim *sim, void *arg, uint64_t value)
         check_answer(sim, cacher);
     if (cacher->id && node->state == SIM_UP && sim->world.now >= cacher->give_up)
         give_up(sim, cacher);
-    else if (!cacher->id && !cacher->busy && ending && node->state == SIM_UP)
+    else if (cacher->id)
+        peek(sim, cacher);
+    else if (!cacher->busy && ending && node->state == SIM_UP)
         wind_down(sim, cacher);
-    else if (!cacher->id && !cacher->busy && !ending)
+    else if (!cacher->busy && !ending)
         begin(sim, cacher);
 }
 

@@ -267,6 +267,28 @@ static void draw_queues(struct sim_swarm *swarm, uint64_t seed)
     swarm->snapshot_bytes *= 4;
 }
 
+/* Messages of which some arrive when what they are about is over: leases that are shorter than
+ * these take, or nodes that are cut off for longer than a lease. */
+static void narrow_to_late_shares(struct sim_swarm *swarm, struct sim_random *random)
+{
+    bool is_short = sim_random_chance(random, 500);
+
+    make_calm(swarm);
+    swarm->calm = swarm->healthy = swarm->fifo = false;
+    swarm->slow_permille = (uint32_t)sim_random_between(random, 50, 200);
+    swarm->slow_max = CFS_MS(sim_random_between(random, 200, 1000));
+    swarm->duplicate_permille = (uint32_t)sim_random_below(random, 200);
+    swarm->fault_weights[SIM_FAULT_ISOLATE] = 3;
+    swarm->fault_weights[SIM_FAULT_PAUSE] = 1;
+    swarm->fault_every = CFS_MS(sim_random_between(random, 100, 500));
+    swarm->fault_longest = CFS_MS(is_short ? 900 : 2500);
+    swarm->quiet_at = CFS_MS(sim_random_between(random, 4000, 8000));
+    swarm->cache_lease = CFS_MS(is_short ? sim_random_between(random, 120, 300)
+                                         : sim_random_between(random, 600, 1000));
+    swarm->directory_count = 0;
+    swarm->cacher_think_max = CFS_MS(sim_random_between(random, 3, 20));
+}
+
 /* So has the cache. There is no room for guests then, in any group, nor for much else. */
 static void draw_cache(struct sim_swarm *swarm, uint64_t seed)
 {
@@ -287,6 +309,8 @@ static void draw_cache(struct sim_swarm *swarm, uint64_t seed)
     if (sim_random_chance(&random, 300))
         swarm->recall_slow_permille = (uint32_t)sim_random_between(&random, 10, 200);
     swarm->recall_slow_max = 3 * swarm->cache_lease;
+    if (swarm->node_count > 1 && sim_random_chance(&random, 400))
+        narrow_to_late_shares(swarm, &random);
 }
 
 /* Some mixtures are for one kind of trouble that is rare among the others. */
