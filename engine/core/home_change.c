@@ -4,6 +4,7 @@
 
 #include "core/alloc.h"
 #include "core/home.h"
+#include "core/planted.h"
 
 #define RESEND_AFTER CFS_MS(50)
 
@@ -113,7 +114,7 @@ static void keep_names(const struct cfs_home *home, struct cfs_change *change)
 {
     for (uint32_t i = 0; i < change->claim_count; i++) {
         struct cfs_claim *claim = &change->claims[i];
-        if (!change->contents &&
+        if (!change->contents && !CFS_PLANTED(BUG_FORGET_NAMES) &&
             cfs_names_is_directory(home->machine->names, cfs_lines_claimed(claim)))
             claim->whole = false;
     }

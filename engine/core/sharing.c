@@ -171,6 +171,11 @@ static bool is_recalled(const struct cfs_shares *shares, const struct cfs_share_
     return false;
 }
 
+static cfs_time since(const struct cfs_sharing *sharing, cfs_time sent)
+{
+    return CFS_PLANTED(BUG_LEASE_FROM_ANSWER) ? sharing->env->now : sent;
+}
+
 /* By what was first sent at `sent`. */
 static void renew(const struct cfs_sharing *sharing, struct cfs_shares *shares, cfs_time sent)
 {
@@ -188,14 +193,13 @@ void cfs_sharing_confirm(struct cfs_sharing *sharing, cfs_group_id group,
 {
     struct cfs_shares *shares = &sharing->groups[group];
     struct cfs_cache_share share = answer->cache.share;
-    cfs_time sent = CFS_PLANTED(BUG_LEASE_FROM_ANSWER) ? sharing->env->now : ask->sent;
 
     answer->cache.share = (struct cfs_cache_share){.group = group};
     if (!share.epoch || share.epoch != ask->epoch || share.epoch != shares->epoch ||
         shares->lapsing || is_recalled(shares, ask, request, answer) ||
         cfs_sharing_is_changing(shares, request, answer))
         return;
-    renew(sharing, shares, sent);
+    renew(sharing, shares, since(sharing, ask->sent));
     if (sharing->env->now >= shares->lease_until)
         return;
     shares->kept = true;
@@ -290,7 +294,7 @@ void cfs_sharing_kept(struct cfs_sharing *sharing, const struct cfs_message *mes
     if (!kept->known)
         begin_epoch(sharing, shares, kept->floor);
     else if (shares->kept)
-        renew(sharing, shares, kept->sent);
+        renew(sharing, shares, since(sharing, kept->sent));
 }
 
 void cfs_sharing_lapsed(struct cfs_sharing *sharing, cfs_group_id group, uint64_t epoch)

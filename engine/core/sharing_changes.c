@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "core/alloc.h"
+#include "core/planted.h"
 #include "core/sharing_internal.h"
 
 /* Instead of a name: any of the directory's. Hashes of names are odd. */
@@ -47,7 +48,7 @@ static void take(struct cfs_shares *shares, cfs_ino ino, uint64_t name, bool con
 
 static void strike_out(struct cfs_shares *shares, cfs_ino ino, uint64_t name, bool contents)
 {
-    if (name != ANY_NAME)
+    if (name != ANY_NAME && !CFS_PLANTED(BUG_OWN_UNMARKED))
         cfs_sharing_remember(shares, ino, name, contents);
 }
 
@@ -146,7 +147,7 @@ bool cfs_sharing_is_changing(const struct cfs_shares *shares, const struct cfs_r
     const struct cfs_cache_rename *rename = &request->cache_rename;
     const struct cfs_inode_info *inode = &answer->cache.inode;
 
-    if (!shares->own)
+    if (!shares->own || CFS_PLANTED(BUG_OWN_UNMARKED))
         return false;
     if (cfs_op_is_of_contents(request->op))
         return is_touched(shares, cfs_request_contents(request), 0, true);

@@ -177,14 +177,20 @@ static void put(struct sim *sim, struct sim_cacher *cacher, cfs_ino ino)
     struct sim_put what = {.ino = ino, .kind = put_kind(cacher)};
     struct cfs_request request = {.op = CFS_OP_CACHE_PUT};
     bool cuts = what.kind == CFS_PUT_TRUNCATE;
+    const struct sim_cached *known;
+    uint64_t offset;
 
     if (cuts || what.kind == CFS_PUT_WRITE)
         what.slot = (uint32_t)sim_random_below(&sim->random_cacher, 6);
+    known = sim_files_find(sim, cacher->node, SIM_COPY_CONTENT, ino, 0);
     cacher->put = sim_check_put(sim, &what);
     cacher->data = cacher->put;
+    /* A kernel names what it takes for the end. */
+    offset = what.kind == CFS_PUT_APPEND && known ? known->seen.value.count : what.slot;
+    offset *= SLOT;
     request.cache_put = (struct cfs_cache_put){.ino = ino,
                                                .kind = what.kind,
-                                               .offset = (uint64_t)what.slot * SLOT,
+                                               .offset = offset,
                                                .max = SIM_SLOTS_MAX * SLOT,
                                                .data = (const uint8_t *)&cacher->data,
                                                .len = cuts ? 0 : SLOT};
@@ -466,13 +472,14 @@ static void check_answer(struct sim *sim, const struct sim_cacher *cacher)
 static void peek(struct sim *sim, const struct sim_cacher *cacher)
 {
     struct sim_node *node = cacher->node;
-    uint64_t at = sim_random_below(&sim->random_cacher, node->files.count);
-    const struct sim_cached *copy = &node->files.copies[at];
 
-    if (!node->files.count || !sim_files_find(sim, node, copy->kind, copy->ino, copy->name))
-        return;
-    say_hit(sim, cacher, copy);
-    check_copy(sim, node, sim_cache_begins(sim), copy);
+    for (uint32_t i = 0; i < node->files.count; i++) {
+        const struct sim_cached *copy = &node->files.copies[i];
+        if (!sim_files_find(sim, node, copy->kind, copy->ino, copy->name))
+            continue;
+        say_hit(sim, cacher, copy);
+        check_copy(sim, node, sim_cache_begins(sim), copy);
+    }
 }
 
 /* While the daemon stands still, copies are read all the same. */
@@ -491,7 +498,7 @@ static void act(struct sim *sim, void *arg, uint64_t value)
         check_answer(sim, cacher);
     if (cacher->id && node->state == SIM_UP && sim->world.now >= cacher->give_up)
         give_up(sim, cacher);
-    else if (cacher->id)
+    else if (cacher->id || sim_random_chance(&sim->random_cacher, 200))
         peek(sim, cacher);
     else if (!cacher->busy && ending && node->state == SIM_UP)
         wind_down(sim, cacher);
