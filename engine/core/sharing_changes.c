@@ -1,7 +1,9 @@
 /* A node's own changes, whose home does not ask the node itself to give anything up. While one is
  * under way, or may be, what it touches is not shared; and an answer that it may have overtaken is
  * struck out, as by a recall. */
+#include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/alloc.h"
 #include "core/planted.h"
@@ -20,9 +22,20 @@ struct cfs_own_change {
     UT_hash_handle hh;
 };
 
+static struct own_key key_of(cfs_ino ino, uint64_t name, bool contents)
+{
+    struct own_key key;
+
+    memset(&key, 0, sizeof key); /* uthash takes all its bytes */
+    key.ino = ino;
+    key.name = name;
+    key.contents = contents;
+    return key;
+}
+
 static void add(struct cfs_shares *shares, cfs_ino ino, uint64_t name, bool contents)
 {
-    struct own_key key = {ino, name, contents};
+    struct own_key key = key_of(ino, name, contents);
     struct cfs_own_change *own;
 
     HASH_FIND(hh, shares->own, &key, sizeof key, own);
@@ -36,10 +49,11 @@ static void add(struct cfs_shares *shares, cfs_ino ino, uint64_t name, bool cont
 
 static void take(struct cfs_shares *shares, cfs_ino ino, uint64_t name, bool contents)
 {
-    struct own_key key = {ino, name, contents};
+    struct own_key key = key_of(ino, name, contents);
     struct cfs_own_change *own;
 
     HASH_FIND(hh, shares->own, &key, sizeof key, own);
+    assert(own);
     if (--own->count)
         return;
     HASH_DEL(shares->own, own);
@@ -113,7 +127,7 @@ void cfs_sharing_changed(struct cfs_sharing *sharing, cfs_group_id group,
 
 static bool is_touched(const struct cfs_shares *shares, cfs_ino ino, uint64_t name, bool contents)
 {
-    struct own_key key = {ino, name, contents};
+    struct own_key key = key_of(ino, name, contents);
     const struct cfs_own_change *own;
 
     HASH_FIND(hh, shares->own, &key, sizeof key, own);
