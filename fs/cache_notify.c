@@ -1,9 +1,21 @@
-/* A list of jobs, threads that take from it, and a list of what is done. */
+/* A list of jobs, threads that take from it, and a list of what is done.
+ *
+ * A thread that tells the kernel to forget a name stands still, beyond the reach of any signal, as
+ * long as somebody has the directory's lock, and whoever has it may wait for this daemon. When the
+ * daemon is killed the kernel fails what it had read from /dev/fuse, and frees them both, once that
+ * descriptor is closed: which it would not be while a thread that shares the daemon's table of
+ * descriptors is alive. So these threads have tables of their own, with another opening of the same
+ * connection (FUSE_DEV_IOC_CLONE) under the session's number. */
 #include "fs/cache_notify.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fuse.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "coordfs/log.h"
@@ -63,7 +75,30 @@ static void finish(struct cfs_notifier *notifier, struct cfs_notify_job *job)
     *notifier->last_done = job;
     notifier->last_done = &job->next;
     if (first && write(notifier->done_fd, &one, sizeof one) < 0)
-        cfs_log(CFS_LOG_ERROR, "an eventfd cannot be written to");
+        abort(); /* not the log, which may be a descriptor of the other table */
+}
+
+/* Nothing of the daemon's is kept open by this thread but the eventfd. */
+static int leave_table(const struct cfs_notifier *notifier)
+{
+    int fd = fuse_session_fd(notifier->session), clone = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+    uint32_t of = (uint32_t)fd;
+    unsigned low = (unsigned)(fd < notifier->done_fd ? fd : notifier->done_fd);
+    unsigned high = (unsigned)(fd < notifier->done_fd ? notifier->done_fd : fd);
+    int result = -1;
+
+    if (clone >= 0 && ioctl(clone, FUSE_DEV_IOC_CLONE, &of) == 0 && unshare(CLONE_FILES) == 0 &&
+        dup3(clone, fd, O_CLOEXEC) >= 0)
+        result = 0;
+    if (result == 0 && low > 3)
+        close_range(3, low - 1, 0);
+    if (result == 0 && high > low + 1)
+        close_range(low + 1, high - 1, 0);
+    if (result == 0)
+        close_range(high + 1, ~0u, 0);
+    else if (clone >= 0)
+        close(clone);
+    return result;
 }
 
 static void *run(void *arg)
@@ -71,6 +106,11 @@ static void *run(void *arg)
     struct cfs_notifier *notifier = arg;
     struct cfs_notify_job *job;
 
+    if (leave_table(notifier) != 0)
+        cfs_log(CFS_LOG_WARNING,
+                "cannot open /dev/fuse once more (%s): if the daemon is killed, "
+                "programs in cache/ may hang until its connection is aborted",
+                strerror(errno));
     pthread_mutex_lock(&notifier->mutex);
     while (!notifier->ending) {
         job = take_job(notifier);

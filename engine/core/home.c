@@ -158,7 +158,10 @@ void cfs_home_answer(struct cfs_home *home, struct cfs_asker asker, bool queued,
     if (!home->serving || (!queued && cfs_home_hold(home, CFS_TO_COMMAND, asker, answer)))
         return;
     if (!queued) {
-        if (cfs_home_changed(home, asker, answer, &shared))
+        enum cfs_change_word word = cfs_home_changed(home, asker, answer, &shared);
+        if (word == CFS_CHANGE_HELD)
+            return;
+        if (word == CFS_CHANGE_SHARED)
             answer = &shared;
         cfs_answer_encode(&writer, answer);
         message.answer.answer = writer.data;

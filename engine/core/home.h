@@ -125,10 +125,14 @@ void cfs_home_change(struct cfs_home *home, struct cfs_asker asker,
 /* Logs a put that is `laundered`. */
 void cfs_home_launder(struct cfs_home *home, struct cfs_asker asker,
                       const struct cfs_request *request, const struct cfs_msg_forward *forward);
-/* The machine has answered a command that was such a change: true, and `shared` is what to say, a
- * copy with a share if there is one. */
-bool cfs_home_changed(struct cfs_home *home, struct cfs_asker asker,
-                      const struct cfs_answer *answer, struct cfs_answer *shared);
+/* The machine has answered a command. */
+enum cfs_change_word {
+    CFS_CHANGE_AS_IT_IS, /* it was no such change, or is none any more */
+    CFS_CHANGE_SHARED,   /* `shared` is what to say, a copy with a share if there is one */
+    CFS_CHANGE_HELD,     /* it will be said when something more has been recalled */
+};
+enum cfs_change_word cfs_home_changed(struct cfs_home *home, struct cfs_asker asker,
+                                      const struct cfs_answer *answer, struct cfs_answer *shared);
 void cfs_home_recalled(struct cfs_home *home, const struct cfs_message *message);
 void cfs_home_changes_progress(struct cfs_home *home);
 void cfs_home_changes_tick(struct cfs_home *home);

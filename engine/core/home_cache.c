@@ -80,6 +80,7 @@ void cfs_home_answer_cache(struct cfs_home *home, const struct cfs_message *mess
     if (read->op == CFS_OP_CACHE_XATTRS) {
         cfs_home_fetch(home, message->from, read, (struct cfs_cache_share){0});
     } else if (cfs_op_is_of_contents(read->op)) {
+        cfs_lines_tell(&home->lines, message->from, cfs_line_number(read->cache.ino, true));
         cfs_home_fetch(home, message->from, read, share(home, message, &line, 1));
     } else {
         owned = cfs_names_read(home->machine->names, read->op, read->name, &read->cache, &answer);

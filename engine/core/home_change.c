@@ -147,6 +147,24 @@ static void commit(struct cfs_home *home, struct cfs_change *change)
     }
 }
 
+/* Nobody has what it replaced any more. */
+static void tell(struct cfs_home *home, struct cfs_change *change)
+{
+    struct cfs_message message = {.type = CFS_MSG_ANSWER,
+                                  .group = home->raft->group,
+                                  .to = change->asker.node,
+                                  .term = home->raft->term,
+                                  .answer = {.to = CFS_TO_COMMAND,
+                                             .session = change->asker.session,
+                                             .id = change->asker.sequence,
+                                             .answer = change->answer,
+                                             .len = change->len}};
+
+    change->answer = NULL;
+    cfs_lines_finish(&home->lines, change);
+    cfs_env_send(home->env, &message);
+}
+
 /* Those that were answered are finished; of the others nobody waits for an answer any more. */
 static void finish_applied(struct cfs_home *home)
 {
@@ -161,6 +179,8 @@ void cfs_home_changes_progress(struct cfs_home *home)
     struct cfs_lines *lines = &home->lines;
 
     finish_applied(home);
+    while (lines->told)
+        tell(home, lines->told);
     while (lines->ready || (lines->settled && home->env->now >= lines->open_at)) {
         if (lines->ready)
             recall(home, lines->ready);
@@ -169,8 +189,26 @@ void cfs_home_changes_progress(struct cfs_home *home)
     }
 }
 
-bool cfs_home_changed(struct cfs_home *home, struct cfs_asker asker,
-                      const struct cfs_answer *answer, struct cfs_answer *shared)
+/* Who was told the bytes of before while the change was under way may have them in a mapping, which
+ * asks nobody: they are taken back before it is answered. Whoever asks from now on hears the new.
+ */
+static bool retract(struct cfs_home *home, struct cfs_change *change,
+                    const struct cfs_answer *answer)
+{
+    struct cfs_writer writer = {0};
+
+    if (change->state != CFS_CHANGE_COMMITTING || !change->late)
+        return false;
+    cfs_answer_encode(&writer, answer);
+    change->answer = writer.data;
+    change->len = (uint32_t)writer.len;
+    cfs_lines_retract(&home->lines, change, home->env->now, home->env->now + RESEND_AFTER);
+    send_recall(home, change);
+    return true;
+}
+
+enum cfs_change_word cfs_home_changed(struct cfs_home *home, struct cfs_asker asker,
+                                      const struct cfs_answer *answer, struct cfs_answer *shared)
 {
     struct cfs_change *change = cfs_lines_find(&home->lines, asker);
     cfs_ino ino = answer->cache.inode.ino;
@@ -178,16 +216,20 @@ bool cfs_home_changed(struct cfs_home *home, struct cfs_asker asker,
 
     /* A CANCEL may have been quicker than the log: the change is told so when its turn comes. */
     if (!change || !change->index || change->index > home->raft->applied)
-        return false;
+        return CFS_CHANGE_AS_IT_IS;
+    if (change->state == CFS_CHANGE_TELLING)
+        return CFS_CHANGE_HELD; /* it was asked again */
     *shared = *answer;
     if (!answer->error && cfs_home_lease_valid(home) &&
         cfs_lines_share_changed(&home->lines, change, ino ? cfs_line_number(ino, false) : 0,
                                 home->env->now, &exclusive))
         shared->cache.share = (struct cfs_cache_share){
             .group = home->raft->group, .epoch = change->epoch, .exclusive = exclusive};
+    if (retract(home, change, shared))
+        return CFS_CHANGE_HELD;
     if (change->state == CFS_CHANGE_COMMITTING)
         cfs_lines_finish(&home->lines, change);
-    return true;
+    return CFS_CHANGE_SHARED;
 }
 
 void cfs_home_recalled(struct cfs_home *home, const struct cfs_message *message)

@@ -96,7 +96,7 @@ static void release(struct cfs_lines *lines, struct cfs_change *change, cfs_node
         lines->nodes[node].owed--;
     change->awaited &= ~nodes;
     if (!change->awaited && change->list == &lines->recalling)
-        move(change, &lines->settled);
+        move(change, change->state == CFS_CHANGE_TELLING ? &lines->told : &lines->settled);
 }
 
 /* The node relies on nothing any more: its epoch is over. */
@@ -382,6 +382,31 @@ void cfs_lines_commit(struct cfs_lines *lines, struct cfs_change *change, uint64
     move(change, &lines->committing);
 }
 
+void cfs_lines_tell(struct cfs_lines *lines, cfs_node_id node, uint64_t number)
+{
+    struct cfs_line *line = find_line(lines, number);
+    struct cfs_change *first = line && line->claims ? line->claims->change : NULL;
+
+    if (first && (first->state == CFS_CHANGE_RECALLING || first->state == CFS_CHANGE_COMMITTING))
+        first->late |= CFS_NODE_BIT(node);
+}
+
+void cfs_lines_retract(struct cfs_lines *lines, struct cfs_change *change, cfs_time now,
+                       cfs_time resend)
+{
+    assert(change->state == CFS_CHANGE_COMMITTING && change->late);
+    HASH_DELETE(hh, lines->by_id, change);
+    change->id = ++lines->last_id;
+    HASH_ADD(hh, lines->by_id, id, sizeof change->id, change);
+    change->state = CFS_CHANGE_TELLING;
+    change->awaited = change->late;
+    change->since = now;
+    change->resend = resend;
+    CFS_EACH_NODE (node, change->awaited)
+        lines->nodes[node].owed++;
+    move(change, &lines->recalling);
+}
+
 bool cfs_lines_recalls(const struct cfs_lines *lines, uint64_t number)
 {
     const struct cfs_line *line = find_line(lines, number);
@@ -429,6 +454,7 @@ void cfs_lines_finish(struct cfs_lines *lines, struct cfs_change *change)
     HASH_DELETE(hh_asker, lines->by_asker, change);
     drop_claims(lines, change);
     free(change->command);
+    free(change->answer);
     free(change);
 }
 

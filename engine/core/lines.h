@@ -21,7 +21,9 @@
     X(RECALLING, "recalling", "every other node that shares one of the lines was sent RECALL",     \
       "each has said RECALLED, or its lease is over")                                              \
     X(COMMITTING, "committing", "it is in the log",                                                \
-      "it is applied: the writer is a sharer, the change is answered")
+      "it is applied: the writer is a sharer; it is answered unless it is telling")                \
+    X(TELLING, "telling", "every node that has read the bytes of before since was sent RECALL",    \
+      "as recalling; it is answered")
 
 enum cfs_change_state {
 #define X(id, word, happens, until) CFS_CHANGE_##id,
@@ -91,12 +93,14 @@ struct cfs_change {
     uint32_t item_count;
     struct cfs_claim claims[CFS_RECALL_ITEMS_MAX]; /* one for each inode */
     uint32_t claim_count;
-    cfs_node_set awaited; /* RECALLING: have not said RECALLED */
-    cfs_time since;       /* RECALLING: since when */
-    cfs_time resend;      /* RECALLING: when to send RECALL again */
+    cfs_node_set awaited; /* RECALLING, TELLING: have not said RECALLED */
+    cfs_node_set late;    /* were told the bytes of before since it recalls */
+    cfs_time since;       /* RECALLING, TELLING: since when */
+    cfs_time resend;      /* RECALLING, TELLING: when to send RECALL again */
     uint64_t index;       /* of its log entry; 0: it has none yet */
     uint8_t *command;     /* owned; what is to be logged; NULL: nothing any more */
-    uint32_t len;
+    uint8_t *answer;      /* TELLING: owned; what is to be said */
+    uint32_t len;         /* of either */
     struct cfs_change **list;
     struct cfs_change *prev, *next;
     UT_hash_handle hh, hh_asker;
@@ -119,8 +123,9 @@ struct cfs_lines {
     struct cfs_share_lease nodes[CFS_NODE_MAX + 1];
     struct cfs_change *by_id, *by_asker;
     struct cfs_change *ready;      /* wait for nobody any more; lists */
-    struct cfs_change *recalling;  /* with some awaited, by `resend` */
-    struct cfs_change *settled;    /* RECALLING too, and nobody is awaited */
+    struct cfs_change *recalling;  /* or telling, with some awaited, by `resend` */
+    struct cfs_change *settled;    /* RECALLING, and nobody is awaited */
+    struct cfs_change *told;       /* TELLING, likewise */
     struct cfs_change *committing; /* by index, but for those that were logged before */
     uint64_t last_id;
     cfs_time lease;   /* of a share, the clocks' guard included */
@@ -179,6 +184,15 @@ void cfs_lines_recalled(struct cfs_lines *lines, cfs_node_id node, uint64_t id);
 
 /* From RECALLING to COMMITTING. */
 void cfs_lines_commit(struct cfs_lines *lines, struct cfs_change *change, uint64_t index);
+
+/* Node `node` is told bytes of the line that are not to be kept: a mapping shows them until they
+ * are recalled. */
+void cfs_lines_tell(struct cfs_lines *lines, cfs_node_id node, uint64_t number);
+
+/* From COMMITTING to TELLING, when it is applied: those that were told bytes are awaited, under an
+ * id of its own. */
+void cfs_lines_retract(struct cfs_lines *lines, struct cfs_change *change, cfs_time now,
+                       cfs_time resend);
 
 /* Whether the line is being recalled: for a change that is not in the log yet. */
 bool cfs_lines_recalls(const struct cfs_lines *lines, uint64_t number);

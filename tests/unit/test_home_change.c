@@ -182,11 +182,34 @@ static void others_give_up_before_it_is_logged(void **state)
     assert_true(recalled_from(3)->contents);
     assert_int_equal(recalled_from(3)->count, 1);
     assert_int_equal(recalled_from(3)->items[0].ino, FILE_A);
-    assert_false(fetch(3, FILE_A));
     assert_int_equal(home_bench_log_end(&hb), end);
     say_recalled(3);
     assert_int_equal(home_bench_log_end(&hb), end + 1);
     home_bench_commit(&hb);
+    assert_int_equal(command_answer(2, sequence).error, CFS_OK);
+    assert_true(fetch(3, FILE_A));
+}
+
+/* It may have them in a mapping, which asks nobody. */
+static void who_was_told_the_old_meanwhile_is_recalled_before_the_answer(void **state)
+{
+    uint64_t sequence, first;
+    struct cfs_command command;
+
+    (void)state;
+    assert_true(fetch(3, FILE_A));
+    command = home_bench_command(&hb, 2, put(FILE_A, false));
+    sequence = command.sequence;
+    forward(&command, EPOCH);
+    first = recalled_from(3)->id;
+    assert_false(fetch(3, FILE_A)); /* before it says RECALLED, or after */
+    say_recalled(3);
+    home_bench_commit(&hb);
+    assert_false(is_answered(2, sequence));
+    assert_int_not_equal(recalled_from(3)->id, first);
+    forward(&command, EPOCH); /* a resend is no way round */
+    assert_false(is_answered(2, sequence));
+    say_recalled(3);
     assert_int_equal(command_answer(2, sequence).error, CFS_OK);
     assert_true(fetch(3, FILE_A));
 }
@@ -483,6 +506,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(what_nobody_shares_is_logged_at_once),
         TEST(others_give_up_before_it_is_logged),
+        TEST(who_was_told_the_old_meanwhile_is_recalled_before_the_answer),
         TEST(a_resend_adds_nothing),
         TEST(a_recall_is_sent_again_until_the_lease_is_over),
         TEST(a_lease_is_renewed_while_something_is_kept),
