@@ -135,6 +135,7 @@ void cfs_client_lose_session(struct cfs_client *client)
 {
     cfs_trace(client->env, "session %lu is lost", client->session);
     client->resume = false;
+    cfs_sharing_session_lost(&client->sharing);
     session_effect(client, CFS_SESSION_LOST);
     cfs_client_end_calls(client);
     if (client->leaving)

@@ -144,6 +144,7 @@ struct cfs_call {
     bool undo;                /* CANCEL */
     struct cfs_writer bytes;  /* encoded at the first sending */
     struct cfs_share_ask ask; /* of the cache */
+    bool changes;             /* the cache: it was sent, and what it touches is not shared */
     cfs_time deadline;        /* answered TIMED_OUT then; CFS_NEVER: sent until answered */
     cfs_time give_up;         /* answered INTERRUPTED then, if the cancel is not settled before */
     cfs_time resend;
@@ -157,6 +158,12 @@ enum cfs_error cfs_client_check(const struct cfs_client *client, const struct cf
 /* The call has the request, and copies of what it points to. */
 void cfs_client_own(struct cfs_client *client, struct cfs_call *call,
                     const struct cfs_request *request);
+/* Of the share that is asked for in sending it; 0: of none. */
+uint64_t cfs_client_epoch_for(struct cfs_client *client, struct cfs_call *call);
+/* What the leader says of it is about to be said: confirms its share, or strikes it out. */
+void cfs_client_confirm_share(struct cfs_client *client, struct cfs_call *call,
+                              struct cfs_answer *answer);
+void cfs_client_change_dropped(struct cfs_client *client, struct cfs_call *call);
 /* A step of a move was answered; or its call is given up. */
 void cfs_client_move_answered(struct cfs_client *client, struct cfs_call *call,
                               const struct cfs_answer *answer);

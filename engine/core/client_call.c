@@ -65,6 +65,7 @@ void cfs_client_drop(struct cfs_client *client, struct cfs_call *call)
         cfs_client_look_at(client, client->env->now);
     cfs_client_move_dropped(client, call);
     cfs_client_orphan_dropped(client, call);
+    cfs_client_change_dropped(client, call);
     forget_id(client, call);
     if (call->sequence && call->read)
         HASH_DELETE(hh_sequence, client->by_read, call);
@@ -124,14 +125,6 @@ static void identify(struct cfs_client *client, struct cfs_call *call)
     cfs_command_encode(&call->bytes, &command);
 }
 
-/* Of the share that is asked for; 0: of none. */
-static uint64_t epoch_for(struct cfs_client *client, struct cfs_call *call)
-{
-    if (!cfs_op_is_of_cache(call->request.op) || call->request.outside)
-        return 0;
-    return cfs_sharing_ask(&client->sharing, call->channel->group, &call->ask);
-}
-
 static void send_change(struct cfs_client *client, struct cfs_call *call)
 {
     struct cfs_message message = {.type = CFS_MSG_FORWARD,
@@ -143,7 +136,7 @@ static void send_change(struct cfs_client *client, struct cfs_call *call)
         identify(client, call);
     message.forward.command = cfs_alloc_copy(call->bytes.data, call->bytes.len);
     message.forward.len = (uint32_t)call->bytes.len;
-    message.forward.epoch = epoch_for(client, call);
+    message.forward.epoch = cfs_client_epoch_for(client, call);
     message.forward.outside = call->request.outside;
     cfs_env_send(client->env, &message);
 }
@@ -160,7 +153,7 @@ static void send_read(struct cfs_client *client, struct cfs_call *call)
         message.read.queue = call->request.queue_read;
     else if (call->request.op >= CFS_OP_CACHE_LOOKUP)
         message.read.cache = call->request.cache_read;
-    message.read.cache.epoch = epoch_for(client, call);
+    message.read.cache.epoch = cfs_client_epoch_for(client, call);
     if (!call->sequence) {
         call->sequence = client->next_read++;
         HASH_ADD(hh_sequence, client->by_read, sequence, sizeof call->sequence, call);
@@ -249,9 +242,8 @@ static void say(struct cfs_client *client, struct cfs_call *call, const struct c
 
     effect->id = call->id;
     effect->answer = *answer;
-    if (call->kind == CFS_CMD_REQUEST && cfs_op_is_of_cache(call->request.op))
-        cfs_sharing_confirm(&client->sharing, call->channel->group, &call->ask, &call->request,
-                            &effect->answer);
+    if (buffer) /* not when it is given up: it may still happen */
+        cfs_client_confirm_share(client, call, &effect->answer);
     effect->answer.queued = call->is_queued || answer->ticket;
     effect->buffer = buffer;
     effect->owned = owned;

@@ -1,5 +1,6 @@
 /* Changes of a file's bytes. */
 #include "core/contents_internal.h"
+#include "core/planted.h"
 
 cfs_wall_time cfs_content_time(cfs_wall_time wall, cfs_wall_time before)
 {
@@ -15,7 +16,7 @@ static uint64_t end_of(const struct cfs_content *content, const struct cfs_cache
         len = 0;
     if (put->kind == CFS_PUT_REPLACE)
         offset = 0;
-    if (put->kind == CFS_PUT_APPEND)
+    if (put->kind == CFS_PUT_APPEND && !CFS_PLANTED(BUG_APPEND_AT_OFFSET))
         offset = content ? content->info.size : 0;
     return offset <= UINT64_MAX - len ? offset + len : UINT64_MAX;
 }
@@ -48,7 +49,8 @@ void cfs_content_put(struct cfs_contents *contents, struct cfs_content *content,
     uint64_t end = end_of(content, put), size = content->info.size;
 
     if (put->kind == CFS_PUT_TRUNCATE || put->kind == CFS_PUT_REPLACE) {
-        cfs_content_clear(contents, content, put->kind == CFS_PUT_REPLACE ? 0 : end, size);
+        if (!CFS_PLANTED(BUG_GAP_KEEPS))
+            cfs_content_clear(contents, content, put->kind == CFS_PUT_REPLACE ? 0 : end, size);
         cfs_content_set_size(contents, content, end);
     } else if (end > size) {
         cfs_content_set_size(contents, content, end);

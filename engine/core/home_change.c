@@ -4,6 +4,7 @@
 
 #include "core/alloc.h"
 #include "core/home.h"
+#include "core/planted.h"
 
 #define RESEND_AFTER CFS_MS(50)
 
@@ -108,10 +109,22 @@ static void send_recall(struct cfs_home *home, const struct cfs_change *change)
     }
 }
 
+/* Who gives up a directory's attributes keeps the names in it. */
+static void keep_names(const struct cfs_home *home, struct cfs_change *change)
+{
+    for (uint32_t i = 0; i < change->claim_count; i++) {
+        struct cfs_claim *claim = &change->claims[i];
+        if (!change->contents && !CFS_PLANTED(BUG_FORGET_NAMES) &&
+            cfs_names_is_directory(home->machine->names, cfs_lines_claimed(claim)))
+            claim->whole = false;
+    }
+}
+
 static void recall(struct cfs_home *home, struct cfs_change *change)
 {
     if (!look_again(home, change))
         return;
+    keep_names(home, change);
     cfs_lines_recall(&home->lines, change, home->env->now, home->env->now + RESEND_AFTER);
     CFS_EACH_NODE (node, change->awaited)
         cfs_trace(home->env, "recalls inode %lu from node %u", change->items[0].ino, node);

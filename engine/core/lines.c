@@ -320,6 +320,13 @@ bool cfs_lines_touch(struct cfs_lines *lines, struct cfs_change *change,
     return change->list != NULL;
 }
 
+/* Whether its node knows of it, and what that makes of its copies. Of a change that comes late,
+ * from a life or a session before, it does not. */
+static bool is_in_its_epoch(const struct cfs_lines *lines, const struct cfs_change *change)
+{
+    return !change->outside && change->epoch == lines->nodes[change->asker.node].epoch;
+}
+
 void cfs_lines_recall(struct cfs_lines *lines, struct cfs_change *change, cfs_time now,
                       cfs_time resend)
 {
@@ -329,7 +336,7 @@ void cfs_lines_recall(struct cfs_lines *lines, struct cfs_change *change, cfs_ti
     change->resend = resend;
     for (uint32_t i = 0; i < change->claim_count; i++)
         change->awaited |= change->claims[i].line->sharers;
-    if (!change->outside)
+    if (is_in_its_epoch(lines, change))
         change->awaited &= ~CFS_NODE_BIT(change->asker.node);
     CFS_EACH_NODE (node, change->awaited)
         lines->nodes[node].owed++;
@@ -381,6 +388,11 @@ bool cfs_lines_recalls(const struct cfs_lines *lines, uint64_t number)
 
     return line && line->claims && line->claims->whole && !line->claims->change->index &&
            line->claims->change->state == CFS_CHANGE_RECALLING;
+}
+
+cfs_ino cfs_lines_claimed(const struct cfs_claim *claim)
+{
+    return claim->line->number >> 1;
 }
 
 static bool has_claim(const struct cfs_change *change, uint64_t number)

@@ -74,7 +74,8 @@ struct cfs_change;
 struct cfs_claim {
     struct cfs_line *line;
     struct cfs_change *change;
-    bool whole; /* an item without a name: whoever gives it up keeps nothing of the line */
+    bool whole; /* an item without a name: whoever gives it up keeps nothing of the line; not so of
+                   a directory */
     struct cfs_claim *prev, *next;
 };
 
@@ -100,6 +101,9 @@ struct cfs_change {
     struct cfs_change *prev, *next;
     UT_hash_handle hh, hh_asker;
 };
+
+/* The inode that it is about. */
+cfs_ino cfs_lines_claimed(const struct cfs_claim *claim);
 
 /* What is known of a node. */
 struct cfs_share_lease {

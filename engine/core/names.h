@@ -34,6 +34,8 @@ enum cfs_error cfs_names_refusal(const struct cfs_names *names, const struct cfs
 uint32_t cfs_names_touched(const struct cfs_names *names, const struct cfs_request *request,
                            struct cfs_cache_recall_item out[CFS_RECALL_ITEMS_MAX]);
 
+bool cfs_names_is_directory(const struct cfs_names *names, cfs_ino ino);
+
 /* Answers CACHE_LOOKUP, NODE, LIST (cache.inode: the directory). malloc'd: what the answer's
  * pointers need beside the tree itself, from which they are borrowed until the next change. */
 void *cfs_names_read(const struct cfs_names *names, enum cfs_op op, const char *name,

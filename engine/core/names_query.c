@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "core/names_internal.h"
+#include "core/planted.h"
 
 /* What a change touches. */
 
@@ -44,14 +45,16 @@ uint32_t cfs_names_touched(const struct cfs_names *names, const struct cfs_reque
 
     switch (request->op) {
     case CFS_OP_CACHE_MAKE:
-        add_item(&touched, request->cache_make.parent, request->name);
+        if (!CFS_PLANTED(BUG_MISSING_UNTOLD))
+            add_item(&touched, request->cache_make.parent, request->name);
         break;
     case CFS_OP_CACHE_REMOVE:
         add_entry(names, &touched, request->cache_remove.parent, request->name);
         break;
     case CFS_OP_CACHE_RENAME:
         add_entry(names, &touched, request->cache_rename.parent, request->name);
-        add_entry(names, &touched, request->cache_rename.to_parent, request->cache_rename.to);
+        if (!CFS_PLANTED(BUG_RENAME_UNTOLD))
+            add_entry(names, &touched, request->cache_rename.to_parent, request->cache_rename.to);
         break;
     case CFS_OP_CACHE_SETNODE:
         add_item(&touched, request->cache_set.ino, "");
@@ -63,6 +66,13 @@ uint32_t cfs_names_touched(const struct cfs_names *names, const struct cfs_reque
         break;
     }
     return touched.count;
+}
+
+bool cfs_names_is_directory(const struct cfs_names *names, cfs_ino ino)
+{
+    const struct cfs_inode *inode = cfs_inode_find(names, ino);
+
+    return inode && inode->type == CFS_INODE_DIRECTORY;
 }
 
 /* Reads. */
@@ -159,10 +169,10 @@ void *cfs_names_read(const struct cfs_names *names, enum cfs_op op, const char *
 cfs_ino cfs_names_next_orphan(const struct cfs_names *names, cfs_ino after, cfs_time now)
 {
     const struct cfs_inode *inode = cfs_inode_find(names, after);
+    cfs_time stays = CFS_PLANTED(BUG_ORPHAN_AT_ONCE) ? 0 : CFS_ORPHAN_TIME;
 
     inode = cfs_inode_orphan_behind(names, inode ? inode->orphaned : 0);
-    return inode && now >= inode->since && now - inode->since >= CFS_ORPHAN_TIME ? inode->item.id
-                                                                                 : 0;
+    return inode && now >= inode->since && now - inode->since >= stays ? inode->item.id : 0;
 }
 
 uint64_t cfs_names_count(const struct cfs_names *names)

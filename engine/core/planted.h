@@ -62,7 +62,16 @@
     X(BUG_OLD_EPOCH, "old-epoch", "a home goes on to share under an epoch that it gave up")        \
     X(BUG_LEASE_FROM_ANSWER, "lease-from-answer", "counts a share's lease from the answer")        \
     X(BUG_LAPSE_KEEPS_EPOCH, "lapse-keeps-epoch", "what is shared after a lapse has no new epoch") \
-    X(BUG_RECALL_UNMARKED, "recall-unmarked", "keeps what was recalled before its answer came")
+    X(BUG_RECALL_UNMARKED, "recall-unmarked", "keeps what was recalled before its answer came")    \
+    X(BUG_OWN_UNMARKED, "own-unmarked", "keeps what a change of its own has overtaken")            \
+    X(BUG_FORGET_NAMES, "forget-names",                                                            \
+      "who gives up a directory's attributes is told nothing of its names")                        \
+    X(BUG_RENAME_UNTOLD, "rename-untold", "a rename does not recall the name that it takes")       \
+    X(BUG_MISSING_UNTOLD, "missing-untold", "a file that is made is not recalled as missing")      \
+    X(BUG_EXCLUSIVE_OPENS, "exclusive-opens", "O_EXCL is content with a file that is there")       \
+    X(BUG_APPEND_AT_OFFSET, "append-at-offset", "appends where the asking node saw the end")       \
+    X(BUG_GAP_KEEPS, "gap-keeps", "bytes beyond a new end come back when the file grows again")    \
+    X(BUG_ORPHAN_AT_ONCE, "orphan-at-once", "what has lost its name is collected at once")
 
 enum cfs_planted {
     CFS_BUG_NONE,

@@ -20,11 +20,14 @@ void cfs_raft_append_local(struct cfs_raft *raft, struct cfs_entry *entry)
         raft->durable_index = entry->index;
 }
 
-/* What a follower needs may be compacted; then entries have to wait for a snapshot. */
-static void check_compacted(const struct cfs_raft *raft, struct cfs_progress *progress)
+/* What a follower needs may be compacted; then entries have to wait for a snapshot. Whether that is
+ * news. */
+static bool check_compacted(const struct cfs_raft *raft, struct cfs_progress *progress)
 {
-    if (progress->next <= raft->log.base.index)
-        progress->snapshot = true;
+    bool before = progress->snapshot;
+
+    progress->snapshot |= progress->next <= raft->log.base.index;
+    return progress->snapshot && !before;
 }
 
 /* Whoever voted for this leader can have voted for no other in its term, and a majority that
@@ -87,7 +90,8 @@ void cfs_raft_broadcast_heartbeat(struct cfs_raft *raft)
     CFS_EACH_NODE (node, cfs_membership_all(&raft->members)) {
         if (node == raft->env->self)
             continue;
-        check_compacted(raft, &raft->progress[node]);
+        if (check_compacted(raft, &raft->progress[node]))
+            raft->dirty = true; /* nothing else may come that begins the snapshot */
         struct cfs_message message = append_message(raft, &raft->progress[node]);
         cfs_env_send(raft->env, &message);
     }

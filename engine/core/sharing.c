@@ -6,6 +6,7 @@
 
 #include "core/alloc.h"
 #include "core/planted.h"
+#include "core/sharing_internal.h"
 
 /* SHARE_KEEP as often in a lease. */
 #define KEEPS 4u
@@ -31,6 +32,8 @@ void cfs_sharing_init(struct cfs_sharing *sharing, struct cfs_env *env,
 
 void cfs_sharing_close(struct cfs_sharing *sharing)
 {
+    for (uint32_t i = 0; i < sharing->group_count; i++)
+        cfs_sharing_forget_changes(&sharing->groups[i]);
     free(sharing->groups);
     free(sharing->rounds);
     *sharing = (struct cfs_sharing){0};
@@ -68,6 +71,13 @@ void cfs_sharing_leader(struct cfs_sharing *sharing, cfs_group_id group, cfs_nod
         begin_epoch(sharing, shares, 0);
 }
 
+void cfs_sharing_session_lost(struct cfs_sharing *sharing)
+{
+    for (uint32_t i = 0; i < sharing->group_count; i++)
+        if (sharing->groups[i].epoch && !sharing->groups[i].lapsing)
+            begin_epoch(sharing, &sharing->groups[i], 0);
+}
+
 void cfs_sharing_check(struct cfs_sharing *sharing)
 {
     for (uint32_t i = 0; i < sharing->group_count; i++) {
@@ -93,7 +103,7 @@ uint64_t cfs_sharing_ask(struct cfs_sharing *sharing, cfs_group_id group, struct
 }
 
 /* FNV-1a; never 0. */
-static uint64_t hash(const char *name)
+uint64_t cfs_sharing_hash(const char *name)
 {
     uint64_t value = UINT64_C(0xcbf29ce484222325);
 
@@ -104,7 +114,7 @@ static uint64_t hash(const char *name)
 
 static bool is_name(const struct cfs_recalled_item *item, cfs_ino directory, const char *name)
 {
-    return item->ino == directory && (!item->name || item->name == hash(name));
+    return item->ino == directory && (!item->name || item->name == cfs_sharing_hash(name));
 }
 
 static bool is_listed(const struct cfs_recalled_item *item, const struct cfs_answer *answer)
@@ -128,8 +138,9 @@ static bool concerns(const struct cfs_recalled_item *item, const struct cfs_requ
     switch (request->op) {
     case CFS_OP_CACHE_LOOKUP:
         return is_name(item, request->cache_read.ino, request->name);
-    case CFS_OP_CACHE_NODE:
-        return item->ino == request->cache_read.ino;
+    case CFS_OP_CACHE_NODE: /* it may be the one that lost its name */
+        return item->ino == request->cache_read.ino ||
+               (item->name && item->ino == answer->cache.inode.parent);
     case CFS_OP_CACHE_LIST:
         return item->ino == request->cache_read.ino || is_listed(item, answer);
     case CFS_OP_CACHE_MAKE:
@@ -160,6 +171,11 @@ static bool is_recalled(const struct cfs_shares *shares, const struct cfs_share_
     return false;
 }
 
+static cfs_time since(const struct cfs_sharing *sharing, cfs_time sent)
+{
+    return CFS_PLANTED(BUG_LEASE_FROM_ANSWER) ? sharing->env->now : sent;
+}
+
 /* By what was first sent at `sent`. */
 static void renew(const struct cfs_sharing *sharing, struct cfs_shares *shares, cfs_time sent)
 {
@@ -177,13 +193,13 @@ void cfs_sharing_confirm(struct cfs_sharing *sharing, cfs_group_id group,
 {
     struct cfs_shares *shares = &sharing->groups[group];
     struct cfs_cache_share share = answer->cache.share;
-    cfs_time sent = CFS_PLANTED(BUG_LEASE_FROM_ANSWER) ? sharing->env->now : ask->sent;
 
     answer->cache.share = (struct cfs_cache_share){.group = group};
     if (!share.epoch || share.epoch != ask->epoch || share.epoch != shares->epoch ||
-        shares->lapsing || is_recalled(shares, ask, request, answer))
+        shares->lapsing || is_recalled(shares, ask, request, answer) ||
+        cfs_sharing_is_changing(shares, request, answer))
         return;
-    renew(sharing, shares, sent);
+    renew(sharing, shares, since(sharing, ask->sent));
     if (sharing->env->now >= shares->lease_until)
         return;
     shares->kept = true;
@@ -191,14 +207,18 @@ void cfs_sharing_confirm(struct cfs_sharing *sharing, cfs_group_id group,
     answer->cache.share = share;
 }
 
+void cfs_sharing_remember(struct cfs_shares *shares, cfs_ino ino, uint64_t name, bool contents)
+{
+    shares->recalled[shares->recalls++ % CFS_RECALLS_KEPT] =
+        (struct cfs_recalled_item){.ino = ino, .name = name, .contents = contents};
+}
+
 static void remember(struct cfs_shares *shares, const struct cfs_msg_recall *recall)
 {
     for (uint32_t i = 0; i < recall->count && !CFS_PLANTED(BUG_RECALL_UNMARKED); i++) {
         const struct cfs_cache_recall_item *item = &recall->items[i];
-        shares->recalled[shares->recalls++ % CFS_RECALLS_KEPT] =
-            (struct cfs_recalled_item){.ino = item->ino,
-                                       .name = *item->name ? hash(item->name) : 0,
-                                       .contents = recall->contents};
+        cfs_sharing_remember(shares, item->ino, *item->name ? cfs_sharing_hash(item->name) : 0,
+                             recall->contents);
     }
 }
 
@@ -274,7 +294,7 @@ void cfs_sharing_kept(struct cfs_sharing *sharing, const struct cfs_message *mes
     if (!kept->known)
         begin_epoch(sharing, shares, kept->floor);
     else if (shares->kept)
-        renew(sharing, shares, kept->sent);
+        renew(sharing, shares, since(sharing, kept->sent));
 }
 
 void cfs_sharing_lapsed(struct cfs_sharing *sharing, cfs_group_id group, uint64_t epoch)

@@ -7,6 +7,8 @@
 #ifndef CFS_CORE_SHARING_H
 #define CFS_CORE_SHARING_H
 
+#include <uthash.h>
+
 #include "core/env.h"
 
 /* Recalled items that are remembered of a group: an answer that more of them may have overtaken is
@@ -14,6 +16,7 @@
 #define CFS_RECALLS_KEPT 64u
 
 struct cfs_recall_round;
+struct cfs_own_change;
 
 struct cfs_recalled_item {
     cfs_ino ino;
@@ -31,8 +34,9 @@ struct cfs_shares {
     bool lapsing;         /* the files have not yet given up what was shared before: none is new */
     cfs_time lease_until; /* kept: the shares are void from then on */
     cfs_time keep_due;    /* kept: next SHARE_KEEP */
-    uint64_t recalls;     /* items recalled so far */
+    uint64_t recalls;     /* items recalled so far, and changed by the node itself */
     struct cfs_recalled_item recalled[CFS_RECALLS_KEPT]; /* the newest of them */
+    struct cfs_own_change *own; /* what the node's own changes touch that are under way */
 };
 
 /* When and how a request was put to the home. */
@@ -73,6 +77,21 @@ uint64_t cfs_sharing_ask(struct cfs_sharing *sharing, cfs_group_id group,
 void cfs_sharing_confirm(struct cfs_sharing *sharing, cfs_group_id group,
                          const struct cfs_share_ask *ask, const struct cfs_request *request,
                          struct cfs_answer *answer);
+
+/* A change of the node's own is sent for the first time; it is over, or can never happen any more;
+ * and what it was told (NULL: nothing). The home does not recall from the node that changes: until
+ * a change is over nothing that it touches is shared, nor what was under way when it was. Not for
+ * changes from outside the files. */
+void cfs_sharing_change_begins(struct cfs_sharing *sharing, cfs_group_id group,
+                               const struct cfs_request *request);
+void cfs_sharing_change_ends(struct cfs_sharing *sharing, cfs_group_id group,
+                             const struct cfs_request *request);
+void cfs_sharing_changed(struct cfs_sharing *sharing, cfs_group_id group,
+                         const struct cfs_request *request, const struct cfs_answer *answer);
+
+/* The session is lost, and with it what is known of the changes that were under way: epochs are
+ * over, and who comes with one that is over is recalled from like any other. */
+void cfs_sharing_session_lost(struct cfs_sharing *sharing);
 
 /* RECALL: to the files; when they are done (CFS_EV_RECALLED), RECALLED. */
 void cfs_sharing_recall(struct cfs_sharing *sharing, const struct cfs_message *message);

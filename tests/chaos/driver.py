@@ -14,6 +14,7 @@ import time
 from cluster import ROOT, UNDO, Failed
 
 PROGRESS_BOUND = 30.0  # until those who can get on do, in seconds
+END_BOUND = 10.0  # until who was told to end has
 
 
 class Process:
@@ -52,10 +53,15 @@ class Process:
         if self.process.poll() not in (None, 0):
             raise Failed("%s: %s" % (self.who, self.process.stderr.read().strip()))
 
-    def end(self):
-        self.process.wait()
+    def ends(self, seconds):
+        """Whether it does."""
+        try:
+            self.process.wait(max(seconds, 0.1))
+        except subprocess.TimeoutExpired:
+            return False
         if not self.process.stderr.closed:
             self.process.stderr.close()
+        return True
 
 
 class Processes:
@@ -99,15 +105,17 @@ class Processes:
                                 for node in nodes), what)
 
     def end(self):
+        """Who does not even end when it is killed hangs in the kernel, for which is another to
+        blame: perhaps it ends with the mounts."""
         for process in self.all():
             if process.process.poll() is None:
                 process.process.terminate()
+        end = time.monotonic() + END_BOUND
         for process in self.all():
-            try:
-                process.process.wait(10)
-            except subprocess.TimeoutExpired:
+            if not process.ends(end - time.monotonic()):
                 process.process.kill()
-            process.end()
+                if not process.ends(1):
+                    print("%s, process %d, hangs" % (process.who, process.process.pid))
 
 
 class Nemesis:
@@ -194,15 +202,15 @@ def check(here, history):
 
 def judged(here, history, processes, body):
     """The status of a run: of what body() does, and then of the checker."""
+    status = 0
     try:
         body()
     except (Failed, OSError) as error:
         print("FAILED: %s" % error)
-        check(here, history)
-        return 1
+        status = 1
     finally:
         processes.end()
-    return check(here, history)
+    return check(here, history) or status
 
 
 def keep(directory, args, what):

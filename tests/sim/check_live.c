@@ -213,8 +213,11 @@ void sim_live_answered(struct sim *sim, const struct sim_op *op, enum cfs_error 
 
 static const char *sweep(struct sim *sim)
 {
-    if (sim_clients_done(sim) && !sim->live.probing)
+    if (sim_clients_done(sim) && !sim->live.probing) {
+        if (!sim_cachers_done(sim))
+            return "a user of the cache has not done everything";
         return sim_workers_done(sim) ? NULL : "a queue is not empty";
+    }
     if (!sim->live.probing)
         ask_probe(sim);
     return "a process still holds or waits";

@@ -23,6 +23,49 @@ static void acquire(char *out, size_t size, const struct cfs_request *request)
              a->process.pid, a->ttl_ms, a->renew, a->key, a->ticket);
 }
 
+static void cache(char *out, size_t size, const struct cfs_request *request)
+{
+    static const char *const puts[] = {[CFS_PUT_WRITE] = "write",
+                                       [CFS_PUT_APPEND] = "append",
+                                       [CFS_PUT_REPLACE] = "replace",
+                                       [CFS_PUT_TRUNCATE] = "truncate"};
+
+    switch (request->op) {
+    case CFS_OP_CACHE_MAKE:
+        snprintf(out, size, "make %s %" PRIu64 "/%s%s",
+                 request->cache_make.type == CFS_INODE_DIRECTORY ? "directory" : "file",
+                 request->cache_make.parent, request->name,
+                 request->cache_make.exclusive ? " exclusive" : "");
+        break;
+    case CFS_OP_CACHE_REMOVE:
+        snprintf(out, size, "remove %" PRIu64 "/%s", request->cache_remove.parent, request->name);
+        break;
+    case CFS_OP_CACHE_RENAME:
+        snprintf(out, size, "%s %" PRIu64 "/%s to %" PRIu64 "/%s",
+                 request->cache_rename.exchange ? "exchange" : "rename",
+                 request->cache_rename.parent, request->name, request->cache_rename.to_parent,
+                 request->cache_rename.to);
+        break;
+    case CFS_OP_CACHE_SETNODE:
+        snprintf(out, size, "chmod %" PRIu64 " %o", request->cache_set.ino,
+                 request->cache_set.perm);
+        break;
+    case CFS_OP_CACHE_PUT:
+        snprintf(out, size, "%s %" PRIu64 " at %" PRIu64 " of %u bytes",
+                 puts[request->cache_put.kind], request->cache_put.ino, request->cache_put.offset,
+                 request->cache_put.len);
+        break;
+    default:
+        snprintf(out, size, "%s %" PRIu64 " %s",
+                 request->op == CFS_OP_CACHE_LOOKUP  ? "look up"
+                 : request->op == CFS_OP_CACHE_NODE  ? "stat"
+                 : request->op == CFS_OP_CACHE_LIST  ? "list"
+                 : request->op == CFS_OP_CACHE_FETCH ? "fetch"
+                                                     : "collect",
+                 request->cache_read.ino, request->name);
+    }
+}
+
 void sim_describe_request(char *out, size_t size, const struct cfs_request *request)
 {
     switch (request->op) {
@@ -55,7 +98,10 @@ void sim_describe_request(char *out, size_t size, const struct cfs_request *requ
         snprintf(out, size, "list");
         break;
     default:
-        snprintf(out, size, "operation %d on queue %s", (int)request->op, request->name);
+        if (cfs_op_is_of_cache(request->op))
+            cache(out, size, request);
+        else
+            snprintf(out, size, "operation %d on queue %s", (int)request->op, request->name);
         break;
     }
 }

@@ -244,6 +244,6 @@ void sim_guests_start(struct sim *sim)
 {
     for (uint32_t i = 0; i < sim->swarm.node_count; i++)
         for (cfs_group_id group = 1; group <= sim->swarm.groups; group++)
-            if (!sim_workers_use(sim, group))
+            if (!sim_workers_use(sim, group) && !sim->swarm.cacher_count)
                 begin(sim, &sim->nodes[i], group);
 }

@@ -38,6 +38,7 @@ void sim_node_close(struct sim_node *node)
     sim_jobs_close(&node->jobs);
     sim_disk_close(&node->disk);
     sim_kernel_close(&node->kernel);
+    sim_files_close(node);
 }
 
 cfs_time sim_node_time(const struct sim *sim, const struct sim_node *node)
@@ -240,8 +241,10 @@ static void perform(struct sim *sim, struct sim_node *node, struct cfs_effect *e
             sim_kernel_answered(&node->kernel, effect->id, &effect->answer);
         else if (effect->id < SIM_WORKER_ID)
             sim_guests_answered(sim, node, effect->id, effect->answer.error);
-        else if (effect->id < SIM_ADMIN_ID)
+        else if (effect->id < SIM_CACHER_ID)
             sim_workers_answered(sim, node, effect->id, &effect->answer);
+        else if (effect->id < SIM_ADMIN_ID)
+            sim_cachers_answered(sim, node, effect->id, &effect->answer);
         break;
     case CFS_FX_DRAIN:
         sim_kernel_drain(&node->kernel, effect->id);
@@ -260,8 +263,12 @@ static void perform(struct sim *sim, struct sim_node *node, struct cfs_effect *e
         sim_jobs_add(sim, node, effect);
         break;
     case CFS_FX_NODES:
-    case CFS_FX_RECALL: /* none of the simulated programs keeps anything of the cache */
+        break;
+    case CFS_FX_RECALL:
+        sim_files_recall(sim, node, effect->recall);
+        break;
     case CFS_FX_LAPSE:
+        sim_files_lapse(sim, node, &effect->lapse);
         break;
     case CFS_FX_REMOVED:
         sim_members_removed(sim, node);
@@ -331,6 +338,7 @@ static struct cfs_core_config core_config(struct sim *sim, struct sim_node *node
                                      .session = swarm->sessions[node->id - 1],
                                      .timeout = swarm->timeout,
                                      .groups = swarm->groups,
+                                     .cache_lease = swarm->cache_lease,
                                      .seed = sim_random_next(&sim->random_node),
                                      .checkpoint_bytes = swarm->checkpoint_bytes,
                                      .snapshot_bytes = swarm->snapshot_bytes,
@@ -426,6 +434,7 @@ void sim_node_crash(struct sim *sim, struct sim_node *node)
     node->core = NULL;
     sim_disk_crash(&node->disk, kept);
     sim_kernel_crash(&node->kernel);
+    sim_files_forget_all(node);
 }
 
 static void resume(struct sim *sim, void *arg, uint64_t life)

@@ -5,6 +5,7 @@
 
 #include "core/node_core.h"
 #include "disk.h"
+#include "files.h"
 #include "jobs.h"
 #include "kernel.h"
 #include "random.h"
@@ -51,6 +52,7 @@ struct sim_node {
     bool outside; /* not in the cluster: DOWN until it is brought in */
     bool joined;  /* it came later: it knows of no first members */
     struct sim_kernel kernel;
+    struct sim_files files;
 };
 
 void sim_node_init(struct sim *sim, struct sim_node *node, cfs_node_id id);

@@ -44,6 +44,7 @@ static void begin(struct sim *sim, uint64_t seed, bool trace, bool bare)
     sim->random_fault = sim_random_stream(seed, 4);
     sim->random_guest = sim_random_stream(seed, 5);
     sim->random_worker = sim_random_stream(seed, 8);
+    sim->random_cacher = sim_random_stream(seed, 10);
     describe(sim);
     for (uint32_t i = 0; i < sim->swarm.node_count; i++) {
         sim_node_init(sim, &sim->nodes[i], i + 1);
@@ -55,6 +56,7 @@ static void begin(struct sim *sim, uint64_t seed, bool trace, bool bare)
     }
     sim_clients_start(sim);
     sim_workers_start(sim);
+    sim_cachers_start(sim);
     sim_guests_start(sim);
     sim_nemesis_start(sim);
     sim_live_start(sim);
@@ -97,6 +99,7 @@ static void end(struct sim *sim)
     sim_groups_close(&sim->groups);
     sim_locks_close(&sim->locks);
     sim_queues_close(&sim->queues);
+    sim_cache_check_close(&sim->cache);
     sim_world_close(&sim->world);
 }
 

@@ -2,16 +2,18 @@
 #ifndef SIM_SIM_H
 #define SIM_SIM_H
 
+#include "cachers.h"
+#include "check_cache.h"
 #include "check_groups.h"
 #include "check_live.h"
 #include "check_locks.h"
 #include "check_raft.h"
 #include "guests.h"
 #include "members.h"
-#include "process.h"
 #include "nemesis.h"
 #include "network.h"
 #include "node.h"
+#include "process.h"
 #include "random.h"
 #include "swarm.h"
 #include "workers.h"
@@ -21,7 +23,8 @@ struct sim {
     uint64_t seed;
     struct sim_swarm swarm;
     struct sim_world world;
-    struct sim_random random_node, random_client, random_fault, random_guest, random_worker;
+    struct sim_random random_node, random_client, random_fault, random_guest, random_worker,
+        random_cacher;
     struct sim_network network;
     struct sim_node nodes[CFS_MEMBERS_MAX];
     struct cfs_node_info addresses[CFS_MEMBERS_MAX];
@@ -30,12 +33,14 @@ struct sim {
     bool winding_down;
     uint64_t operations; /* requests submitted */
     uint64_t checkpoints, installs, reads, admin_requests;
-    uint64_t torn, replaced; /* logs and disks */
-    cfs_time removal_asked; /* the last one */
+    uint64_t torn, replaced;                        /* logs and disks */
+    cfs_time removal_asked;                         /* the last one */
     struct sim_raft_check raft[SIM_GROUPS_MAX + 1]; /* by group */
     struct sim_guests guests;
     struct sim_workers workers;
     struct sim_queues_check queues;
+    struct sim_cachers cachers;
+    struct sim_cache_check cache;
     struct sim_groups_check groups;
     struct sim_lock_check locks;
     struct sim_live_check live;

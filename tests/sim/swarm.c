@@ -246,7 +246,8 @@ static void narrow_to_disks(struct sim_swarm *swarm, struct sim_random *random)
 }
 
 /* Queues have users in some runs only: where they have some, there is no room for guests, and only
- * for one queue. They make a state large, which has to come through in a snapshot all the same. */
+ * for one queue, and the last of several groups has none. They make a state large, which has to
+ * come through in a snapshot all the same. */
 static void draw_queues(struct sim_swarm *swarm, uint64_t seed)
 {
     struct sim_random random = sim_random_stream(seed, 7);
@@ -259,11 +260,76 @@ static void draw_queues(struct sim_swarm *swarm, uint64_t seed)
     swarm->max_messages = sim_random_between(&random, 1, 30);
     if (!sim_random_chance(&random, 400))
         return;
-    if (swarm->groups != 1)
+    if (!swarm->groups || swarm->groups > 2)
         swarm->queue_count = (uint32_t)sim_random_between(&random, 1, SIM_QUEUES_MAX);
     else
         swarm->queue_count = 1;
     swarm->snapshot_bytes *= 4;
+}
+
+/* Messages of which some arrive when what they are about is over. */
+static void make_late(struct sim_swarm *swarm, struct sim_random *random)
+{
+    make_calm(swarm);
+    swarm->calm = swarm->healthy = swarm->fifo = false;
+    swarm->slow_permille = (uint32_t)sim_random_between(random, 50, 500);
+    swarm->slow_max = CFS_MS(sim_random_between(random, 200, 1000));
+    swarm->duplicate_permille = (uint32_t)sim_random_below(random, 200);
+    swarm->fault_weights[SIM_FAULT_ISOLATE] = 3;
+    swarm->directory_count = 0;
+}
+
+/* Leases that are shorter than messages take. */
+static void narrow_to_late_shares(struct sim_swarm *swarm, struct sim_random *random)
+{
+    make_late(swarm, random);
+    swarm->loss_permille = (uint32_t)sim_random_below(random, 200);
+    swarm->fault_weights[SIM_FAULT_PAUSE] = 1;
+    swarm->fault_weights[SIM_FAULT_BLIP] = 3;
+    swarm->fault_every = CFS_MS(sim_random_between(random, 100, 1000));
+    swarm->fault_longest = CFS_MS(900);
+    swarm->quiet_at = CFS_MS(sim_random_between(random, 4000, 8000));
+    swarm->cache_lease = CFS_MS(sim_random_between(random, 120, 300));
+    swarm->cacher_think_max = CFS_MS(sim_random_between(random, 3, 20));
+}
+
+/* Nodes that are cut off for longer than a lease, right after late answers. */
+static void narrow_to_late_leases(struct sim_swarm *swarm, struct sim_random *random)
+{
+    make_late(swarm, random);
+    swarm->node_count = swarm->member_count = sim_random_chance(random, 500) ? 3 : 5;
+    swarm->cacher_count = 1;
+    swarm->fault_every = CFS_MS(sim_random_between(random, 800, 1600));
+    swarm->fault_longest = CFS_MS(2500);
+    swarm->quiet_at = CFS_MS(sim_random_between(random, 6000, 10000));
+    swarm->cache_lease = CFS_MS(1000);
+    swarm->cacher_think_max = CFS_MS(sim_random_between(random, 20, 80));
+}
+
+/* So has the cache. There is no room for guests then, in any group, nor for much else. */
+static void draw_cache(struct sim_swarm *swarm, uint64_t seed)
+{
+    struct sim_random random = sim_random_stream(seed, 9);
+
+    if (!sim_random_chance(&random, 300))
+        return;
+    swarm->process_count = 1;
+    swarm->queue_count = 0;
+    swarm->snapshot_bytes *= 4;
+    swarm->cacher_count = (uint32_t)sim_random_between(&random, 1, SIM_CACHERS_MAX);
+    swarm->key_count = (uint32_t)sim_random_between(&random, 1, SIM_CACHE_KEYS);
+    swarm->directory_count =
+        (uint32_t)sim_random_below(&random, SIM_CACHE_NAMES_MAX - SIM_CACHE_KEYS + 1);
+    swarm->cache_lease = CFS_MS(sim_random_between(&random, 120, 1000));
+    swarm->cacher_think_max = CFS_MS(sim_random_between(&random, 3, 60));
+    swarm->recall_max = sim_random_between(&random, 100, 10000);
+    if (sim_random_chance(&random, 300))
+        swarm->recall_slow_permille = (uint32_t)sim_random_between(&random, 10, 200);
+    swarm->recall_slow_max = 3 * swarm->cache_lease;
+    if (swarm->node_count > 1 && sim_random_chance(&random, 200))
+        narrow_to_late_shares(swarm, &random);
+    else if (sim_random_chance(&random, 500))
+        narrow_to_late_leases(swarm, &random);
 }
 
 /* Some mixtures are for one kind of trouble that is rare among the others. */
@@ -315,6 +381,7 @@ void sim_swarm_draw(struct sim_swarm *swarm, uint64_t seed, bool bare)
     swarm->half_permille = (uint32_t)sim_random_below(&more, 1001);
     draw_queues(swarm, seed);
     narrow(swarm, &random, bare ? 0 : (uint32_t)sim_random_below(&random, 14));
+    draw_cache(swarm, seed);
     if (!swarm->member_count)
         swarm->member_count = swarm->node_count;
 }

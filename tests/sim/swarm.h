@@ -11,6 +11,10 @@
 #define SIM_GROUPS_MAX 4u /* beside group 0 */
 #define SIM_QUEUES_MAX 2u
 #define SIM_DELIVERIES_MANY 10000u
+#define SIM_CACHERS_MAX 3u /* users of the cache on a node */
+#define SIM_CACHE_KEYS 4u  /* names of files; behind them come those of directories */
+#define SIM_CACHE_NAMES_MAX 6u
+#define SIM_SLOTS_MAX 48u /* of eight bytes, in a file */
 
 enum sim_action {
     SIM_TRY_FLOCK,
@@ -91,6 +95,15 @@ struct sim_swarm {
     cfs_time visibility;
     uint32_t max_deliveries;
     uint64_t max_messages;
+
+    /* The cache. */
+    uint32_t cacher_count; /* on each node; 0: nobody uses it */
+    uint32_t key_count, directory_count;
+    cfs_time cache_lease;
+    cfs_time cacher_think_max;
+    cfs_time recall_max; /* until a kernel has given something up */
+    uint32_t recall_slow_permille;
+    cfs_time recall_slow_max; /* of some */
 };
 
 /* The mixture of `seed`. `bare`: without faults. */

@@ -409,10 +409,10 @@ bool sim_workers_use(const struct sim *sim, cfs_group_id group)
     return false;
 }
 
-/* A group for each, as far as there are some. */
+/* A group for each, as far as there are some: the last one has no queues where there are others. */
 static void name_queue(struct sim *sim, uint32_t queue)
 {
-    uint32_t groups = sim->swarm.groups;
+    uint32_t groups = sim->swarm.groups > 1 ? sim->swarm.groups - 1 : sim->swarm.groups;
     cfs_group_id group = groups ? queue % groups + 1 : 0;
     char *name = sim->workers.names[queue];
 

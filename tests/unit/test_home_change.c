@@ -392,6 +392,21 @@ static void names_are_shared_with_their_directory(void **state)
     assert_int_equal(cfs_lines_state(&hb.home.lines, 3, cfs_line_number(file, false)), CFS_LINE_I);
 }
 
+static void who_gives_up_a_directory_s_attributes_keeps_its_names(void **state)
+{
+    struct cfs_request request = {
+        .op = CFS_OP_CACHE_SETNODE,
+        .cache_set = {.ino = CFS_CACHE_ROOT, .fields = CFS_CACHE_PERM, .perm = 0700}};
+
+    (void)state;
+    read_under(3, CFS_OP_CACHE_LOOKUP, CFS_CACHE_ROOT, "none", EPOCH);
+    ask(2, request);
+    say_recalled(3);
+    home_bench_commit(&hb);
+    assert_int_equal(cfs_lines_state(&hb.home.lines, 3, cfs_line_number(CFS_CACHE_ROOT, false)),
+                     CFS_LINE_S);
+}
+
 static void what_was_laundered_waits_for_nobody(void **state)
 {
     uint64_t end = home_bench_log_end(&hb), sequence;
@@ -478,6 +493,7 @@ int main(void)
         TEST(what_would_fail_recalls_nothing),
         TEST(what_waited_looks_again_at_what_it_touches),
         TEST(names_are_shared_with_their_directory),
+        TEST(who_gives_up_a_directory_s_attributes_keeps_its_names),
         TEST(what_was_laundered_waits_for_nobody),
         TEST(a_recall_may_wait_for_what_is_laundered),
         TEST(what_is_cancelled_meanwhile_ends_when_its_turn_comes),

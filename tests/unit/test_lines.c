@@ -339,6 +339,18 @@ static void a_writer_becomes_a_sharer(void **state)
     assert_false(cfs_lines_share_changed(&lines, change, 0, START, &exclusive));
 }
 
+/* Of a life before, say: its node knows nothing of it. */
+static void a_change_of_another_epoch_is_recalled_from_its_own_node(void **state)
+{
+    struct cfs_change *change;
+
+    (void)state;
+    assert_true(share(1, 2, FILE_A));
+    change = begin(1, FILE_A);
+    recall(change);
+    assert_int_equal(change->awaited, CFS_NODE_BIT(1));
+}
+
 static void what_is_recalled_and_not_logged_covers_what_is_laundered(void **state)
 {
     struct cfs_change *change = begin(1, FILE_A);
@@ -579,6 +591,7 @@ int main(void)
         TEST(keeping_renews_the_lease),
         TEST(who_owes_for_long_is_not_renewed),
         TEST(a_writer_becomes_a_sharer),
+        TEST(a_change_of_another_epoch_is_recalled_from_its_own_node),
         TEST(what_is_recalled_and_not_logged_covers_what_is_laundered),
         TEST(a_new_home_opens_when_the_last_ones_shares_are_over),
         TEST(the_table_says_what_each_node_sees),

@@ -349,6 +349,89 @@ static void changes_are_struck_out_too(void **state)
     assert_int_equal(confirm(&before, put), 0);
 }
 
+static struct cfs_request put(cfs_ino ino)
+{
+    return (struct cfs_request){.op = CFS_OP_CACHE_PUT, .cache_put = {.ino = ino}};
+}
+
+static void change_over(struct cfs_request request, const struct cfs_answer *answer)
+{
+    cfs_sharing_change_ends(&sharing, GROUP, &request);
+    cfs_sharing_changed(&sharing, GROUP, &request, answer);
+}
+
+static void what_the_node_itself_changes_is_not_kept(void **state)
+{
+    struct cfs_share_ask before = ask(), meanwhile, after;
+    struct cfs_request change = put(10);
+
+    (void)state;
+    cfs_sharing_change_begins(&sharing, GROUP, &change);
+    meanwhile = ask();
+    assert_int_equal(confirm(&before, fetch(10)), 0);
+    assert_int_not_equal(confirm(&before, fetch(11)), 0);
+    assert_int_equal(confirm(&meanwhile, fetch(10)), 0);
+    change_over(change, NULL);
+    after = ask();
+    assert_int_equal(confirm(&meanwhile, fetch(10)), 0);
+    assert_int_not_equal(confirm(&after, fetch(10)), 0);
+}
+
+static void as_long_as_one_of_its_changes_is_under_way(void **state)
+{
+    struct cfs_request change = put(10);
+    struct cfs_share_ask asked;
+
+    (void)state;
+    cfs_sharing_change_begins(&sharing, GROUP, &change);
+    cfs_sharing_change_begins(&sharing, GROUP, &change);
+    change_over(change, NULL);
+    asked = ask();
+    assert_int_equal(confirm(&asked, fetch(10)), 0);
+    change_over(change, NULL);
+    asked = ask();
+    assert_int_not_equal(confirm(&asked, fetch(10)), 0);
+}
+
+static uint64_t confirm_node(const struct cfs_share_ask *asked, cfs_ino ino, cfs_ino parent)
+{
+    struct cfs_request request = {.op = CFS_OP_CACHE_NODE, .cache_read = {.ino = ino}};
+    struct cfs_answer answer = {
+        .cache = {.share = {.epoch = asked->epoch}, .inode = {.ino = ino, .parent = parent}}};
+
+    cfs_sharing_confirm(&sharing, GROUP, asked, &request, &answer);
+    return answer.cache.share.epoch;
+}
+
+/* Which inode has the name that goes the node does not know. */
+static void a_name_that_the_node_takes_may_be_that_of_what_is_read(void **state)
+{
+    struct cfs_request change = {.op = CFS_OP_CACHE_REMOVE, .name = "a", .cache_remove = {20}};
+    struct cfs_share_ask before = ask(), meanwhile;
+
+    (void)state;
+    cfs_sharing_change_begins(&sharing, GROUP, &change);
+    meanwhile = ask();
+    assert_int_equal(confirm(&before, look_up(20, "a")), 0);
+    assert_int_equal(confirm(&meanwhile, look_up(20, "a")), 0);
+    assert_int_not_equal(confirm(&meanwhile, look_up(20, "b")), 0);
+    assert_int_equal(confirm_node(&before, 30, 20), 0);
+    assert_int_equal(confirm_node(&meanwhile, 30, 20), 0);
+    assert_int_not_equal(confirm_node(&meanwhile, 30, 21), 0);
+    change_over(change, &(struct cfs_answer){.id = 31});
+    assert_int_equal(confirm_found(&meanwhile, look_up(21, "c"), 31), 0);
+}
+
+static void with_the_session_all_epochs_are_over(void **state)
+{
+    uint64_t epoch = keep();
+
+    (void)state;
+    cfs_sharing_session_lost(&sharing);
+    assert_int_equal(valid(epoch), 0);
+    assert_non_null(bench_effect(&bench, CFS_FX_LAPSE));
+}
+
 static void of_too_many_recalls_one_may_be_meant(void **state)
 {
     struct cfs_share_ask before = ask();
@@ -379,6 +462,10 @@ int main(void)
         TEST(a_name_that_is_recalled_leaves_the_others),
         TEST(what_is_in_a_list_and_was_recalled_spoils_it),
         TEST(changes_are_struck_out_too),
+        TEST(what_the_node_itself_changes_is_not_kept),
+        TEST(as_long_as_one_of_its_changes_is_under_way),
+        TEST(a_name_that_the_node_takes_may_be_that_of_what_is_read),
+        TEST(with_the_session_all_epochs_are_over),
         TEST(of_too_many_recalls_one_may_be_meant),
     };
 
