@@ -309,14 +309,16 @@ static void close_descriptor(int fd)
 
 void cfs_cache_close(struct cfs_cache *cache)
 {
-    struct cfs_cache_recalling *recalling, *next_recalling;
+    struct cfs_cache_recalling *recalling;
     struct cfs_cache_inode *inode, *next;
 
     cache->closing = true;
     cfs_notifier_free(cache->notifier);
     cache->notifier = NULL;
-    LL_FOREACH_SAFE (cache->recallings, recalling, next_recalling)
+    while ((recalling = cache->recallings)) {
+        cache->recallings = recalling->next;
         free(recalling);
+    }
     while (cache->calls) {
         cache->calls->req = NULL;
         cfs_cache_call_close(cache->calls);
