@@ -86,7 +86,8 @@ struct cfs_cache_inode {
     bool forgetting_names;              /* one of the jobs is about names */
     struct cfs_notify_name *names_next; /* to be forgotten after those */
     struct cfs_cache_call *parked;
-    struct cfs_cache_call *writes; /* unanswered, of write(2) */
+    struct cfs_cache_call *writes;   /* unanswered, of write(2) */
+    struct cfs_cache_call *launders; /* unanswered, of mappings, which a recall must not wait for */
 
     struct {
         enum cfs_cache_hold state;
@@ -103,13 +104,15 @@ struct cfs_cache_inode {
     struct cfs_cache_inode *prev, *next;
 };
 
-/* A recall that is being done, or a lapse. */
+/* A recall that is being done, or a lapse, or what a call waits for. */
 struct cfs_cache_recalling {
     struct cfs_cache *cache;
+    struct cfs_cache_call *call; /* goes on when it is done; NULL: it is a recall or a lapse */
     bool lapse;
     uint64_t id; /* of the recall; the epoch of the lapse */
     cfs_group_id group;
     uint32_t left; /* jobs */
+    struct cfs_cache_recalling *next;
 };
 
 struct cfs_cache {
@@ -132,9 +135,10 @@ struct cfs_cache {
 
     struct cfs_notifier *notifier;
     struct cfs_cache_inode *inodes;
-    struct cfs_cache_inode *held;   /* with a truncation that waits */
-    struct cfs_cache_inode *by_use; /* what the kernel may have bytes of, oldest first */
-    uint64_t charged;               /* of all these */
+    struct cfs_cache_inode *held;           /* with a truncation that waits */
+    struct cfs_cache_inode *by_use;         /* what the kernel may have bytes of, oldest first */
+    uint64_t charged;                       /* of all these */
+    struct cfs_cache_recalling *recallings; /* under way */
     struct cfs_cache_call *calls;
     struct cfs_cache_call *interrupted; /* and perhaps killed */
     bool closing;                       /* nothing goes on any more */
@@ -238,10 +242,14 @@ struct cfs_cache_call {
             uint32_t size;
         } read; /* READ, READDIR */
         struct {
-            uint64_t offset, last_page;
+            uint64_t offset, first_page, last_page;
             uint32_t size;
             uint64_t before; /* the version that this node shared */
-            bool append, laundered, replaces;
+            bool shared;     /* it did share one */
+            bool right;      /* the pages of that are what the file is now */
+            bool append, replaces;
+            bool mapped;    /* it comes from a mapping */
+            bool laundered; /* and a recall waits for it: it waits for none */
             struct cfs_cache_call *prev, *next;
         } write;
         struct {
@@ -314,6 +322,10 @@ void cfs_cache_store(struct cfs_cache *cache, struct cfs_cache_inode *inode,
 
 /* Closes the gate for so many microseconds. */
 void cfs_cache_pause(struct cfs_cache *cache, struct cfs_cache_inode *inode, cfs_time pause);
+
+/* Has the kernel forget the pages of call->inode but those that the call, a write, has written,
+ * then `go`. */
+void cfs_cache_forget_others(struct cfs_cache_call *call, cfs_cache_go_fn go);
 
 /* And a name in a directory, whose attributes are to be forgotten first. */
 void cfs_cache_forget_name(struct cfs_cache *cache, struct cfs_cache_inode *dir, const char *name);

@@ -132,8 +132,10 @@ static bool pages_are_right(const struct cfs_cache_call *call, const struct cfs_
 
 static void is_answered(struct cfs_cache_call *call)
 {
-    if (!call->write.laundered)
+    if (!call->write.mapped)
         DL_DELETE2(call->inode->writes, call, write.prev, write.next);
+    else if (!call->write.laundered)
+        DL_DELETE2(call->inode->launders, call, write.prev, write.next);
 }
 
 /* The kernel takes the file to be as long as it was, or as what was written reaches. Who began to
@@ -145,30 +147,59 @@ static void show_written(struct cfs_cache_call *call)
         call->inode->shown.known = false;
 }
 
+static void put(struct cfs_cache_call *call);
+
+static void reply_written(struct cfs_cache_call *call)
+{
+    fuse_reply_write(cfs_cache_take(call), call->write.size);
+    if (!call->write.right)
+        cfs_cache_forget_pages(call->cache, call->inode, NULL);
+    if (call->write.replaces)
+        cfs_cache_hold_over(call->cache, call->inode);
+}
+
+static void fail_write(struct cfs_cache_call *call, enum cfs_error error)
+{
+    cfs_cache_reply_error(call, error);
+    cfs_cache_forget_pages(call->cache, call->inode, NULL);
+    if (call->write.replaces)
+        cfs_cache_hold_over(call->cache, call->inode);
+}
+
+static void keep_written(struct cfs_cache_call *call, const struct cfs_answer *answer)
+{
+    struct cfs_cache_inode *inode = call->inode;
+
+    cfs_cache_keep_content(inode, &answer->cache);
+    if (answer->cache.content.size == call->write.size && !call->write.offset)
+        cfs_cache_keep_head(inode, call->data, call->write.size);
+    if (inode->has_content)
+        cfs_cache_charge(call->cache, inode, inode->content.size);
+}
+
+/* When somebody else's change came between, the other pages are old: the caller may look at them
+ * through a mapping once he is told. */
 static void have_written(struct cfs_cache_call *call, const struct cfs_answer *answer)
 {
-    struct cfs_cache *cache = call->cache;
-    struct cfs_cache_inode *inode = call->inode;
-    bool right = !answer->error && pages_are_right(call, answer);
-
     is_answered(call);
-    cfs_cache_drop_content(inode);
-    show_written(call);
-    if (!answer->error && answer->cache.content.version) {
-        cfs_cache_keep_content(inode, &answer->cache);
-        if (answer->cache.content.size == call->write.size && !call->write.offset)
-            cfs_cache_keep_head(inode, call->data, call->write.size);
-        if (inode->has_content)
-            cfs_cache_charge(cache, inode, inode->content.size);
+    if (answer->error == CFS_ERR_INTERRUPTED && call->write.mapped && !call->write.laundered) {
+        call->write.laundered = true; /* cancelled by a recall, which waits for it: see there */
+        put(call);
+        return;
     }
-    if (answer->error)
-        cfs_cache_reply_error(call, answer->error);
+    cfs_cache_drop_content(call->inode);
+    show_written(call);
+    if (answer->error) {
+        fail_write(call, answer->error);
+        return;
+    }
+    call->write.right = pages_are_right(call, answer);
+    if (answer->cache.content.version)
+        keep_written(call, answer);
+    if (call->write.shared && call->write.before != answer->token)
+        cfs_cache_forget_others(call, reply_written);
     else
-        fuse_reply_write(cfs_cache_take(call), call->write.size);
-    if (!right)
-        cfs_cache_forget_pages(cache, inode, NULL);
-    if (call->write.replaces)
-        cfs_cache_hold_over(cache, inode);
+        reply_written(call);
 }
 
 static void put(struct cfs_cache_call *call)
@@ -190,10 +221,10 @@ static void put(struct cfs_cache_call *call)
     cfs_cache_ask(call, &request, have_written);
 }
 
-/* What a mapping wrote goes to the home at once: somebody's recall waits for it. */
+/* A mapping's pages are not kept waiting for the end of a truncation: a recall may come. */
 static void begin_write(struct cfs_cache_call *call)
 {
-    if (call->write.replaces || call->write.laundered || !cfs_cache_end_hold(call, begin_write))
+    if (call->write.replaces || call->write.mapped || !cfs_cache_end_hold(call, begin_write))
         put(call);
 }
 
@@ -209,18 +240,23 @@ void cfs_cache_op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t
     call = cfs_cache_call_new(cache, req, inode);
     call->write.offset = (uint64_t)offset;
     call->write.size = (uint32_t)size;
+    call->write.first_page = call->write.offset / PAGE_BYTES;
     call->write.last_page = (call->write.offset + (size ? size - 1 : 0)) / PAGE_BYTES;
-    call->write.laundered = fi->writepage;
+    call->write.mapped = fi->writepage;
+    call->write.laundered = fi->writepage && inode->ranges;
+    call->write.before = inode->content.version;
+    call->write.shared = cfs_cache_has_content(cache, inode);
     call->write.append = !fi->writepage && fi->flags & O_APPEND;
     call->data = cfs_fs_alloc(size);
     memcpy(call->data, data, size);
-    if (!call->write.laundered && (!offset || call->write.append))
+    if (!call->write.mapped && (!offset || call->write.append))
         call->write.replaces = cfs_cache_hold_is_met(cache, inode);
-    if (!call->write.laundered) {
+    if (call->write.mapped && !call->write.laundered)
+        DL_APPEND2(inode->launders, call, write.prev, write.next);
+    if (!call->write.mapped) {
         DL_APPEND2(inode->writes, call, write.prev, write.next);
         cfs_cache_write_begins(cache, inode);
-        call->write.before = inode->content.version;
-        if (!cfs_cache_has_content(cache, inode))
+        if (!call->write.shared)
             cfs_cache_close_gate(call);
     }
     cfs_cache_run(call, begin_write);

@@ -42,7 +42,7 @@ static void forget_range(struct cfs_cache *cache, struct cfs_cache_inode *inode,
 {
     struct cfs_notify_job *job;
 
-    if (!cache->notifier)
+    if (cache->closing || !cache->notifier)
         return;
     job = new_job(inode, CFS_NOTIFY_RANGE);
     job->offset = offset;
@@ -60,7 +60,7 @@ void cfs_cache_store(struct cfs_cache *cache, struct cfs_cache_inode *inode,
 {
     struct cfs_notify_job *job;
 
-    if (!cache->notifier)
+    if (cache->closing || !cache->notifier)
         return;
     job = new_job(inode, CFS_NOTIFY_STORE);
     job->content = *content;
@@ -74,7 +74,7 @@ void cfs_cache_pause(struct cfs_cache *cache, struct cfs_cache_inode *inode, cfs
 {
     struct cfs_notify_job *job;
 
-    if (!cache->notifier)
+    if (cache->closing || !cache->notifier)
         return;
     job = new_job(inode, CFS_NOTIFY_PAUSE);
     job->len = (int64_t)pause;
@@ -143,7 +143,7 @@ void cfs_cache_forget_name(struct cfs_cache *cache, struct cfs_cache_inode *dir,
     size_t len = strlen(name);
     struct cfs_notify_name *added;
 
-    if (!cache->notifier)
+    if (cache->closing || !cache->notifier)
         return;
     added = cfs_fs_alloc(sizeof *added + len + 1);
     memcpy(added->name, name, len + 1);
@@ -152,13 +152,24 @@ void cfs_cache_forget_name(struct cfs_cache *cache, struct cfs_cache_inode *dir,
     forget_names(cache, dir);
 }
 
+static void go_on(struct cfs_cache_call *call)
+{
+    cfs_cache_go_fn go = call->go;
+
+    call->go = NULL;
+    cfs_cache_run(call, go);
+}
+
 static void recalled_if_done(struct cfs_cache_recalling *recalling)
 {
     struct cfs_cache *cache = recalling->cache;
 
     if (recalling->left)
         return;
-    if (recalling->lapse)
+    LL_DELETE(cache->recallings, recalling);
+    if (recalling->call)
+        go_on(recalling->call);
+    else if (recalling->lapse)
         cfs_engine_cache_lapsed(cache->engine, recalling->group, recalling->id);
     else
         cfs_engine_cache_recalled(cache->engine, recalling->id);
@@ -202,20 +213,46 @@ static struct cfs_cache_recalling *new_recalling(struct cfs_cache *cache, cfs_gr
 
     *recalling =
         (struct cfs_cache_recalling){.cache = cache, .lapse = lapse, .id = id, .group = group};
+    LL_PREPEND(cache->recallings, recalling);
     return recalling;
 }
 
-/* Also when there is nothing to forget: a page may have been filled from an answer that was not
+void cfs_cache_forget_others(struct cfs_cache_call *call, cfs_cache_go_fn go)
+{
+    struct cfs_cache *cache = call->cache;
+    struct cfs_cache_recalling *recalling = new_recalling(cache, 0, 0, false);
+    int64_t first = (int64_t)call->write.first_page, last = (int64_t)call->write.last_page;
+
+    recalling->call = call;
+    call->go = go;
+    recalling->left++;
+    if (first)
+        forget_range(cache, call->inode, 0, first * PAGE_BYTES, recalling);
+    forget_range(cache, call->inode, (last + 1) * PAGE_BYTES, 0, recalling);
+    recalling->left--;
+    if (!recalling->left) /* unmounted: nobody waits */
+        recalled_if_done(recalling);
+}
+
+/* What a mapping has written waits at the home for others to give up what they keep, as every
+ * change does; but this recall waits for it. So it is cancelled, and asked for as what waits for
+ * nobody.
+ *
+ * Also when there is nothing to forget: a page may have been filled from an answer that was not
  * shared, and is being forgotten at this moment; this job comes behind that one. */
 static void recall_content(struct cfs_cache *cache, struct cfs_cache_inode *inode,
                            struct cfs_cache_recalling *recalling)
 {
-    struct cfs_cache_call *write;
+    struct cfs_cache_call *write, *next;
 
     cfs_cache_drop_content(inode);
     cfs_cache_uncharge(cache, inode);
     DL_FOREACH2 (inode->writes, write, write.next) {
         cfs_cache_close_gate(write);
+    }
+    DL_FOREACH_SAFE2(inode->launders, write, next, write.next)
+    {
+        cfs_engine_cancel(cache->engine, write->id);
     }
     cfs_cache_forget_pages(cache, inode, recalling);
 }

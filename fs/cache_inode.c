@@ -34,6 +34,7 @@ static void free_names(struct cfs_cache_inode *dir)
 {
     struct cfs_cache_name *name, *next;
     struct cfs_cache_cookie *cookie, *next_cookie;
+    struct cfs_notify_name *waiting;
     struct cfs_cache_told *told;
 
     HASH_ITER (hh, dir->names, name, next) {
@@ -45,6 +46,10 @@ static void free_names(struct cfs_cache_inode *dir)
         free(cookie);
     }
     free(dir->cookie_of);
+    while ((waiting = dir->names_next)) {
+        dir->names_next = waiting->next;
+        free(waiting);
+    }
     while ((told = dir->told)) {
         dir->told = told->next;
         free(told);

@@ -277,6 +277,7 @@ static void mount_again(struct cfs_cache *cache)
     }
     cfs_notifier_free(cache->notifier);
     cache->notifier = NULL;
+    fuse_session_unmount(cache->session); /* which sees that it is, and closes what is left */
     fuse_session_destroy(cache->session);
     HASH_ITER (hh, cache->inodes, inode, next)
         cfs_cache_forget(cache, inode->ino, UINT64_MAX);
@@ -286,6 +287,7 @@ static void mount_again(struct cfs_cache *cache)
 
 void cfs_cache_unmount(struct cfs_cache *cache)
 {
+    cache->closing = true;
     if (cache->watched)
         cfs_engine_unwatch(cache->engine, cache->watch_fd);
     cache->watched = false;
@@ -307,11 +309,16 @@ static void close_descriptor(int fd)
 
 void cfs_cache_close(struct cfs_cache *cache)
 {
+    struct cfs_cache_recalling *recalling;
     struct cfs_cache_inode *inode, *next;
 
+    cache->closing = true;
     cfs_notifier_free(cache->notifier);
     cache->notifier = NULL;
-    cache->closing = true;
+    while ((recalling = cache->recallings)) {
+        cache->recallings = recalling->next;
+        free(recalling);
+    }
     while (cache->calls) {
         cache->calls->req = NULL;
         cfs_cache_call_close(cache->calls);

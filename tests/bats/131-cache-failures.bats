@@ -53,7 +53,7 @@ teardown() {
     printf 'x\n' > "$A/cache/m"
     cluster kill 2
     cluster kill 3
-    refuses 'timed out' dash -c 'echo y > "$1"' _ "$A/cache/m"
+    refuses 'timed out' bash -c 'echo y > "$1"' _ "$A/cache/m"
     cluster start 2 3
     wait_until 20 dash -c 'echo z > "$1"' _ "$A/cache/m"
     is "$(cat "$C/cache/m")" z 'the value'
