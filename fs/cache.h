@@ -78,7 +78,6 @@ struct cfs_cache_inode {
     struct cfs_cache_name *names; /* a directory's */
     struct cfs_cache_cookie *cookies, **cookie_of;
     uint64_t cookie_count;
-    struct cfs_cache_told *told;
 
     /* While the kernel's copies are taken back, nobody is told the attributes: these wait. */
     uint32_t jobs;
@@ -143,6 +142,7 @@ struct cfs_cache {
     struct cfs_cache_call *interrupted; /* and perhaps killed */
     bool closing;                       /* nothing goes on any more */
     struct cfs_cache_call *locked;      /* wait, perhaps with the directory's lock */
+    struct cfs_cache_told *told;        /* oldest first */
 };
 
 /* --- the session (cache_session.c) -------------------------------------------------------- */
@@ -225,6 +225,8 @@ struct cfs_cache_call {
     bool closes_gate; /* of a write: its file is not, or no longer, shared */
     bool asks_file;   /* it is about attributes alone, and was at the gate */
     bool passes;      /* the gate, and is told attributes that are not to be kept */
+    uint32_t looks;   /* how often its thread was looked at there */
+    bool was_unseen;  /* and the last time it could not be seen */
     cfs_time locked_until;
 
     /* What was found out about `target_inode`, as asked for by cfs_cache_attributes. */
@@ -348,11 +350,14 @@ bool cfs_cache_in_read(const struct cfs_cache_call *call);
 /* Calls that may hold a directory's lock while they wait for its attributes; when to come again. */
 cfs_time cfs_cache_look_locked(struct cfs_cache *cache, cfs_time now);
 
-/* Whether the thread is in a call that was told ESTALE already; else it is now. */
-bool cfs_cache_tell(struct cfs_cache_inode *dir, uint32_t tid);
+/* --- who was told ESTALE (cache_told.c) ---------------------------------------------------- */
 
-/* A change of this thread in a directory was answered: its call is over. */
-void cfs_cache_untold(struct cfs_cache_inode *dir, uint32_t tid);
+/* Whether the thread is in a call that was told ESTALE already; else it is now. */
+bool cfs_cache_tell(struct cfs_cache *cache, uint32_t tid);
+
+/* The thread is not in such a call (any more). */
+void cfs_cache_untold(struct cfs_cache *cache, uint32_t tid);
+void cfs_cache_told_close(struct cfs_cache *cache);
 
 /* --- attributes (cache_attr.c) ------------------------------------------------------------- */
 

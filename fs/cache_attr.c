@@ -338,12 +338,11 @@ static void got_attributes(struct cfs_cache_call *call)
 {
     bool own = cfs_cache_hold_is_of(call, call->inode);
 
-    if (!call->passes && !own && (call->inode->jobs || grows(call))) {
+    if (!call->passes && !own && (call->inode->jobs || grows(call)) &&
+        cfs_cache_gate(call, get_attributes))
         call->has_info = call->has_content = false;
-        cfs_cache_gate(call, get_attributes);
-    } else {
+    else
         reply_attr(call);
-    }
 }
 
 static void get_attributes(struct cfs_cache_call *call)
@@ -517,10 +516,23 @@ static void set_attributes(struct cfs_cache_call *call)
 
 static void begin_again(struct cfs_cache_call *call);
 
+/* A path led open(2) to a file that has lost its name: the name was old, and is asked for when the
+ * call begins once more. */
+static bool is_astray(struct cfs_cache_call *call)
+{
+    return call->setattr.opens && call->info.type == CFS_INODE_FILE && !call->info.nlink &&
+           !cfs_cache_tell(call->cache, call->tid);
+}
+
 /* open(2) with O_TRUNC says neither times nor a file; truncate(2) says the one, ftruncate(2) the
  * other. */
 static void begin_set(struct cfs_cache_call *call)
 {
+    if (is_astray(call)) {
+        cfs_cache_reply_errno(call, ESTALE);
+        return;
+    }
+    cfs_cache_untold(call->cache, call->tid);
     if (!call->setattr.opens || call->info.type != CFS_INODE_FILE)
         set_attributes(call);
     else if (call->inode->hold.state == CFS_HOLD_SENT)

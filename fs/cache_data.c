@@ -110,6 +110,7 @@ void cfs_cache_op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset
         inode->hold.last_read = cfs_fs_now();
     }
     call = cfs_cache_call_new(fuse_req_userdata(req), req, inode);
+    cfs_cache_untold(call->cache, call->tid);
     call->read.offset = (uint64_t)offset;
     call->read.size = size < CFS_PUT_MAX ? (uint32_t)size : CFS_PUT_MAX;
     cfs_cache_run(call, read_pages);
@@ -238,6 +239,7 @@ void cfs_cache_op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t
     if (!inode)
         return;
     call = cfs_cache_call_new(cache, req, inode);
+    cfs_cache_untold(cache, call->tid);
     call->write.offset = (uint64_t)offset;
     call->write.size = (uint32_t)size;
     call->write.first_page = call->write.offset / PAGE_BYTES;

@@ -84,7 +84,7 @@ static void refuse(struct cfs_cache_call *call, enum cfs_error error)
 
     if (error != CFS_ERR_FILE_EXISTS || !call->make.opens || call->make.file.flags & O_EXCL) {
         cfs_cache_reply_error(call, error);
-    } else if (!cfs_cache_tell(call->inode, call->tid)) {
+    } else if (!cfs_cache_tell(call->cache, call->tid)) {
         cfs_cache_reply_errno(call, ESTALE);
     } else {
         memcpy(request.name, call->name, sizeof request.name);
@@ -99,7 +99,7 @@ static void made(struct cfs_cache_call *call, const struct cfs_answer *answer)
     if (answer->error == CFS_OK || answer->error == CFS_ERR_FILE_EXISTS)
         cfs_cache_name_drop(dir, call->name);
     if (answer->error != CFS_ERR_FILE_EXISTS)
-        cfs_cache_untold(dir, call->tid);
+        cfs_cache_untold(call->cache, call->tid);
     if (answer->error) {
         refuse(call, answer->error);
         return;
@@ -215,7 +215,7 @@ static void drop_info_of(struct cfs_cache *cache, cfs_ino ino)
 
 static void removed(struct cfs_cache_call *call, const struct cfs_answer *answer)
 {
-    cfs_cache_untold(call->inode, call->tid);
+    cfs_cache_untold(call->cache, call->tid);
     if (!answer->error) {
         cfs_cache_drop_info(call->inode);
         cfs_cache_name_drop(call->inode, call->name);
@@ -260,8 +260,7 @@ static void renamed(struct cfs_cache_call *call, const struct cfs_answer *answer
     struct cfs_cache *cache = call->cache;
     struct cfs_cache_inode *dir = call->inode, *to_dir = call->other;
 
-    cfs_cache_untold(dir, call->tid);
-    cfs_cache_untold(to_dir, call->tid);
+    cfs_cache_untold(call->cache, call->tid);
     if (!answer->error) {
         cfs_cache_drop_info(dir);
         cfs_cache_drop_info(to_dir);

@@ -21,8 +21,8 @@
 
 /* How long who may hold a directory's lock waits for it to be needed by nobody. */
 #define LOCKED_FOR CFS_MS(2)
-/* How long a call may take that was told to begin once more. */
-#define TOLD_FOR CFS_SECONDS(1)
+/* How often somebody is looked at who cannot be seen: he has not gone to sleep yet. */
+#define LOOKS_MAX 8u
 
 /* --- jobs ---------------------------------------------------------------------------------- */
 
@@ -419,72 +419,26 @@ static enum in_call call_of(const struct cfs_cache_call *call)
     return IN_WALK;
 }
 
-static struct cfs_cache_told **find_told(struct cfs_cache_inode *dir, uint32_t tid)
-{
-    struct cfs_cache_told **at = &dir->told;
-
-    while (*at && (*at)->tid != tid)
-        at = &(*at)->next;
-    return at;
-}
-
-void cfs_cache_untold(struct cfs_cache_inode *dir, uint32_t tid)
-{
-    struct cfs_cache_told **at = find_told(dir, tid), *told = *at;
-
-    if (!told)
-        return;
-    *at = told->next;
-    free(told);
-}
-
-static void forget_told(struct cfs_cache_inode *dir, cfs_time before)
-{
-    struct cfs_cache_told **at = &dir->told, *told;
-
-    while ((told = *at)) {
-        if (told->at >= before) {
-            at = &told->next;
-            continue;
-        }
-        *at = told->next;
-        free(told);
-    }
-}
-
-bool cfs_cache_tell(struct cfs_cache_inode *dir, uint32_t tid)
-{
-    cfs_time now = cfs_fs_now();
-    struct cfs_cache_told *told;
-
-    forget_told(dir, now - TOLD_FOR);
-    told = *find_told(dir, tid);
-    if (told)
-        return true;
-    told = cfs_fs_alloc(sizeof *told);
-    *told = (struct cfs_cache_told){.tid = tid, .at = now, .next = dir->told};
-    dir->told = told;
-    return false;
-}
-
 /* The directory's lock is needed for names to be forgotten, and who asks may hold it. Told ESTALE,
  * open(2), mkdir(2), unlink(2), rename(2) and the like give it back and begin once more, this time
  * asking for each name; they come to wait where they hold nothing. But only once in a call: who
- * was told already, or cannot be seen, waits for a little, then gets his answer. */
+ * was told already waits for a little, then gets his answer. */
 static bool gate_of_directory(struct cfs_cache_call *call, cfs_cache_go_fn go)
 {
     enum in_call in = call_of(call);
-    cfs_time now = cfs_fs_now();
 
-    if (in == IN_LISTING)
+    call->looks++;
+    if (in == IN_LISTING || (in == IN_CHANGE && call->looks > 1 && !call->was_unseen) ||
+        (in == IN_UNKNOWN && call->looks > LOOKS_MAX))
         return false;
     if (in == IN_CHANGE && call->inode->forgetting_names &&
-        !cfs_cache_tell(call->inode, call->tid)) {
+        !cfs_cache_tell(call->cache, call->tid)) {
         cfs_cache_reply_errno(call, ESTALE);
         return true;
     }
+    call->was_unseen = in == IN_UNKNOWN;
     if (in != IN_WALK) {
-        call->locked_until = now + LOCKED_FOR;
+        call->locked_until = cfs_fs_now() + LOCKED_FOR;
         call->in_locked = true;
         DL_APPEND2(call->cache->locked, call, prev_locked, next_locked);
         cfs_cache_wake_at(call->cache, call->locked_until);
@@ -501,8 +455,10 @@ bool cfs_cache_gate(struct cfs_cache_call *call, cfs_cache_go_fn go)
     }
     if (call->passes || !call->inode->jobs)
         return false;
-    if (call->inode->type != CFS_INODE_FILE)
-        return gate_of_directory(call, go);
+    if (call->inode->type != CFS_INODE_FILE) {
+        call->passes = !gate_of_directory(call, go);
+        return !call->passes;
+    }
     cfs_cache_park(call, &call->inode->parked, go);
     return true;
 }
@@ -525,7 +481,6 @@ cfs_time cfs_cache_look_locked(struct cfs_cache *cache, cfs_time now)
         take_out(&call->inode->parked, call);
         go = call->go;
         call->go = NULL;
-        call->passes = true;
         cfs_cache_run(call, go);
     }
     return call ? call->locked_until : CFS_NEVER;

@@ -35,7 +35,6 @@ static void free_names(struct cfs_cache_inode *dir)
     struct cfs_cache_name *name, *next;
     struct cfs_cache_cookie *cookie, *next_cookie;
     struct cfs_notify_name *waiting;
-    struct cfs_cache_told *told;
 
     HASH_ITER (hh, dir->names, name, next) {
         HASH_DEL(dir->names, name);
@@ -49,10 +48,6 @@ static void free_names(struct cfs_cache_inode *dir)
     while ((waiting = dir->names_next)) {
         dir->names_next = waiting->next;
         free(waiting);
-    }
-    while ((told = dir->told)) {
-        dir->told = told->next;
-        free(told);
     }
 }
 

@@ -78,39 +78,43 @@ static void finish(struct cfs_notifier *notifier, struct cfs_notify_job *job)
         abort(); /* not the log, which may be a descriptor of the other table */
 }
 
+/* Closes all descriptors of this thread from 3 on but two. */
+static void close_all_but(int one, int other)
+{
+    unsigned low = (unsigned)(one < other ? one : other), high = (unsigned)(one + other) - low;
+
+    if (low > 3)
+        close_range(3, low - 1, 0);
+    if (high > low + 1)
+        close_range(low + 1, high - 1, 0);
+    close_range(high + 1, ~0u, 0);
+}
+
 /* Nothing of the daemon's is kept open by this thread but the eventfd. */
-static int leave_table(const struct cfs_notifier *notifier)
+static void leave_table(const struct cfs_notifier *notifier)
 {
     int fd = fuse_session_fd(notifier->session), clone = open("/dev/fuse", O_RDWR | O_CLOEXEC);
     uint32_t of = (uint32_t)fd;
-    unsigned low = (unsigned)(fd < notifier->done_fd ? fd : notifier->done_fd);
-    unsigned high = (unsigned)(fd < notifier->done_fd ? notifier->done_fd : fd);
-    int result = -1;
 
     if (clone >= 0 && ioctl(clone, FUSE_DEV_IOC_CLONE, &of) == 0 && unshare(CLONE_FILES) == 0 &&
-        dup3(clone, fd, O_CLOEXEC) >= 0)
-        result = 0;
-    if (result == 0 && low > 3)
-        close_range(3, low - 1, 0);
-    if (result == 0 && high > low + 1)
-        close_range(low + 1, high - 1, 0);
-    if (result == 0)
-        close_range(high + 1, ~0u, 0);
-    else if (clone >= 0)
+        dup3(clone, fd, O_CLOEXEC) >= 0) {
+        close_all_but(fd, notifier->done_fd);
+        return;
+    }
+    cfs_log(CFS_LOG_WARNING,
+            "cannot open /dev/fuse once more (%s): if the daemon is killed, programs in cache/ may "
+            "hang until the connection is aborted",
+            strerror(errno));
+    if (clone >= 0)
         close(clone);
-    return result;
 }
 
 static void *run(void *arg)
 {
     struct cfs_notifier *notifier = arg;
     struct cfs_notify_job *job;
+    bool left = false;
 
-    if (leave_table(notifier) != 0)
-        cfs_log(CFS_LOG_WARNING,
-                "cannot open /dev/fuse once more (%s): if the daemon is killed, "
-                "programs in cache/ may hang until its connection is aborted",
-                strerror(errno));
     pthread_mutex_lock(&notifier->mutex);
     while (!notifier->ending) {
         job = take_job(notifier);
@@ -121,6 +125,9 @@ static void *run(void *arg)
             continue;
         }
         pthread_mutex_unlock(&notifier->mutex);
+        if (!left) /* not before the first job: there is a connection by then */
+            leave_table(notifier);
+        left = true;
         tell(notifier->session, job);
         pthread_mutex_lock(&notifier->mutex);
         finish(notifier, job);

@@ -313,6 +313,7 @@ void cfs_cache_close(struct cfs_cache *cache)
     struct cfs_cache_inode *inode, *next;
 
     cache->closing = true;
+    cfs_cache_told_close(cache);
     cfs_notifier_free(cache->notifier);
     cache->notifier = NULL;
     while ((recalling = cache->recallings)) {
