@@ -46,6 +46,12 @@ struct cfs_cache_told {
     struct cfs_cache_told *next;
 };
 
+/* A recall that pages have to be forgotten for once more. */
+struct cfs_cache_behind {
+    struct cfs_cache_recalling *recalling;
+    struct cfs_cache_behind *next;
+};
+
 /* The version of a file that the kernel was told the size of last, and its first bytes. */
 struct cfs_cache_shown {
     bool known;
@@ -81,6 +87,8 @@ struct cfs_cache_inode {
 
     /* While the kernel's copies are taken back, nobody is told the attributes: these wait. */
     uint32_t jobs;
+    uint32_t stores; /* of these, those that store */
+    struct cfs_cache_behind *behind;
     struct cfs_notify_job *ranges;      /* of these, those of pages that a recall waits for */
     bool forgetting_names;              /* one of the jobs is about names */
     struct cfs_notify_name *names_next; /* to be forgotten after those */

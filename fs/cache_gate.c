@@ -67,7 +67,42 @@ void cfs_cache_store(struct cfs_cache *cache, struct cfs_cache_inode *inode,
     job->len = (int64_t)content->size;
     job->data = cfs_fs_alloc((size_t)job->len);
     memcpy(job->data, data, (size_t)job->len);
+    inode->stores++;
     cfs_notifier_add(cache->notifier, job);
+}
+
+/* The threads keep no order: what is stored may come behind what a recall has had forgotten. So
+ * the pages are forgotten once more when it has come, and the recall is not done before. */
+static void forget_behind_stores(struct cfs_cache_inode *inode,
+                                 struct cfs_cache_recalling *recalling)
+{
+    struct cfs_cache_behind *behind;
+
+    if (!inode->stores)
+        return;
+    behind = cfs_fs_alloc(sizeof *behind);
+    behind->recalling = recalling;
+    recalling->left++;
+    LL_PREPEND(inode->behind, behind);
+}
+
+static void stored(struct cfs_cache *cache, struct cfs_cache_inode *inode,
+                   const struct cfs_notify_job *job)
+{
+    struct cfs_cache_behind *behind, *next;
+
+    cfs_cache_show(inode, &job->content, job->data, (uint32_t)job->len);
+    if (--inode->stores)
+        return;
+    if (!cfs_cache_has_content(cache, inode) || inode->content.version != job->content.version)
+        cfs_cache_forget_pages(cache, inode, NULL);
+    LL_FOREACH_SAFE(inode->behind, behind, next)
+    {
+        cfs_cache_forget_pages(cache, inode, behind->recalling);
+        behind->recalling->left--;
+        free(behind);
+    }
+    inode->behind = NULL;
 }
 
 void cfs_cache_pause(struct cfs_cache *cache, struct cfs_cache_inode *inode, cfs_time pause)
@@ -188,7 +223,7 @@ void cfs_cache_job_done(struct cfs_cache *cache, struct cfs_notify_job *job)
     struct cfs_cache_recalling *recalling = job->recalling;
 
     if (job->kind == CFS_NOTIFY_STORE)
-        cfs_cache_show(inode, &job->content, job->data, (uint32_t)job->len);
+        stored(cache, inode, job);
     if (job->kind == CFS_NOTIFY_NAMES) {
         inode->forgetting_names = false;
         forget_names(cache, inode);
@@ -255,6 +290,7 @@ static void recall_content(struct cfs_cache *cache, struct cfs_cache_inode *inod
         cfs_engine_cancel(cache->engine, write->id);
     }
     cfs_cache_forget_pages(cache, inode, recalling);
+    forget_behind_stores(inode, recalling);
 }
 
 static void recall_info(struct cfs_cache *cache, struct cfs_cache_inode *inode,
