@@ -295,22 +295,31 @@ def kept(run):
 
 def appended(run):
     """Each line that was answered is in the log, once, behind all that were answered before it
-    began; who looks sees all that were answered, and none before its time."""
+    began; who looks sees whole lines."""
+    logs = logs_of(run)
+    for log, lines in run.logs.items():
+        yield from judge_log(log, lines, logs.get(log, {}))
+    for look in run.looks:
+        if look.how == "log" and look.what.startswith("torn"):
+            yield "half a line:\n  %s" % look
+
+
+def logs_of(run):
     logs = {}
     for call in run.calls:
         if call.kind == "append":
             logs.setdefault(call.name, {})[call.words[0]] = call
-    for log, lines in run.logs.items():
-        yield from judge_log(log, lines, logs.get(log, {}))
-    for log, calls in logs.items():
+    return logs
+
+
+def sizes(run):
+    """Who looks at a log sees all lines that were answered, and none before its time."""
+    for log, calls in logs_of(run).items():
         calls = calls.values()
         ends = sorted(call.end for call in calls if call.outcome == "ok")
         begins = sorted(call.begin for call in calls)
         for look in run.looks:
-            if look.how != "log" or look.key != log:
-                continue
-            if look.what.startswith("torn"):
-                yield "half a line:\n  %s" % look
+            if look.how != "log" or look.key != log or look.what.startswith("torn"):
                 continue
             least, most = bisect_left(ends, look.begin), bisect_right(begins, look.end)
             if not least <= int(look.what) <= most:
@@ -348,4 +357,4 @@ def available(run):
                 "an error" if failed else "an answer came late", call)
 
 
-RULES = [whole, invented, linearizable, kept, appended, available]
+RULES = [whole, invented, linearizable, kept, appended, sizes, available]
