@@ -328,17 +328,17 @@ void cfs_cache_op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 
 static void get_attributes(struct cfs_cache_call *call);
 
-/* Attributes may have come while the gate was being closed. */
+/* Attributes may have come while the gate was being closed. Who lists a directory is not held up
+ * at it. */
 static void got_attributes(struct cfs_cache_call *call)
 {
     bool own = cfs_cache_hold_is_of(call, call->inode);
+    bool closing = !call->passes && !own && (call->inode->jobs || grows(call));
 
-    if (!call->passes && !own && (call->inode->jobs || grows(call))) {
+    if (closing && cfs_cache_gate(call, get_attributes))
         call->has_info = call->has_content = false;
-        cfs_cache_gate(call, get_attributes);
-    } else {
+    else
         reply_attr(call);
-    }
 }
 
 static void get_attributes(struct cfs_cache_call *call)
