@@ -512,8 +512,8 @@ static void set_attributes(struct cfs_cache_call *call)
 
 static void begin_again(struct cfs_cache_call *call);
 
-/* open(2) with O_TRUNC says neither times nor a file; truncate(2) says the one, ftruncate(2) the
- * other. */
+/* What may be held is open(2) with O_TRUNC, which says neither times nor a file; ftruncate(2) names
+ * the file. */
 static void begin_set(struct cfs_cache_call *call)
 {
     if (!call->setattr.opens || call->info.type != CFS_INODE_FILE)
@@ -543,7 +543,8 @@ void cfs_cache_op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int
     call = cfs_cache_call_new(fuse_req_userdata(req), req, inode);
     call->setattr.attr = *attr;
     call->setattr.fields = fields;
-    call->setattr.opens = fields == FUSE_SET_ATTR_SIZE && !attr->st_size && !fi;
+    call->setattr.opens =
+        fields == FUSE_SET_ATTR_SIZE && !attr->st_size && !fi && !cfs_cache_in_truncate(call);
     if (fields & FUSE_SET_ATTR_SIZE)
         cfs_cache_close_gate(call);
     cfs_cache_run(call, begin_again);

@@ -114,8 +114,8 @@ same_trees() { # DIRECTORY DIRECTORY
 
 @test "vim: an edit with swap and backup files, on one node and another" {
     printf 'one\ntwo\n' > "$a/text"
-    succeeds vim -u NONE -N -es -c 'set swapfile backup backupdir=. backupskip=' -c '%s/two/three/' -c wq \
-        "$b/text"
+    succeeds vim -u NONE -N -es -c 'set swapfile backup backupdir=. backupskip=' \
+        -c '%s/two/three/' -c wq "$b/text"
     is "$(paste -sd ' ' "$a/text")" 'one three' 'the text'
     is "$(paste -sd ' ' "$c/text~")" 'one two' 'its backup'
     succeeds vim -u NONE -N -es -c 'set backupcopy=yes' -c '1d' -c wq "$a/text"
@@ -187,4 +187,14 @@ churn() {
         finish "$i"
         is "$status" 0 "the status of $i"
     done
+}
+
+@test "truncate(2) of a path is not held back, as the truncation of an open is" {
+    printf 'value\n' > "$a/k"
+    is "$(cat "$b/k")" value 'the value, on another node'
+    succeeds python3 -c '
+import os, sys
+os.truncate(sys.argv[1], 0)
+assert os.stat(sys.argv[2]).st_size == 0
+assert open(sys.argv[2], "rb").read() == b""' "$a/k" "$b/k"
 }
