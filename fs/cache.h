@@ -355,6 +355,9 @@ bool cfs_cache_gate(struct cfs_cache_call *call, cfs_cache_go_fn go);
  * not in a page fault. */
 bool cfs_cache_in_read(const struct cfs_cache_call *call);
 
+/* Whether the thread is in truncate(2), whose request looks as that of open(2) with O_TRUNC. */
+bool cfs_cache_in_truncate(const struct cfs_cache_call *call);
+
 /* Calls that may hold a directory's lock while they wait for its attributes; when to come again. */
 cfs_time cfs_cache_look_locked(struct cfs_cache *cache, cfs_time now);
 

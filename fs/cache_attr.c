@@ -333,13 +333,19 @@ void cfs_cache_op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 
 static void get_attributes(struct cfs_cache_call *call);
 
-/* Attributes may have come while the gate was being closed. */
+/* Attributes may have come while the gate was being closed. Who lists a directory is not held up
+ * at it. */
 static void got_attributes(struct cfs_cache_call *call)
 {
     bool own = cfs_cache_hold_is_of(call, call->inode);
+    bool closing = !call->passes && !own && (call->inode->jobs || grows(call));
 
+<<<<<<< HEAD
     if (!call->passes && !own && (call->inode->jobs || grows(call)) &&
         cfs_cache_gate(call, get_attributes))
+=======
+    if (closing && cfs_cache_gate(call, get_attributes))
+>>>>>>> cacheprog
         call->has_info = call->has_content = false;
     else
         reply_attr(call);
@@ -516,6 +522,7 @@ static void set_attributes(struct cfs_cache_call *call)
 
 static void begin_again(struct cfs_cache_call *call);
 
+<<<<<<< HEAD
 /* A path led open(2) to a file that has lost its name: the name was old, and is asked for when the
  * call begins once more. */
 static bool is_astray(struct cfs_cache_call *call)
@@ -526,6 +533,10 @@ static bool is_astray(struct cfs_cache_call *call)
 
 /* open(2) with O_TRUNC says neither times nor a file; truncate(2) says the one, ftruncate(2) the
  * other. */
+=======
+/* What may be held is open(2) with O_TRUNC, which says neither times nor a file; ftruncate(2) names
+ * the file. */
+>>>>>>> cacheprog
 static void begin_set(struct cfs_cache_call *call)
 {
     if (is_astray(call)) {
@@ -560,7 +571,8 @@ void cfs_cache_op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int
     call = cfs_cache_call_new(fuse_req_userdata(req), req, inode);
     call->setattr.attr = *attr;
     call->setattr.fields = fields;
-    call->setattr.opens = fields == FUSE_SET_ATTR_SIZE && !attr->st_size && !fi;
+    call->setattr.opens =
+        fields == FUSE_SET_ATTR_SIZE && !attr->st_size && !fi && !cfs_cache_in_truncate(call);
     if (fields & FUSE_SET_ATTR_SIZE)
         cfs_cache_close_gate(call);
     cfs_cache_run(call, begin_again);

@@ -417,7 +417,8 @@ static bool makes_or_removes(long number)
     return is;
 }
 
-bool cfs_cache_in_read(const struct cfs_cache_call *call)
+/* -1 when that cannot be seen. */
+static long number_of(const struct cfs_cache_call *call)
 {
     char text[256];
     long number;
@@ -425,8 +426,22 @@ bool cfs_cache_in_read(const struct cfs_cache_call *call)
     if (!call->tid ||
         !cfs_proc_read(call->cache->proc_fd, text, sizeof text, "%" PRIu32 "/syscall", call->tid) ||
         sscanf(text, "%ld", &number) != 1)
-        return false;
+        return -1;
+    return number;
+}
+
+bool cfs_cache_in_read(const struct cfs_cache_call *call)
+{
+    long number = number_of(call);
+
     return CALL(read) || CALL(pread64) || CALL(readv) || CALL(preadv) || CALL(preadv2);
+}
+
+bool cfs_cache_in_truncate(const struct cfs_cache_call *call)
+{
+    long number = number_of(call);
+
+    return CALL(truncate);
 }
 
 static enum in_call call_of(const struct cfs_cache_call *call)

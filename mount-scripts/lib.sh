@@ -51,7 +51,8 @@ packages_of() {
                       libhiredis-dev uthash-dev libsystemd-dev) ;;
         # ip and nsenter make the network namespaces of `cluster --netns`.
         run)   names=(fuse3 curl util-linux iproute2 procps) ;;
-        test)  names=(libcmocka-dev bats shellcheck attr clang-tidy python3 redis-server) ;;
+        test)  names=(libcmocka-dev bats shellcheck attr clang-tidy python3 redis-server
+                      git rsync tar vim make ccache) ;; # programs that work in cache/
         bench) names=(etcd-server) ;;
         # What queues are measured beside; a benchmark does without those that cannot be had.
         peers) names=(redis-server nats-server beanstalkd) ;;
