@@ -203,14 +203,19 @@ static void resume_hold(struct sim *sim, struct sim_lock_name *name, struct sim_
     }
 }
 
-/* Whether the machine took the opening, or knew it for a late copy or a repetition. */
-static bool took_effect(const struct sim_node *witness, cfs_node_id id, uint64_t index)
+/* Whether the machine took the opening, or knew it for a late copy or a repetition: it replaces
+ * what the node has by then. The witness may be further already, so what it has now says only that
+ * nothing was opened since the node was removed. */
+static bool took_effect(const struct sim *sim, const struct sim_node *witness,
+                        const struct cfs_command *open, uint64_t index)
 {
     struct cfs_member_view members[CFS_NODE_MAX];
     uint32_t count = cfs_core_members(witness->core, 0, members);
 
+    if (open->target != sim->locks.sessions[open->node])
+        return false;
     for (uint32_t i = 0; i < count; i++)
-        if (members[i].node == id)
+        if (members[i].node == open->node)
             return members[i].session >= index;
     return false;
 }
@@ -258,7 +263,7 @@ void sim_locks_committed(struct sim *sim, const struct sim_node *witness,
         cfs_command_decode(&command, entry->data, entry->len) != 0)
         return;
     memcpy(before, sim->locks.sessions, sizeof before);
-    if (command.kind == CFS_CMD_OPEN_SESSION && took_effect(witness, command.node, entry->index))
+    if (command.kind == CFS_CMD_OPEN_SESSION && took_effect(sim, witness, &command, entry->index))
         session_opened(sim, &command, entry->index);
     else if (command.kind == CFS_CMD_EXPIRE_SESSION)
         session_expired(sim, command.target);
