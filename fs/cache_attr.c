@@ -340,12 +340,7 @@ static void got_attributes(struct cfs_cache_call *call)
     bool own = cfs_cache_hold_is_of(call, call->inode);
     bool closing = !call->passes && !own && (call->inode->jobs || grows(call));
 
-<<<<<<< HEAD
-    if (!call->passes && !own && (call->inode->jobs || grows(call)) &&
-        cfs_cache_gate(call, get_attributes))
-=======
     if (closing && cfs_cache_gate(call, get_attributes))
->>>>>>> cacheprog
         call->has_info = call->has_content = false;
     else
         reply_attr(call);
@@ -522,7 +517,6 @@ static void set_attributes(struct cfs_cache_call *call)
 
 static void begin_again(struct cfs_cache_call *call);
 
-<<<<<<< HEAD
 /* A path led open(2) to a file that has lost its name: the name was old, and is asked for when the
  * call begins once more. */
 static bool is_astray(struct cfs_cache_call *call)
@@ -531,12 +525,8 @@ static bool is_astray(struct cfs_cache_call *call)
            !cfs_cache_tell(call->cache, call->tid);
 }
 
-/* open(2) with O_TRUNC says neither times nor a file; truncate(2) says the one, ftruncate(2) the
- * other. */
-=======
 /* What may be held is open(2) with O_TRUNC, which says neither times nor a file; ftruncate(2) names
  * the file. */
->>>>>>> cacheprog
 static void begin_set(struct cfs_cache_call *call)
 {
     if (is_astray(call)) {
