@@ -34,7 +34,7 @@ chaos() {
     printf '# %s\n' "$(tail -n 1 <<< "$output")" >&3
 }
 
-# chaos_but RULES PROGRAM OPTIONS...: the same, where violations of these rules are known (a pattern).
+# chaos_but RULES PROGRAM OPTIONS...: the same, where violations of RULES (a pattern) are known.
 chaos_but() {
     requires root netns
     background chaos "$CHAOS/$2" "${@:3}"
