@@ -144,7 +144,7 @@ struct cfs_call {
     bool undo;                /* CANCEL */
     struct cfs_writer bytes;  /* encoded at the first sending */
     struct cfs_share_ask ask; /* of the cache */
-    bool changes;             /* the cache: it was sent, and what it touches is not shared */
+    bool changes;             /* the cache: what it touches is not shared */
     cfs_time deadline;        /* answered TIMED_OUT then; CFS_NEVER: sent until answered */
     cfs_time give_up;         /* answered INTERRUPTED then, if the cancel is not settled before */
     cfs_time resend;
@@ -158,6 +158,8 @@ enum cfs_error cfs_client_check(const struct cfs_client *client, const struct cf
 /* The call has the request, and copies of what it points to. */
 void cfs_client_own(struct cfs_client *client, struct cfs_call *call,
                     const struct cfs_request *request);
+/* The files ask for it: if it is a change, what it touches is not shared until it is over. */
+void cfs_client_change_asked(struct cfs_client *client, struct cfs_call *call);
 /* Of the share that is asked for in sending it; 0: of none. */
 uint64_t cfs_client_epoch_for(struct cfs_client *client, struct cfs_call *call);
 /* What the leader says of it is about to be said: confirms its share, or strikes it out. */

@@ -308,6 +308,7 @@ void cfs_client_request(struct cfs_client *client, uint64_t id, const struct cfs
         cfs_client_drop(client, call);
         return;
     }
+    cfs_client_change_asked(client, call);
     cfs_client_look_at(client, call->deadline);
     if (channel->available || request->op == CFS_OP_RELEASE)
         cfs_client_send(client, call);

@@ -1,18 +1,26 @@
 /* Requests to the cache, as far as they ask for shares; a part of client_call.c. */
 #include "core/client.h"
 
-/* Before it is sent for the first time, a change strikes out what it may overtake. */
+static bool is_of_files(const struct cfs_call *call)
+{
+    return cfs_op_is_of_cache(call->request.op) && !call->request.outside;
+}
+
+/* Whenever it is sent: what it touches the files have given up by now, not when it comes to that.
+ * It strikes out what it may overtake. */
+void cfs_client_change_asked(struct cfs_client *client, struct cfs_call *call)
+{
+    if (call->read || !is_of_files(call))
+        return;
+    call->changes = true;
+    cfs_sharing_change_begins(&client->sharing, call->channel->group, &call->request);
+}
+
 uint64_t cfs_client_epoch_for(struct cfs_client *client, struct cfs_call *call)
 {
-    cfs_group_id group = call->channel->group;
-
-    if (!cfs_op_is_of_cache(call->request.op) || call->request.outside)
+    if (!is_of_files(call))
         return 0;
-    if (!call->read && !call->changes) {
-        call->changes = true;
-        cfs_sharing_change_begins(&client->sharing, group, &call->request);
-    }
-    return cfs_sharing_ask(&client->sharing, group, &call->ask);
+    return cfs_sharing_ask(&client->sharing, call->channel->group, &call->ask);
 }
 
 void cfs_client_confirm_share(struct cfs_client *client, struct cfs_call *call,

@@ -139,7 +139,9 @@ bool cfs_lines_epoch_over(const struct cfs_lines *lines, cfs_node_id node, uint6
     return epoch <= *floor && !CFS_PLANTED(BUG_OLD_EPOCH);
 }
 
-/* Whoever comes with a new epoch has given up all that it had under the one before. */
+/* Whoever comes with a new epoch has given up all that it had under the one before; but what comes
+ * may be late, from a life before with larger epochs, and the node keep what it shares until it is
+ * told. So that is recalled from it as long as its lease can last. */
 static bool renew(struct cfs_lines *lines, cfs_node_id node, uint64_t epoch, cfs_time now)
 {
     struct cfs_share_lease *lease = &lines->nodes[node];
@@ -148,8 +150,10 @@ static bool renew(struct cfs_lines *lines, cfs_node_id node, uint64_t epoch, cfs
     if (!epoch || cfs_lines_epoch_over(lines, node, epoch, &floor) ||
         owes_for_long(lines, node, now))
         return false;
-    if (lease->epoch && lease->epoch != epoch)
+    if (lease->epoch && lease->epoch != epoch && now >= lease->until)
         forget(lines, node);
+    else if (lease->epoch && lease->epoch != epoch)
+        lease->mixed = lease->until;
     lease->epoch = epoch;
     lease->until = now + lines->lease;
     return true;
@@ -322,9 +326,12 @@ bool cfs_lines_touch(struct cfs_lines *lines, struct cfs_change *change,
 
 /* Whether its node knows of it, and what that makes of its copies. Of a change that comes late,
  * from a life or a session before, it does not. */
-static bool is_in_its_epoch(const struct cfs_lines *lines, const struct cfs_change *change)
+static bool is_in_its_epoch(const struct cfs_lines *lines, const struct cfs_change *change,
+                            cfs_time now)
 {
-    return !change->outside && change->epoch == lines->nodes[change->asker.node].epoch;
+    const struct cfs_share_lease *lease = &lines->nodes[change->asker.node];
+
+    return !change->outside && change->epoch == lease->epoch && now >= lease->mixed;
 }
 
 void cfs_lines_recall(struct cfs_lines *lines, struct cfs_change *change, cfs_time now,
@@ -336,7 +343,7 @@ void cfs_lines_recall(struct cfs_lines *lines, struct cfs_change *change, cfs_ti
     change->resend = resend;
     for (uint32_t i = 0; i < change->claim_count; i++)
         change->awaited |= change->claims[i].line->sharers;
-    if (is_in_its_epoch(lines, change))
+    if (is_in_its_epoch(lines, change, now))
         change->awaited &= ~CFS_NODE_BIT(change->asker.node);
     CFS_EACH_NODE (node, change->awaited)
         lines->nodes[node].owed++;

@@ -114,6 +114,7 @@ struct cfs_share_lease {
     uint64_t epoch; /* 0: it shares nothing */
     uint64_t ended; /* the newest epoch that is over */
     cfs_time until; /* the node may rely on its shares as long, by the home's clock */
+    cfs_time mixed; /* on shares of an epoch before as well, as long */
     uint32_t owed;  /* changes that await it */
 };
 

@@ -222,6 +222,7 @@ static void send_effect(struct sim *sim, struct sim_node *node, struct cfs_messa
             cfs_message_type_name(message->type), message->term);
     sim_raft_sent(sim, message);
     sim_locks_session_asked(sim, node, message);
+    sim_workers_sent(sim, node, message);
     sim_nemesis_sent(sim, node, message);
     sim_network_send(sim, message);
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/command.h"
 #include "core/ring.h"
 #include "describe.h"
 #include "sim.h"
@@ -60,6 +61,7 @@ static void ask(struct sim *sim, struct sim_worker *worker, const struct cfs_req
     worker->give_up = CFS_NEVER;
     worker->given_up = false;
     worker->queued = 0;
+    worker->before = worker->sequence;
     worker->overtaken = 0;
     worker->asked_in_peace = is_peace(sim, worker);
     sim_describe_request(words, sizeof words, request);
@@ -311,25 +313,43 @@ void sim_workers_answered(struct sim *sim, const struct sim_node *node, uint64_t
     }
 }
 
-/* Somebody is told that he waits his turn. What has been said to him otherwise is of before. */
+/* What a leader sends to itself is not seen. One that was given up may be sent again, but is
+ * smaller than what was asked since. */
+void sim_workers_sent(struct sim *sim, const struct sim_node *node,
+                      const struct cfs_message *message)
+{
+    struct cfs_command command;
+
+    if (message->type != CFS_MSG_FORWARD || !message->group ||
+        cfs_command_decode(&command, message->forward.command, message->forward.len) != 0)
+        return;
+    for (uint32_t queue = 0; queue < sim->swarm.queue_count; queue++) {
+        struct sim_worker *worker = &sim->workers.workers[node->id - 1][queue];
+        if (command.kind == CFS_CMD_REQUEST && command.request.op == CFS_OP_CONSUME &&
+            command.session == worker->session && command.sequence > worker->sequence &&
+            strcmp(command.request.name, sim->workers.names[queue]) == 0)
+            worker->sequence = command.sequence;
+    }
+    cfs_command_clear(&command);
+}
+
+/* Somebody is told that he waits his turn. What was said to one that he gave up may come late. */
 void sim_workers_heard(struct sim *sim, const struct sim_node *node,
                        const struct cfs_message *message)
 {
     const struct cfs_core_view *leader = &sim->nodes[message->from - 1].views[message->group];
 
-    if (message->type != CFS_MSG_ANSWER || message->answer.to != CFS_TO_COMMAND || !message->group)
+    if (message->type != CFS_MSG_ANSWER || message->answer.to != CFS_TO_COMMAND ||
+        !message->answer.queued || !message->group || node->state != SIM_UP || !leader->serving ||
+        leader->term != message->term)
         return;
     for (uint32_t queue = 0; queue < sim->swarm.queue_count; queue++) {
         struct sim_worker *worker = &sim->workers.workers[node->id - 1][queue];
-        if (sim->workers.groups[queue] != message->group || node->state != SIM_UP ||
-            message->answer.session != node->view.session)
-            continue;
-        if (message->answer.queued && message->answer.id > worker->sequence && worker->id &&
-            worker->request.op == CFS_OP_CONSUME && leader->serving &&
-            leader->term == message->term)
+        if (sim->workers.groups[queue] == message->group &&
+            message->answer.session == node->view.session && sim_worker_in_its_session(worker) &&
+            worker->id && !worker->queued && worker->sequence > worker->before &&
+            message->answer.id == worker->sequence)
             worker->queued = sim->world.now;
-        if (message->answer.id > worker->sequence)
-            worker->sequence = message->answer.id;
     }
 }
 
@@ -349,7 +369,7 @@ static void follow_node(struct sim *sim, struct sim_worker *worker)
         return;
     worker->session_seen = session;
     worker->session_since = sim->world.now;
-    worker->sequence = 0;
+    worker->sequence = worker->before = 0;
 }
 
 static void give_up(struct sim *sim, struct sim_worker *worker)

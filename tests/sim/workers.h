@@ -35,7 +35,8 @@ struct sim_worker {
     uint64_t settles;       /* the claim that it is about */
     uint32_t about;         /* and its message */
     cfs_time queued;        /* since when it is known to wait its turn; 0: it is not */
-    uint64_t sequence;      /* the largest that the node's channel has heard of */
+    uint64_t sequence;      /* of the newest CONSUME that the node was seen to send */
+    uint64_t before;        /* the same when the request was asked: it is none of them */
     cfs_claim_id overtaken; /* by one who came later, while it waited; 0: it was not */
 
     uint32_t numbers[SIM_BATCH_MAX], count; /* of the messages of the newest PRODUCE */
@@ -64,7 +65,9 @@ bool sim_worker_in_its_session(const struct sim_worker *worker);
 /* Whether programs use the group. */
 bool sim_workers_use(const struct sim *sim, cfs_group_id group);
 
-/* A message arrives at a node; the node's core answers a worker. */
+/* A node sends a message; one arrives at it; the node's core answers a worker. */
+void sim_workers_sent(struct sim *sim, const struct sim_node *node,
+                      const struct cfs_message *message);
 void sim_workers_heard(struct sim *sim, const struct sim_node *node,
                        const struct cfs_message *message);
 void sim_workers_answered(struct sim *sim, const struct sim_node *node, uint64_t id,

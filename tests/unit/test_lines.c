@@ -272,19 +272,36 @@ static void an_epoch_that_is_over_never_counts_again(void **state)
     assert_int_equal(cfs_lines_keep(&lines, 2, 6, START), CFS_KEEPING_RENEWED);
 }
 
-static void a_new_epoch_ends_the_one_before(void **state)
+static void a_new_epoch_ends_the_one_before_with_its_lease(void **state)
+{
+    (void)state;
+    share(2, 5, FILE_A);
+    share(2, 5, FILE_B);
+    assert_true(share(2, 6, (cfs_ino)12));
+    assert_int_equal(state_of(2, FILE_B), CFS_LINE_E);
+    assert_true(share_at(START + LEASE, 2, 7, (cfs_ino)12));
+    assert_int_equal(state_of(2, FILE_B), CFS_LINE_I);
+    assert_int_equal(state_of(2, (cfs_ino)12), CFS_LINE_E);
+    assert_false(share(2, 0, FILE_B));
+}
+
+/* A life before had larger epochs, and what it sent comes late: the node knows nothing of it, and
+ * keeps what it shares. */
+static void an_epoch_that_comes_late_takes_no_share_away(void **state)
 {
     struct cfs_change *change;
 
     (void)state;
     share(2, 5, FILE_A);
-    share(2, 5, FILE_B);
-    change = begin(1, FILE_A);
+    assert_true(share(2, 9, FILE_B));
+    change = begin(2, FILE_A);
+    change->epoch = 9;
     recall(change);
-    assert_true(share(2, 6, (cfs_ino)12));
-    assert_int_equal(state_of(2, FILE_B), CFS_LINE_I);
+    assert_int_equal(change->awaited, CFS_NODE_BIT(2));
+    assert_int_equal(cfs_lines_keep(&lines, 2, 5, START), CFS_KEEPING_UNKNOWN);
+    cfs_lines_recalled(&lines, 2, change->id);
     assert_ptr_equal(lines.settled, change);
-    assert_false(share(2, 0, FILE_B));
+    assert_int_equal(state_of(2, FILE_B), CFS_LINE_E);
 }
 
 static void keeping_renews_the_lease(void **state)
@@ -587,7 +604,8 @@ int main(void)
         TEST(who_gave_up_a_name_keeps_the_others),
         TEST(nobody_is_waited_for_longer_than_its_lease),
         TEST(an_epoch_that_is_over_never_counts_again),
-        TEST(a_new_epoch_ends_the_one_before),
+        TEST(a_new_epoch_ends_the_one_before_with_its_lease),
+        TEST(an_epoch_that_comes_late_takes_no_share_away),
         TEST(keeping_renews_the_lease),
         TEST(who_owes_for_long_is_not_renewed),
         TEST(a_writer_becomes_a_sharer),
