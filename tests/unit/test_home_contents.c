@@ -80,26 +80,31 @@ static uint32_t keys(void)
     return (uint32_t)(effect->read.keys.len / (4 + 9));
 }
 
-/* The disk answers the newest reading: of the extents it asked for those of which `bytes` has one.
- */
-static void read_done(const char *const *bytes)
+/* The disk answers the newest reading: a word of `words` for each of the extents it asked for; "-":
+ * there is none. */
+static void read_done(const char *words)
 {
     const struct cfs_effect *effect = bench_effect(&hb.rb.bench, CFS_FX_READ);
     struct cfs_reader reader = {.data = effect->read.keys.data, .len = effect->read.keys.len};
     struct cfs_writer pieces = {0};
 
-    for (; reader.at < reader.len; bytes++) {
+    while (reader.at < reader.len) {
         struct cfs_piece_key key = {0};
+        size_t len = strcspn(words, " ");
         const uint8_t *name = cfs_get_bytes(&reader, &key.len);
         struct cfs_writer value = {0};
         memcpy(key.bytes, name, key.len);
         assert_int_equal(name[0], CFS_PIECE_EXTENT);
-        if (!*bytes)
-            continue;
-        cfs_put_raw(&value, *bytes, strlen(*bytes));
-        cfs_piece_put(&pieces, &key, &value);
-        free(value.data);
+        assert_true(len > 0);
+        if (*words != '-') {
+            cfs_put_raw(&value, words, len);
+            cfs_piece_put(&pieces, &key, &value);
+            free(value.data);
+        }
+        words += len;
+        words += *words == ' ';
     }
+    assert_false(*words);
     cfs_home_pieces_read(&hb.home, &(struct cfs_read_pieces){
                                        .id = effect->id, .data = pieces.data, .len = pieces.len});
     free(pieces.data);
@@ -152,16 +157,16 @@ static void what_is_on_the_disk_is_read_first(void **state)
     assert_int_equal(reads(), 1);
     assert_int_equal(keys(), 2);
     assert_false(is_answered(1));
-    read_done((const char *[]){"ab", "cd"});
+    read_done("ab cd");
     answered(1, "abcd..e");
     assert_null(hb.home.held);
     fetch(2, 1, 2);
     assert_int_equal(keys(), 2);
-    read_done((const char *[]){"ab", "cd"});
+    read_done("ab cd");
     answered(2, "bc");
     fetch(3, 3, 4);
     assert_int_equal(keys(), 1);
-    read_done((const char *[]){"cd"});
+    read_done("cd");
     answered(3, "d..e");
 }
 
@@ -174,7 +179,7 @@ static void an_extent_is_read_once(void **state)
     write_at(2, "X");
     fetch(1, 0, 4);
     assert_int_equal(keys(), 2);
-    read_done((const char *[]){"ab", "bcd"});
+    read_done("ab bcd");
     answered(1, "abXd");
 }
 
@@ -186,7 +191,7 @@ static void a_resend_reads_nothing_again(void **state)
     assert_int_equal(reads(), 1);
     fetch(2, 0, 2); /* another one does */
     assert_int_equal(reads(), 2);
-    read_done((const char *[]){"ab"});
+    read_done("ab");
     assert_false(is_answered(1));
     answered(2, "ab");
 }
@@ -200,7 +205,7 @@ static void what_is_overwritten_meanwhile_is_read_as_it_was(void **state)
     fetch(1, 0, 7);
     write_at(1, "XY");
     write_at(6, "Z");
-    read_done((const char *[]){"ab", "cd"});
+    read_done("ab cd");
     assert_int_equal(has_bytes(1, "abcd..e"), version);
 }
 
@@ -210,19 +215,19 @@ static void what_went_meanwhile_is_looked_for_again(void **state)
     fetch(1, 0, 7);
     write_at(2, "XY");
     to_disk();
-    read_done((const char *[]){"ab", NULL});
+    read_done("ab -");
     assert_false(is_answered(1));
     assert_int_equal(reads(), 2);
     assert_int_equal(keys(), 3); /* "e" is on the disk by now */
     fetch(1, 0, 7);              /* a resend still adds nothing */
     assert_int_equal(reads(), 2);
-    read_done((const char *[]){"ab", "XY", "e"});
+    read_done("ab XY e");
     answered(1, "abXY..e");
     fetch(2, 0, 4);
     write_at(0, "1234");
     to_disk();
     write_at(0, "5678");
-    read_done((const char *[]){NULL, NULL}); /* now all is in memory */
+    read_done("- -"); /* now all is in memory */
     answered(2, "5678");
     assert_null(hb.home.held);
 }
@@ -237,7 +242,7 @@ static void a_file_that_is_dropped_meanwhile_is_stale(void **state)
     cfs_contents_apply(hb.machine.contents, (struct cfs_moment){.index = ++last_index}, &gone,
                        &answer);
     to_disk();
-    read_done((const char *[]){NULL, NULL});
+    read_done("- -");
     assert_int_equal(home_bench_error(&hb, CFS_TO_READ, 3, 1), CFS_ERR_STALE);
     fetch(2, 0, 7);
     assert_int_equal(home_bench_error(&hb, CFS_TO_READ, 3, 2), CFS_ERR_STALE);
@@ -254,19 +259,19 @@ static void bytes_of_another_state_are_not_shared(void **state)
 
     (void)state;
     cfs_home_fetch(&hb.home, 3, &read, share);
-    read_done((const char *[]){"ab"});
+    read_done("ab");
     assert_non_null(home_bench_said(&hb, CFS_TO_READ, 3, 1, &answer));
     assert_int_equal(answer.cache.share.epoch, 5);
     cfs_home_fetch(&hb.home, 3, &read, share);
     write_at(5, "Z");
-    read_done((const char *[]){"ab"}); /* as they were */
+    read_done("ab"); /* as they were */
     assert_non_null(home_bench_said(&hb, CFS_TO_READ, 3, 1, &answer));
     assert_int_equal(answer.cache.share.epoch, 0);
     cfs_home_fetch(&hb.home, 3, &read, share);
     write_at(0, "XY");
     to_disk();
     write_at(0, "XY"); /* it is in memory */
-    read_done((const char *[]){NULL});
+    read_done("-");
     assert_non_null(home_bench_said(&hb, CFS_TO_READ, 3, 1, &answer));
     assert_int_equal(answer.cache.share.epoch, 0);
 }
@@ -298,7 +303,7 @@ static void who_does_not_lead_any_more_answers_nothing(void **state)
     fetch(1, 0, 7);
     cfs_home_stop(&hb.home);
     assert_null(hb.home.held);
-    read_done((const char *[]){"ab", "cd"});
+    read_done("ab cd");
     assert_false(is_answered(1));
 }
 
