@@ -150,10 +150,12 @@ static bool renew(struct cfs_lines *lines, cfs_node_id node, uint64_t epoch, cfs
     if (!epoch || cfs_lines_epoch_over(lines, node, epoch, &floor) ||
         owes_for_long(lines, node, now))
         return false;
-    if (lease->epoch && lease->epoch != epoch && now >= lease->until)
-        forget(lines, node);
-    else if (lease->epoch && lease->epoch != epoch)
-        lease->mixed = lease->until;
+    if (lease->epoch && lease->epoch != epoch) {
+        if (now >= lease->until || CFS_PLANTED(BUG_OLD_EPOCH))
+            forget(lines, node);
+        else
+            lease->mixed = lease->until;
+    }
     lease->epoch = epoch;
     lease->until = now + lines->lease;
     return true;

@@ -59,7 +59,7 @@
       "a home takes a late RECALLED for that of another change")                                   \
     X(BUG_OPEN_AT_ONCE, "open-at-once", "a new home does not wait for what the last one shared")   \
     X(BUG_COMMIT_UNRECALLED, "commit-unrecalled", "a home commits before all have given up")       \
-    X(BUG_OLD_EPOCH, "old-epoch", "a home goes on to share under an epoch that it gave up")        \
+    X(BUG_OLD_EPOCH, "old-epoch", "a home goes back to an old epoch, and forgets what is shared")  \
     X(BUG_LEASE_FROM_ANSWER, "lease-from-answer", "counts a share's lease from the answer")        \
     X(BUG_LAPSE_KEEPS_EPOCH, "lapse-keeps-epoch", "what is shared after a lapse has no new epoch") \
     X(BUG_RECALL_UNMARKED, "recall-unmarked", "keeps what was recalled before its answer came")    \
