@@ -51,6 +51,16 @@ static struct cfs_notify_job *take_job(struct cfs_notifier *notifier)
     return job;
 }
 
+/* Expired, it is asked for again by whoever looks, and a directory that somebody works in stays where
+ * it is: invalidated, getcwd(2) would not find it. Kernels before 6.2 know only that. */
+static void forget_name(struct fuse_session *session, cfs_ino dir, const char *name)
+{
+    size_t len = strlen(name);
+
+    if (fuse_lowlevel_notify_expire_entry(session, dir, name, len, FUSE_LL_EXPIRE_ONLY) == -ENOSYS)
+        fuse_lowlevel_notify_inval_entry(session, dir, name, len);
+}
+
 static void tell(struct fuse_session *session, const struct cfs_notify_job *job)
 {
     struct fuse_bufvec bytes = FUSE_BUFVEC_INIT((size_t)job->len);
@@ -64,7 +74,7 @@ static void tell(struct fuse_session *session, const struct cfs_notify_job *job)
     if (job->kind == CFS_NOTIFY_RANGE)
         fuse_lowlevel_notify_inval_inode(session, job->ino, job->offset, job->len);
     for (const struct cfs_notify_name *at = job->names; at; at = at->next)
-        fuse_lowlevel_notify_inval_entry(session, job->ino, at->name, strlen(at->name));
+        forget_name(session, job->ino, at->name);
 }
 
 static void finish(struct cfs_notifier *notifier, struct cfs_notify_job *job)

@@ -135,6 +135,18 @@ os.rename(*sys.argv[1:])' "$c/d" "$c/d/e/d"
     is "$(stat -c %i "$c/p/q/..")" "$(stat -c %i "$c/p")" 'the parent'
 }
 
+@test "who works in a directory finds out where he is, while it is moved away and back" {
+    mkdir "$a/p"
+    succeeds python3 -c '
+import os, sys
+os.chdir(sys.argv[1] + "/p")
+for i in range(50):
+    os.rename(sys.argv[2] + "/p", sys.argv[2] + "/o")
+    os.rename(sys.argv[2] + "/o", sys.argv[2] + "/p")
+    assert os.getcwd() == sys.argv[1] + "/p", os.getcwd()
+' "$a" "$b"
+}
+
 @test "symlinks" {
     ln -s k/elsewhere "$a/l"
     is "$(readlink "$b/l")" k/elsewhere 'the target'
