@@ -51,8 +51,8 @@ static struct cfs_notify_job *take_job(struct cfs_notifier *notifier)
     return job;
 }
 
-/* Expired, it is asked for again by whoever looks, and a directory that somebody works in stays where
- * it is: invalidated, getcwd(2) would not find it. Kernels before 6.2 know only that. */
+/* Expired, it is asked for again by whoever looks, and a directory that somebody works in stays
+ * where it is: invalidated, getcwd(2) would not find it. Kernels before 6.2 know only that. */
 static void forget_name(struct fuse_session *session, cfs_ino dir, const char *name)
 {
     size_t len = strlen(name);
