@@ -53,9 +53,15 @@ static void free_names(struct cfs_cache_inode *dir)
 
 void cfs_cache_inode_free(struct cfs_cache *cache, struct cfs_cache_inode *inode)
 {
+    struct cfs_cache_behind *behind, *next;
+
     cfs_cache_uncharge(cache, inode);
     HASH_DEL(cache->inodes, inode);
     free_names(inode);
+    LL_FOREACH_SAFE(inode->behind, behind, next)
+    {
+        free(behind); /* at the end of the mount, when nothing is stored any more */
+    }
     free(inode->target);
     free(inode->head);
     free(inode->shown.head);

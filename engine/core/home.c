@@ -141,33 +141,41 @@ void cfs_home_propose(struct cfs_home *home, const struct cfs_command *command)
     free(writer.data);
 }
 
+void cfs_home_say(struct cfs_home *home, enum cfs_answer_to to, struct cfs_asker asker,
+                  const struct cfs_writer *answer)
+{
+    struct cfs_message message = {
+        .type = CFS_MSG_ANSWER,
+        .group = home->raft->group,
+        .to = asker.node,
+        .term = home->raft->term,
+        .answer = {.to = to, .session = asker.session, .id = asker.sequence, .queued = !answer}};
+
+    if (answer) {
+        message.answer.answer = answer->data;
+        message.answer.len = (uint32_t)answer->len;
+    }
+    cfs_env_send(home->env, &message);
+}
+
 void cfs_home_answer(struct cfs_home *home, struct cfs_asker asker, bool queued,
                      const struct cfs_answer *answer)
 {
     struct cfs_answer shared;
     struct cfs_writer writer = {0};
-    struct cfs_message message = {.type = CFS_MSG_ANSWER,
-                                  .group = home->raft->group,
-                                  .to = asker.node,
-                                  .term = home->raft->term,
-                                  .answer = {.to = CFS_TO_COMMAND,
-                                             .session = asker.session,
-                                             .id = asker.sequence,
-                                             .queued = queued}};
+    enum cfs_change_word word;
 
     if (!home->serving || (!queued && cfs_home_hold(home, CFS_TO_COMMAND, asker, answer)))
         return;
-    if (!queued) {
-        enum cfs_change_word word = cfs_home_changed(home, asker, answer, &shared);
-        if (word == CFS_CHANGE_HELD)
-            return;
-        if (word == CFS_CHANGE_SHARED)
-            answer = &shared;
-        cfs_answer_encode(&writer, answer);
-        message.answer.answer = writer.data;
-        message.answer.len = (uint32_t)writer.len;
+    if (queued) {
+        cfs_home_say(home, CFS_TO_COMMAND, asker, NULL);
+        return;
     }
-    cfs_env_send(home->env, &message);
+    word = cfs_home_changed(home, asker, answer, &shared);
+    if (word == CFS_CHANGE_HELD)
+        return;
+    cfs_answer_encode(&writer, word == CFS_CHANGE_SHARED ? &shared : answer);
+    cfs_home_say(home, CFS_TO_COMMAND, asker, &writer);
 }
 
 static const struct refusal *find_refusal(const struct cfs_renewal *renewal, uint64_t sequence)

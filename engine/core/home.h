@@ -99,6 +99,11 @@ void cfs_home_progress(struct cfs_home *home);
 void cfs_home_tick(struct cfs_home *home);
 cfs_time cfs_home_deadline(const struct cfs_home *home);
 
+/* Sends an encoded answer, whose bytes it takes; NULL: it waits. For a read: the asker's node, and
+ * the read's id as the sequence. */
+void cfs_home_say(struct cfs_home *home, enum cfs_answer_to to, struct cfs_asker asker,
+                  const struct cfs_writer *answer);
+
 /* Parts with files of their own. */
 /* Takes what both own. */
 void cfs_home_ask(struct cfs_home *home, struct cfs_message *message, struct cfs_command *try);

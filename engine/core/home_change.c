@@ -150,19 +150,12 @@ static void commit(struct cfs_home *home, struct cfs_change *change)
 /* Nobody has what it replaced any more. */
 static void tell(struct cfs_home *home, struct cfs_change *change)
 {
-    struct cfs_message message = {.type = CFS_MSG_ANSWER,
-                                  .group = home->raft->group,
-                                  .to = change->asker.node,
-                                  .term = home->raft->term,
-                                  .answer = {.to = CFS_TO_COMMAND,
-                                             .session = change->asker.session,
-                                             .id = change->asker.sequence,
-                                             .answer = change->answer,
-                                             .len = change->len}};
+    const struct cfs_writer answer = {.data = change->answer, .len = change->len};
+    struct cfs_asker asker = change->asker;
 
     change->answer = NULL;
     cfs_lines_finish(&home->lines, change);
-    cfs_env_send(home->env, &message);
+    cfs_home_say(home, CFS_TO_COMMAND, asker, &answer);
 }
 
 /* Those that were answered are finished; of the others nobody waits for an answer any more. */

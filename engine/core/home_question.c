@@ -142,20 +142,14 @@ static bool drain(struct cfs_home *home, struct cfs_question *question, const ch
 void cfs_home_answer_read(struct cfs_home *home, cfs_node_id to, uint64_t id,
                           const struct cfs_answer *answer)
 {
+    struct cfs_asker asker = {0, id, to};
     struct cfs_writer writer = {0};
-    struct cfs_message message = {.type = CFS_MSG_ANSWER,
-                                  .group = home->raft->group,
-                                  .to = to,
-                                  .term = home->raft->term,
-                                  .answer = {.to = CFS_TO_READ, .id = id, .queued = !answer}};
 
-    if (answer && cfs_home_hold(home, CFS_TO_READ, (struct cfs_asker){0, id, to}, answer))
+    if (answer && cfs_home_hold(home, CFS_TO_READ, asker, answer))
         return;
     if (answer)
         cfs_answer_encode(&writer, answer);
-    message.answer.answer = writer.data;
-    message.answer.len = (uint32_t)writer.len;
-    cfs_env_send(home->env, &message);
+    cfs_home_say(home, CFS_TO_READ, asker, answer ? &writer : NULL);
 }
 
 static void answer_read(struct cfs_home *home, const struct cfs_question *question)

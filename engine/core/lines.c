@@ -336,19 +336,29 @@ static bool is_in_its_epoch(const struct cfs_lines *lines, const struct cfs_chan
     return !change->outside && change->epoch == lease->epoch && now >= lease->mixed;
 }
 
+/* All of these are to say RECALLED. */
+static void await(struct cfs_lines *lines, struct cfs_change *change, cfs_node_set nodes,
+                  cfs_time now, cfs_time resend)
+{
+    change->awaited = nodes;
+    change->since = now;
+    change->resend = resend;
+    CFS_EACH_NODE (node, nodes)
+        lines->nodes[node].owed++;
+}
+
 void cfs_lines_recall(struct cfs_lines *lines, struct cfs_change *change, cfs_time now,
                       cfs_time resend)
 {
+    cfs_node_set sharers = 0;
+
     assert(change->state == CFS_CHANGE_WAITING && is_free(change));
     change->state = CFS_CHANGE_RECALLING;
-    change->since = now;
-    change->resend = resend;
     for (uint32_t i = 0; i < change->claim_count; i++)
-        change->awaited |= change->claims[i].line->sharers;
+        sharers |= change->claims[i].line->sharers;
     if (is_in_its_epoch(lines, change, now))
-        change->awaited &= ~CFS_NODE_BIT(change->asker.node);
-    CFS_EACH_NODE (node, change->awaited)
-        lines->nodes[node].owed++;
+        sharers &= ~CFS_NODE_BIT(change->asker.node);
+    await(lines, change, sharers, now, resend);
     move(change, change->awaited && !CFS_PLANTED(BUG_COMMIT_UNRECALLED) ? &lines->recalling
                                                                         : &lines->settled);
 }
@@ -408,11 +418,7 @@ void cfs_lines_retract(struct cfs_lines *lines, struct cfs_change *change, cfs_t
     change->id = ++lines->last_id;
     HASH_ADD(hh, lines->by_id, id, sizeof change->id, change);
     change->state = CFS_CHANGE_TELLING;
-    change->awaited = change->late;
-    change->since = now;
-    change->resend = resend;
-    CFS_EACH_NODE (node, change->awaited)
-        lines->nodes[node].owed++;
+    await(lines, change, change->late, now, resend);
     move(change, &lines->recalling);
 }
 
