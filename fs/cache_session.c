@@ -19,8 +19,10 @@
 #include "coordfs/log.h"
 #include "fs/cache.h"
 #include "fs/clock.h"
+#include "fs/guard.h"
 #include "fs/memory.h"
 #include "fs/mountpoint.h"
+#include "fs/proc.h"
 
 /* Requests read in one turn: the engine's other work must not wait for long. */
 #define TURN_MAX 16
@@ -134,9 +136,13 @@ static void serve(struct cfs_cache *cache)
 /* The mounting thread is done. */
 static void mounted(struct cfs_cache *cache)
 {
+    struct cfs_mount_line mount;
+
     pthread_join(cache->mounter, NULL);
     cache->mounting = false;
     if (!cache->mount_failed) {
+        if (cfs_proc_find_mount(cache->proc_fd, 0, 0, cache->mountpoint, &mount))
+            cfs_guard_watch(mount.device);
         serve(cache);
         return;
     }

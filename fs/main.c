@@ -20,6 +20,7 @@
 #include "coordfs/engine.h"
 #include "coordfs/log.h"
 #include "fs/fs.h"
+#include "fs/guard.h"
 #include "fs/mountpoint.h"
 #include "fs/options.h"
 
@@ -104,6 +105,7 @@ static int serve(const struct cfs_options *options, const char *mountpoint, int 
     int result = -1;
 
     cfs_log_open(options->config.log_level, options->config.use_syslog);
+    cfs_guard_start();
     if (cfs_engine_open(&engine, &options->config) != 0)
         goto cleanup;
     install_signals(engine);
@@ -126,6 +128,7 @@ cleanup:
         cfs_engine_close(engine);
     if (fs)
         cfs_fs_free(fs);
+    cfs_guard_end();
     return result;
 }
 

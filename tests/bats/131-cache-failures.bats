@@ -11,6 +11,30 @@ teardown() {
     common_teardown
 }
 
+# Until it cannot, or there is a file `over` in the test's directory.
+rename_on() { # DIR NAME
+    exec python3 -c '
+import os, sys
+where, name, over = sys.argv[1:]
+while not os.path.exists(over):
+    try:
+        os.close(os.open(where + "/" + name, os.O_CREAT | os.O_WRONLY))
+        os.rename(where + "/" + name, where + "/renamed")
+        os.stat(where + "/seen")
+    except FileNotFoundError:
+        pass
+' "$1" "$2" "$BATS_TEST_TMPDIR/over"
+}
+
+rename_no_more() {
+    local node i
+    touch "$BATS_TEST_TMPDIR/over"
+    for node in 2 3; do
+        for i in 1 2 3 4 5 6 7 8; do finish "w$node.$i" 20; done
+    done
+    rm "$BATS_TEST_TMPDIR/over"
+}
+
 @test "a node whose daemon stands still gives no old value once its lease is over" {
     printf 'old\n' > "$A/cache/k"
     is "$(cat "$B/cache/k")" old 'the value'
@@ -35,6 +59,45 @@ teardown() {
     is "$(cat "$B/cache/k")" new 'the value'
     cluster start 3
     is "$(cat "$C/cache/k")" new 'on the node that is back'
+}
+
+@test "who works in a directory finds out where he is after a node that led was killed" {
+    local round
+    mkdir "$A/cache/p"
+    cd "$A/cache/p"
+    for round in 1 2; do
+        touch "f$round"
+        cluster kill 2
+        touch "g$round"
+        is "$(/bin/pwd)" "$A/cache/p" 'the directory'
+        cluster start 2
+        cluster kill 3
+        touch "h$round"
+        is "$(/bin/pwd)" "$A/cache/p" 'the directory'
+        cluster start 3
+    done
+    cd /
+}
+
+# Renames have the directory's lock while they wait, and notifications wait for that.
+@test "whoever is at work in cache/ is let go when the node's daemon is killed" {
+    local node i round
+    for round in 1 2 3; do
+        mkdir "$B/cache/r$round"
+        for node in 1 2 3; do
+            for i in 1 2 3 4 5 6 7 8; do
+                background "w$node.$i" rename_on "$D/$node/cache/r$round" "$node.$i"
+            done
+        done
+        for i in 1 2 3; do
+            wait_until 10 exists "$B/cache/r$round/renamed"
+            mv "$B/cache/r$round/renamed" "$B/cache/r$round/seen"
+        done
+        cluster kill 1
+        for i in 1 2 3 4 5 6 7 8; do finish "w1.$i" 10; done
+        rename_no_more
+        cluster start 1
+    done
 }
 
 @test "values survive the death of every node, one after the other" {

@@ -1,0 +1,151 @@
+/* The connections are directories of a file system of the kernel's, fusectl, each with a file
+ * `abort`. It need not be mounted anywhere: who may mount opens it by itself. */
+#include "fs/guard.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/sysmacros.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "coordfs/log.h"
+
+/* Where others mount it, and who is not root finds the connections of his own. */
+#define CONNECTIONS "/sys/fs/fuse/connections"
+
+static struct {
+    int socket; /* a datagram names the connection to watch; closed at a clean end */
+    pid_t child;
+    int error; /* why there is none */
+} guard = {.socket = -1, .error = ECHILD};
+
+/* -1 and errno. */
+static int open_connections(void)
+{
+    int context = fsopen("fusectl", FSOPEN_CLOEXEC), fd = -1;
+
+    if (context >= 0 && fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) == 0)
+        fd = fsmount(context, FSMOUNT_CLOEXEC,
+                     MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+    if (context >= 0)
+        close(context);
+    return fd >= 0 ? fd : open(CONNECTIONS, O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
+/* The file is that of this connection, also if another gets its number later. */
+static int open_abort(int connections, uint64_t device)
+{
+    char name[64];
+
+    snprintf(name, sizeof name, "%u/abort", minor(device));
+    return device ? openat(connections, name, O_WRONLY | O_CLOEXEC) : -1;
+}
+
+/* ---- the process -------------------------------------------------------------------------- */
+
+/* Nothing of the daemon's is kept open: no lock, no address, no terminal. Both are above 2. */
+static void close_all_but(int one, int other)
+{
+    unsigned low = (unsigned)(one < other ? one : other), high = (unsigned)(one + other) - low;
+    int null = open("/dev/null", O_RDWR);
+
+    for (int fd = 0; fd < 3; fd++)
+        dup2(null, fd);
+    if (low > 3)
+        close_range(3, low - 1, 0);
+    if (high > low + 1)
+        close_range(low + 1, high - 1, 0);
+    close_range(high + 1, ~0u, 0);
+}
+
+static volatile sig_atomic_t abort_fd = -1;
+
+static void on_death(int number)
+{
+    (void)number;
+    _exit(abort_fd < 0 || write((int)abort_fd, "1", 1) == 1 ? 0 : 1);
+}
+
+/* The socket is no sign of the daemon's death, for a thread that does not end keeps it open. */
+static _Noreturn void watch(int connections, int socket, pid_t daemon)
+{
+    static const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+    uint64_t device;
+    int fd;
+
+    prctl(PR_SET_NAME, "coordfs-guard");
+    for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++)
+        signal(ignored[i], SIG_IGN);
+    signal(SIGUSR1, on_death);
+    close_all_but(connections, socket);
+    if (chdir("/") != 0 || prctl(PR_SET_PDEATHSIG, SIGUSR1) != 0 || getppid() != daemon)
+        _exit(1);
+    while (recv(socket, &device, sizeof device, 0) == sizeof device) {
+        fd = (int)abort_fd;
+        abort_fd = open_abort(connections, device);
+        if (fd >= 0)
+            close(fd);
+    }
+    _exit(0);
+}
+
+/* ---- the daemon --------------------------------------------------------------------------- */
+
+void cfs_guard_start(void)
+{
+    int connections = open_connections(), ends[2];
+    pid_t self = getpid();
+
+    guard.error = errno;
+    if (connections < 0)
+        return;
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
+        guard.error = errno;
+        close(connections);
+        return;
+    }
+    guard.child = fork();
+    guard.error = errno;
+    if (guard.child == 0) {
+        close(ends[0]);
+        watch(connections, ends[1], self);
+    }
+    close(connections);
+    close(ends[1]);
+    if (guard.child < 0)
+        close(ends[0]);
+    else
+        guard.socket = ends[0];
+}
+
+void cfs_guard_watch(uint64_t device)
+{
+    if (guard.socket >= 0 &&
+        send(guard.socket, &device, sizeof device, MSG_NOSIGNAL) == sizeof device)
+        return;
+    if (!device)
+        return;
+    cfs_log(
+        CFS_LOG_WARNING,
+        "cannot watch over the connection (%s): if this daemon is killed, programs in cache/ may "
+        "hang until it is aborted by hand: echo 1 > " CONNECTIONS "/N/abort",
+        strerror(guard.socket >= 0 ? errno : guard.error));
+}
+
+void cfs_guard_end(void)
+{
+    if (guard.socket < 0)
+        return;
+    cfs_guard_watch(0);
+    close(guard.socket);
+    guard.socket = -1;
+    while (waitpid(guard.child, NULL, 0) < 0 && errno == EINTR)
+        continue;
+}
