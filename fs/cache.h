@@ -337,8 +337,10 @@ void cfs_cache_pause(struct cfs_cache *cache, struct cfs_cache_inode *inode, cfs
  * then `go`. */
 void cfs_cache_forget_others(struct cfs_cache_call *call, cfs_cache_go_fn go);
 
-/* And a name in a directory, whose attributes are to be forgotten first. */
-void cfs_cache_forget_name(struct cfs_cache *cache, struct cfs_cache_inode *dir, const char *name);
+/* And a name in a directory, whose attributes are to be forgotten first. `child` is what it leads
+ * to if it may go on doing so, else 0: a directory stays where those who work in it have it. */
+void cfs_cache_forget_name(struct cfs_cache *cache, struct cfs_cache_inode *dir, const char *name,
+                           cfs_ino child);
 
 /* A job of the notifier is done. */
 void cfs_cache_job_done(struct cfs_cache *cache, struct cfs_notify_job *job);

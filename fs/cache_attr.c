@@ -227,7 +227,8 @@ void cfs_cache_replied(struct cfs_cache_call *call, cfs_time asked)
     if (call->about)
         cfs_cache_forget_pages(call->cache, call->about, NULL);
     if (*call->name)
-        cfs_cache_forget_name(call->cache, call->inode, call->name);
+        cfs_cache_forget_name(call->cache, call->inode, call->name,
+                              call->about ? call->about->ino : 0);
 }
 
 static double name_seconds(struct cfs_cache_call *call)

@@ -268,9 +268,9 @@ static void renamed(struct cfs_cache_call *call, const struct cfs_answer *answer
         drop_info_of(cache, answer->token);
         cfs_cache_name_drop(dir, call->name);
         cfs_cache_name_drop(to_dir, call->rename.to);
-        cfs_cache_forget_name(cache, to_dir, call->rename.to);
+        cfs_cache_forget_name(cache, to_dir, call->rename.to, answer->id);
         if (call->rename.flags & RENAME_EXCHANGE)
-            cfs_cache_forget_name(cache, dir, call->name);
+            cfs_cache_forget_name(cache, dir, call->name, answer->token);
     }
     cfs_cache_reply_error(call, answer->error);
 }

@@ -173,8 +173,10 @@ static void forget_names(struct cfs_cache *cache, struct cfs_cache_inode *dir)
 }
 
 /* Names of one directory are forgotten in one go, for they wait for the same lock. */
-void cfs_cache_forget_name(struct cfs_cache *cache, struct cfs_cache_inode *dir, const char *name)
+void cfs_cache_forget_name(struct cfs_cache *cache, struct cfs_cache_inode *dir, const char *name,
+                           cfs_ino child)
 {
+    const struct cfs_cache_inode *inode = child ? cfs_cache_find(cache, child) : NULL;
     size_t len = strlen(name);
     struct cfs_notify_name *added;
 
@@ -182,6 +184,7 @@ void cfs_cache_forget_name(struct cfs_cache *cache, struct cfs_cache_inode *dir,
         return;
     added = cfs_fs_alloc(sizeof *added + len + 1);
     memcpy(added->name, name, len + 1);
+    added->stays = inode && inode->type == CFS_INODE_DIRECTORY;
     added->next = dir->names_next;
     dir->names_next = added;
     forget_names(cache, dir);
@@ -217,11 +220,26 @@ static void open_gate(struct cfs_cache_inode *inode)
         cfs_cache_unpark(&inode->parked);
 }
 
+/* The kernel was told of an inode that it does not know. Either it has forgotten it, which it is
+ * about to say, or who asked for it has not run since he was answered, and will take what he was
+ * told for valid. */
+static bool is_to_come(const struct cfs_cache *cache, const struct cfs_notify_job *job)
+{
+    const struct cfs_cache_inode *inode = job->inode;
+
+    return job->unknown && inode->lookups && !cache->closing && cache->notifier;
+}
+
 void cfs_cache_job_done(struct cfs_cache *cache, struct cfs_notify_job *job)
 {
     struct cfs_cache_inode *inode = job->inode;
     struct cfs_cache_recalling *recalling = job->recalling;
 
+    if (is_to_come(cache, job)) {
+        job->again = true;
+        cfs_notifier_add(cache->notifier, job);
+        return;
+    }
     if (job->kind == CFS_NOTIFY_STORE)
         stored(cache, inode, job);
     if (job->kind == CFS_NOTIFY_NAMES) {
@@ -311,7 +329,7 @@ static void recall_name(struct cfs_cache *cache, struct cfs_cache_inode *dir, co
     if (!cfs_cache_name_find(dir, name))
         return;
     cfs_cache_name_drop(dir, name);
-    cfs_cache_forget_name(cache, dir, name);
+    cfs_cache_forget_name(cache, dir, name, 0);
 }
 
 void cfs_cache_recall(struct cfs_cache *cache, const struct cfs_cache_recall *recall)
@@ -351,7 +369,7 @@ static bool drop_lapsed_names(struct cfs_cache *cache, struct cfs_cache_inode *d
         if (!is_lapsed(&name->share, lapse))
             continue;
         any = true;
-        cfs_cache_forget_name(cache, dir, name->name);
+        cfs_cache_forget_name(cache, dir, name->name, name->child);
         cfs_cache_name_drop(dir, name->name);
     }
     return any;

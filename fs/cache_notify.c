@@ -1,21 +1,14 @@
 /* A list of jobs, threads that take from it, and a list of what is done.
  *
  * A thread that tells the kernel to forget a name stands still, beyond the reach of any signal, as
- * long as somebody has the directory's lock, and whoever has it may wait for this daemon. When the
- * daemon is killed the kernel fails what it had read from /dev/fuse, and frees them both, once that
- * descriptor is closed: which it would not be while a thread that shares the daemon's table of
- * descriptors is alive. So these threads have tables of their own, with another opening of the same
- * connection (FUSE_DEV_IOC_CLONE) under the session's number. */
+ * long as somebody has the directory's lock, and whoever has it may wait for this daemon: also when
+ * the daemon is killed, which is what guard.h is for. */
 #include "fs/cache_notify.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/fuse.h>
 #include <pthread.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "coordfs/log.h"
@@ -51,30 +44,57 @@ static struct cfs_notify_job *take_job(struct cfs_notifier *notifier)
     return job;
 }
 
-/* Expired, it is asked for again by whoever looks, and a directory that somebody works in stays
- * where it is: invalidated, getcwd(2) would not find it. Kernels before 6.2 know only that. */
-static void forget_name(struct fuse_session *session, cfs_ino dir, const char *name)
-{
-    size_t len = strlen(name);
+/* How long after a name was expired this is done again. */
+#define AGAIN_US 20000
+/* And after the kernel did not know an inode. */
+#define UNKNOWN_US 200
 
-    if (fuse_lowlevel_notify_expire_entry(session, dir, name, len, FUSE_LL_EXPIRE_ONLY) == -ENOSYS)
-        fuse_lowlevel_notify_inval_entry(session, dir, name, len);
+/* An invalidated name is gone from the kernel's table, with whatever is known of it; one that
+ * begins to be walked through at this moment ends there, and nobody finds it again. An expired one
+ * stays: a directory that somebody works in would not be found by getcwd(2) otherwise. But who has
+ * asked for it already, and has not run since he was answered, makes it valid again: therefore
+ * twice. Kernels before 6.2 know only the first. */
+static bool forget_name(struct fuse_session *session, cfs_ino dir,
+                        const struct cfs_notify_name *name)
+{
+    size_t len = strlen(name->name);
+
+    if (name->stays && fuse_lowlevel_notify_expire_entry(session, dir, name->name, len,
+                                                         FUSE_LL_EXPIRE_ONLY) != -ENOSYS)
+        return true;
+    fuse_lowlevel_notify_inval_entry(session, dir, name->name, len);
+    return false;
 }
 
-static void tell(struct fuse_session *session, const struct cfs_notify_job *job)
+static void forget_names(struct fuse_session *session, const struct cfs_notify_job *job)
+{
+    bool again = false;
+
+    for (const struct cfs_notify_name *at = job->names; at; at = at->next)
+        again |= forget_name(session, job->ino, at);
+    if (again)
+        usleep(AGAIN_US);
+    for (const struct cfs_notify_name *at = again ? job->names : NULL; at; at = at->next) {
+        if (at->stays)
+            forget_name(session, job->ino, at);
+    }
+}
+
+static void tell(struct fuse_session *session, struct cfs_notify_job *job)
 {
     struct fuse_bufvec bytes = FUSE_BUFVEC_INIT((size_t)job->len);
 
     bytes.buf[0].mem = job->data;
+    if (job->again)
+        usleep(UNKNOWN_US);
     if (job->kind == CFS_NOTIFY_PAUSE)
         usleep((useconds_t)job->len);
     if (job->kind == CFS_NOTIFY_STORE)
         fuse_lowlevel_notify_store(session, job->ino, 0, &bytes, 0);
-    /* What the kernel does not know it need not forget: ENOENT. */
     if (job->kind == CFS_NOTIFY_RANGE)
-        fuse_lowlevel_notify_inval_inode(session, job->ino, job->offset, job->len);
-    for (const struct cfs_notify_name *at = job->names; at; at = at->next)
-        forget_name(session, job->ino, at->name);
+        job->unknown = fuse_lowlevel_notify_inval_inode(session, job->ino, job->offset,
+                                                        job->len) == -ENOENT;
+    forget_names(session, job);
 }
 
 static void finish(struct cfs_notifier *notifier, struct cfs_notify_job *job)
@@ -85,45 +105,13 @@ static void finish(struct cfs_notifier *notifier, struct cfs_notify_job *job)
     *notifier->last_done = job;
     notifier->last_done = &job->next;
     if (first && write(notifier->done_fd, &one, sizeof one) < 0)
-        abort(); /* not the log, which may be a descriptor of the other table */
-}
-
-/* Closes all descriptors of this thread from 3 on but two. */
-static void close_all_but(int one, int other)
-{
-    unsigned low = (unsigned)(one < other ? one : other), high = (unsigned)(one + other) - low;
-
-    if (low > 3)
-        close_range(3, low - 1, 0);
-    if (high > low + 1)
-        close_range(low + 1, high - 1, 0);
-    close_range(high + 1, ~0u, 0);
-}
-
-/* Nothing of the daemon's is kept open by this thread but the eventfd. */
-static void leave_table(const struct cfs_notifier *notifier)
-{
-    int fd = fuse_session_fd(notifier->session), clone = open("/dev/fuse", O_RDWR | O_CLOEXEC);
-    uint32_t of = (uint32_t)fd;
-
-    if (clone >= 0 && ioctl(clone, FUSE_DEV_IOC_CLONE, &of) == 0 && unshare(CLONE_FILES) == 0 &&
-        dup3(clone, fd, O_CLOEXEC) >= 0) {
-        close_all_but(fd, notifier->done_fd);
-        return;
-    }
-    cfs_log(CFS_LOG_WARNING,
-            "cannot open /dev/fuse once more (%s): if the daemon is killed, programs in cache/ may "
-            "hang until the connection is aborted",
-            strerror(errno));
-    if (clone >= 0)
-        close(clone);
+        cfs_log(CFS_LOG_ERROR, "an eventfd cannot be written to");
 }
 
 static void *run(void *arg)
 {
     struct cfs_notifier *notifier = arg;
     struct cfs_notify_job *job;
-    bool left = false;
 
     pthread_mutex_lock(&notifier->mutex);
     while (!notifier->ending) {
@@ -135,9 +123,6 @@ static void *run(void *arg)
             continue;
         }
         pthread_mutex_unlock(&notifier->mutex);
-        if (!left) /* not before the first job: there is a connection by then */
-            leave_table(notifier);
-        left = true;
         tell(notifier->session, job);
         pthread_mutex_lock(&notifier->mutex);
         finish(notifier, job);

@@ -22,6 +22,7 @@ enum cfs_notify_kind {
 
 struct cfs_notify_name {
     struct cfs_notify_name *next;
+    bool stays; /* of a directory, which others may work in: it may be found again */
     char name[];
 };
 
@@ -32,6 +33,8 @@ struct cfs_notify_job {
     struct cfs_notify_name *names; /* in the directory `ino`; freed with the job */
     uint8_t *data;                 /* likewise */
     struct cfs_content_info content;
+    bool again;   /* after a moment */
+    bool unknown; /* done: the kernel does not know the inode */
     struct cfs_notify_job *next;
     /* The asker's. */
     void *inode, *recalling;

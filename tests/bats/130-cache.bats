@@ -135,14 +135,35 @@ os.rename(*sys.argv[1:])' "$c/d" "$c/d/e/d"
     is "$(stat -c %i "$c/p/q/..")" "$(stat -c %i "$c/p")" 'the parent'
 }
 
-@test "who works in a directory finds out where he is, while it is moved away and back" {
+@test "who works in a directory finds out where he is, whatever others do to it in vain" {
+    mkdir "$a/p" "$b/q"
+    touch "$a/p/f"
+    succeeds python3 -c '
+import os, sys
+os.chdir(sys.argv[1] + "/p")
+for i in range(20):
+    for call, *paths in ((os.rmdir, "/p"), (os.rename, "/q", "/p")):
+        try:
+            call(*[sys.argv[2] + path for path in paths])
+            sys.exit("that was not refused")
+        except OSError:
+            pass
+    os.chmod(sys.argv[2] + "/p", 0o700 + i)
+    assert os.getcwd() == sys.argv[1] + "/p", os.getcwd()
+' "$a" "$b"
+}
+
+@test "a directory that is moved away and back is found again by who works in it" {
     mkdir "$a/p"
     succeeds python3 -c '
 import os, sys
 os.chdir(sys.argv[1] + "/p")
-for i in range(50):
+for i in range(20):
     os.rename(sys.argv[2] + "/p", sys.argv[2] + "/o")
     os.rename(sys.argv[2] + "/o", sys.argv[2] + "/p")
+    os.mkdir("d")
+    os.rmdir(sys.argv[2] + "/p/d")
+    assert os.path.samefile(".", sys.argv[1] + "/p")
     assert os.getcwd() == sys.argv[1] + "/p", os.getcwd()
 ' "$a" "$b"
 }

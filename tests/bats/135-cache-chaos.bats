@@ -36,8 +36,8 @@ export CHAOS=$ROOT/tests/chaos/cache
     rm -r -- "${recorded%/history}"
 }
 
-@test "three nodes, 24 processes, 200 names: kills, cuts and pauses" {
-    chaos_but 'whole|sizes' run
+@test "three nodes, 24 processes, 200 names: kills, cuts and pauses, and no processor to spare" {
+    chaos_but 'whole|sizes' run --load 3
 }
 
 @test "two nodes write one name in a loop, four append to one log, all read" {

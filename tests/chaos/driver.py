@@ -243,11 +243,26 @@ def signals(action):
         signal.signal(number, action)
 
 
+class Load:
+    """Processes that do nothing but keep the processors busy, `count` of them: what is ready to run
+    then runs late, and meets what it never meets on an idle machine."""
+
+    def __init__(self, count):
+        self.processes = [subprocess.Popen(["sh", "-c", "while :; do :; done"])
+                          for _ in range(count)]
+
+    def end(self):
+        for process in self.processes:
+            process.kill()
+            process.wait()
+
+
 def drive(what, program, args, run):
     """Calls run(directory), which gives the status, with an empty directory, and run.down() in the
     end. Keeps what was recorded when the status is not 0, and ends with it."""
     signals(lambda *_: sys.exit(1))
     directory = tempfile.mkdtemp(prefix=what + ".")
+    load = Load(getattr(args, "load", 0))
     status = 1
     try:
         print("seed %d" % args.seed, flush=True)
@@ -259,6 +274,7 @@ def drive(what, program, args, run):
                 report(keep(directory, args, what), program, args)
         finally:  # also when nobody reads any more what is printed
             signals(signal.SIG_IGN)
+            load.end()
             run.down()
             shutil.rmtree(directory)
     sys.exit(status)
