@@ -23,6 +23,7 @@
 #include "fs/guard.h"
 #include "fs/mountpoint.h"
 #include "fs/options.h"
+#include "fs/value_file.h"
 
 /* How long a clean stop may take to give back what the node holds. */
 #define LEAVE_MS 2000
@@ -229,6 +230,9 @@ static int run(struct cfs_options *options)
         return cfs_member_run(&options->member, &options->config);
     case CFS_COMMAND_QUEUE:
         return cfs_queue_run(&options->queue, &options->config);
+    case CFS_COMMAND_VALUE:
+        return options->value.in_mount ? cfs_value_file_run(&options->value)
+                                       : cfs_value_run(&options->value, &options->config);
     case CFS_COMMAND_BACKUP:
         return cfs_backup_run(&options->backup, &options->config);
     case CFS_COMMAND_RESTORE:

@@ -42,6 +42,25 @@ bool cfs_mountpoint_is_coordfs(const char *path)
     return find_mount(path, &mount) && strcmp(mount.type, TYPE) == 0;
 }
 
+bool cfs_mountpoint_is_cache(int fd)
+{
+    static const char name[] = "/cache";
+    struct cfs_mount_line mount;
+    struct statx attr;
+    int proc = open_proc();
+    size_t len;
+    bool found = proc >= 0 &&
+                 statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_MNT_ID, &attr) == 0 &&
+                 cfs_proc_find_mount(proc, 0, attr.stx_mnt_id, NULL, &mount);
+
+    if (proc >= 0)
+        close(proc);
+    if (!found || strcmp(mount.type, TYPE) != 0)
+        return false;
+    len = strlen(mount.path);
+    return len >= strlen(name) && strcmp(mount.path + len - strlen(name), name) == 0;
+}
+
 /* Resolves all but the last part, then that too unless a mount is in the way. */
 char *cfs_mountpoint_resolve(const char *directory, char *why, size_t size)
 {

@@ -14,6 +14,9 @@ char *cfs_mountpoint_resolve(const char *directory, char *why, size_t size);
 /* Whether a coordfs is mounted there. */
 bool cfs_mountpoint_is_coordfs(const char *path);
 
+/* Whether the open file or directory is in the cache/ of a mount. */
+bool cfs_mountpoint_is_cache(int fd);
+
 /* Whether the daemon of the mount there is gone. Waits for one that is there. */
 bool cfs_mountpoint_is_dead(const char *path);
 

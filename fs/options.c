@@ -31,6 +31,12 @@ const char cfs_options_usage[] =
     "       coordfs queue purge NAME                   drop all messages but those in flight\n"
     "       coordfs queue kick NAME [COUNT]            dead messages are to be tried again, the\n"
     "                                                  oldest COUNT or all; prints how many\n"
+    "       coordfs put KEY [-p]                       stdin is the value from now on, of any "
+    "size,\n"
+    "                                                  all at once; -p makes directories\n"
+    "         --if-absent | --if-version V               only then; status 2: it is not so\n"
+    "       coordfs get KEY [--print-version]          the value, to stdout; status 2: none\n"
+    "       coordfs put | get DIR/cache/KEY            the same through a mount, as yourself\n"
     "       coordfs backup FILE                        what the cluster holds, into FILE\n"
     "         -o config=FILE | --url URL --secret-file FILE   which cluster, for all of these\n"
     "       coordfs backup --data DIR FILE             what the data directory of a stopped node "
@@ -272,6 +278,8 @@ int cfs_options_parse(struct cfs_options *options, int argc, char **argv, char *
         return cfs_options_parse_member(options, argc, argv, why, size);
     if (argc > 1 && strcmp(argv[1], "queue") == 0)
         return cfs_options_parse_queue(options, argc, argv, why, size);
+    if (argc > 1 && (strcmp(argv[1], "put") == 0 || strcmp(argv[1], "get") == 0))
+        return cfs_options_parse_value(options, argc, argv, why, size);
     if (argc > 1 && strcmp(argv[1], "backup") == 0)
         return cfs_options_parse_backup(options, argc, argv, why, size);
     if (argc > 1 && strcmp(argv[1], "restore") == 0)

@@ -6,12 +6,14 @@
 #include "coordfs/config.h"
 #include "coordfs/member.h"
 #include "coordfs/queue_command.h"
+#include "coordfs/value_command.h"
 
 enum cfs_command {
     CFS_COMMAND_MOUNT,
     CFS_COMMAND_UMOUNT,
     CFS_COMMAND_MEMBER,
     CFS_COMMAND_QUEUE,
+    CFS_COMMAND_VALUE,
     CFS_COMMAND_BACKUP,
     CFS_COMMAND_RESTORE,
     CFS_COMMAND_HELP,
@@ -26,6 +28,7 @@ struct cfs_options {
                                  where there is a cluster to ask */
     struct cfs_member_command member; /* MEMBER; its words are those of the command line */
     struct cfs_queue_command queue;   /* QUEUE; likewise, as those below */
+    struct cfs_value_command value;   /* VALUE */
     struct cfs_backup_command backup;
     struct cfs_restore_command restore;
     char *mount_options; /* MOUNT: what is not ours, for mount(8); "" if none */

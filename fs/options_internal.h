@@ -1,5 +1,5 @@
 /* What options.c, the command lines with words of their own (options_member.c, options_queue.c,
- * options_backup.c) and what these have in common (options_line.c) share. */
+ * options_value.c, options_backup.c) and what these have in common (options_line.c) share. */
 #ifndef CFS_FS_OPTIONS_INTERNAL_H
 #define CFS_FS_OPTIONS_INTERNAL_H
 
@@ -17,6 +17,8 @@ int cfs_options_apply(struct cfs_options *options, const char *lists, char *why,
 int cfs_options_parse_member(struct cfs_options *options, int argc, char **argv, char *why,
                              size_t size);
 int cfs_options_parse_queue(struct cfs_options *options, int argc, char **argv, char *why,
+                            size_t size);
+int cfs_options_parse_value(struct cfs_options *options, int argc, char **argv, char *why,
                             size_t size);
 int cfs_options_parse_backup(struct cfs_options *options, int argc, char **argv, char *why,
                              size_t size);
@@ -43,10 +45,14 @@ struct cfs_line {
     char *lists;     /* what -o says */
     const char *url;
     bool no_cluster; /* it is about none: no settings are asked for */
+    bool or_none;    /* it may be about none, when none is named */
 };
 
 /* The argument of the option that was just taken. 0 or -1. */
 int cfs_line_value(struct cfs_line *line, const char **value, char *why, size_t size);
+
+/* Whether a cluster is named. */
+bool cfs_line_names_cluster(const struct cfs_options *options, const struct cfs_line *line);
 
 /* All of the line, and the settings that it names: at least the secret. 0 or -1. */
 int cfs_line_parse(struct cfs_options *options, struct cfs_line *line, char *why, size_t size);

@@ -76,16 +76,24 @@ static int take_word(struct cfs_options *options, struct cfs_line *line, char *w
     return cfs_options_wrong(why, size, line->unknown, word);
 }
 
+bool cfs_line_names_cluster(const struct cfs_options *options, const struct cfs_line *line)
+{
+    return line->url || *line->lists || options->config.secret_file[0];
+}
+
 /* With a settings file all comes from there; else a url and the secret are enough. */
 static int finish(struct cfs_options *options, const struct cfs_line *line, char *why, size_t size)
 {
-    if (line->no_cluster)
+    if (line->no_cluster || (line->or_none && !cfs_line_names_cluster(options, line)))
         return 0;
     if (cfs_options_apply(options, line->lists, why, size) != 0)
         return -1;
     if (line->url && options->config.secret_file[0])
         return cfs_config_read_secret(&options->config, why, size);
-    if (!line->url && !*line->lists)
+    if (line->url && !*line->lists)
+        return cfs_options_wrong(why, size, "the cluster's secret is needed beside --url: ",
+                                 "--secret-file FILE");
+    if (!*line->lists)
         return cfs_options_wrong(why, size, "which cluster? -o config=FILE or ",
                                  "--url URL --secret-file FILE");
     return cfs_config_finish(&options->config, why, size);

@@ -11,79 +11,132 @@
 
 enum { BODY_MAX = 8 * 1024 * 1024 }; /* a message as JSON, all of it escaped */
 
+struct sink {
+    struct cfs_http_reply *reply;
+    size_t max, room;
+};
+
+/* Room grows by doubling, and there is one for the zero. */
 static size_t on_body(char *data, size_t size, size_t count, void *arg)
 {
-    struct cfs_http_reply *reply = arg;
+    struct sink *sink = arg;
+    struct cfs_http_reply *reply = sink->reply;
     size_t more = size * count;
 
-    if (reply->len + more > BODY_MAX)
+    if (more > sink->max - reply->len)
         return 0;
-    reply->body = cfs_realloc(reply->body, reply->len + more + 1);
+    if (reply->len + more >= sink->room) {
+        sink->room = (reply->len + more) * 2 + 1;
+        reply->body = cfs_realloc(reply->body, sink->room);
+    }
     memcpy(reply->body + reply->len, data, more);
     reply->len += more;
     reply->body[reply->len] = '\0';
     return more;
 }
 
-static struct curl_slist *add_header(struct curl_slist *headers, const char *name,
-                                     const char *value)
+static struct curl_slist *add_header(struct curl_slist *headers, const char *header)
 {
-    char header[320];
-    struct curl_slist *longer;
+    struct curl_slist *longer = curl_slist_append(headers, header);
 
-    snprintf(header, sizeof header, "%s: %s", name, value);
-    longer = curl_slist_append(headers, header);
     if (!longer)
         abort();
     return longer;
 }
 
-static struct curl_slist *make_headers(const char *secret, const char *accept)
+static struct curl_slist *make_headers(const struct cfs_http_question *question)
 {
-    char bearer[300];
+    char header[320];
     struct curl_slist *headers;
 
-    snprintf(bearer, sizeof bearer, "Bearer %s", secret);
-    headers = add_header(NULL, "Authorization", bearer);
-    return accept ? add_header(headers, "Accept", accept) : headers;
+    snprintf(header, sizeof header, "Authorization: Bearer %s", question->secret);
+    headers = add_header(NULL, header);
+    if (question->accept) {
+        snprintf(header, sizeof header, "Accept: %s", question->accept);
+        headers = add_header(headers, header);
+    }
+    if (question->body)
+        headers = add_header(headers, "Content-Type: application/octet-stream");
+    return question->header ? add_header(headers, question->header) : headers;
 }
 
-static void set_options(CURL *easy, struct cfs_http_reply *reply, char error[CURL_ERROR_SIZE],
-                        unsigned timeout_ms)
+static void set_options(CURL *easy, const struct cfs_http_question *question, struct sink *sink,
+                        char error[CURL_ERROR_SIZE])
 {
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, error);
     curl_easy_setopt(easy, CURLOPT_PROXY, "");
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http");
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)timeout_ms);
+    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)question->timeout_ms);
+    if (question->silence_ms) {
+        curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)question->silence_ms);
+        curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
+        curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, (long)(question->silence_ms / 1000 + 1));
+    }
+    if (question->len) {
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)question->len);
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDS, question->body);
+    }
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
-    curl_easy_setopt(easy, CURLOPT_WRITEDATA, reply);
+    curl_easy_setopt(easy, CURLOPT_WRITEDATA, sink);
+    curl_easy_setopt(easy, CURLOPT_URL, question->url);
+    curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, question->method);
 }
 
-void cfs_http_ask_on(struct cfs_http_link *link, struct cfs_http_reply *reply, const char *method,
-                     const char *url, const char *secret, const char *accept, unsigned timeout_ms)
+static void take_head(CURL *easy, struct cfs_http_reply *reply)
 {
-    char error[CURL_ERROR_SIZE] = "";
-    struct curl_slist *headers = make_headers(secret, accept);
-    CURLcode code;
+    struct curl_header *etag = NULL;
     long status = 0;
+
+    curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+    reply->status = (int)status;
+    if (curl_easy_header(easy, "ETag", 0, CURLH_HEADER, -1, &etag) == CURLHE_OK &&
+        strlen(etag->value) < sizeof reply->etag)
+        strcpy(reply->etag, etag->value);
+}
+
+static void exchange_on(struct cfs_http_link *link, struct cfs_http_reply *reply,
+                        const struct cfs_http_question *question)
+{
+    struct sink sink = {.reply = reply, .max = question->reply_max};
+    struct curl_slist *headers = make_headers(question);
+    char error[CURL_ERROR_SIZE] = "";
+    CURLcode code;
 
     *reply = (struct cfs_http_reply){0};
     if (!link->easy &&
         (curl_global_init(CURL_GLOBAL_NOTHING) != CURLE_OK || !(link->easy = curl_easy_init())))
         abort();
-    set_options(link->easy, reply, error, timeout_ms);
-    curl_easy_setopt(link->easy, CURLOPT_URL, url);
-    curl_easy_setopt(link->easy, CURLOPT_CUSTOMREQUEST, method);
+    set_options(link->easy, question, &sink, error);
     curl_easy_setopt(link->easy, CURLOPT_HTTPHEADER, headers);
     code = curl_easy_perform(link->easy);
     if (code == CURLE_OK)
-        curl_easy_getinfo(link->easy, CURLINFO_RESPONSE_CODE, &status);
+        take_head(link->easy, reply);
     else
         snprintf(reply->why, sizeof reply->why, "%s", error[0] ? error : curl_easy_strerror(code));
-    reply->status = (int)status;
+    reply->unsent = code == CURLE_COULDNT_CONNECT || code == CURLE_COULDNT_RESOLVE_HOST;
     curl_easy_reset(link->easy); /* which keeps the connection, and nothing of ours */
     curl_slist_free_all(headers);
+}
+
+void cfs_http_ask_on(struct cfs_http_link *link, struct cfs_http_reply *reply, const char *method,
+                     const char *url, const char *secret, const char *accept, unsigned timeout_ms)
+{
+    exchange_on(link, reply,
+                &(struct cfs_http_question){.method = method,
+                                            .url = url,
+                                            .secret = secret,
+                                            .accept = accept,
+                                            .reply_max = BODY_MAX,
+                                            .timeout_ms = timeout_ms});
+}
+
+void cfs_http_exchange(struct cfs_http_reply *reply, const struct cfs_http_question *question)
+{
+    struct cfs_http_link link = {0};
+
+    exchange_on(&link, reply, question);
+    cfs_http_link_close(&link);
 }
 
 void cfs_http_link_close(struct cfs_http_link *link)

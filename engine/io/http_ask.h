@@ -5,13 +5,31 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct cfs_http_reply {
     int status; /* 0: there was none, for the reason `why` */
     char *body; /* malloc'd, ended by a zero; NULL if it was empty */
     size_t len;
+    char etag[64]; /* the field ETag; "" if there was none, or a longer one */
+    bool unsent;   /* nobody was reached: what was asked for was not done */
     char why[256];
 };
+
+/* A request with all that it may have; what is NULL or 0 it has not. */
+struct cfs_http_question {
+    const char *method, *url, *secret;
+    const char *accept; /* the form of the answer */
+    const char *header; /* one more: "NAME: VALUE" */
+    const uint8_t *body;
+    size_t len;
+    size_t reply_max;    /* bytes of an answer; a longer one is none */
+    unsigned timeout_ms; /* for all of it */
+    unsigned silence_ms; /* without a byte in either direction */
+};
+
+/* Clear the reply in any case. */
+void cfs_http_exchange(struct cfs_http_reply *reply, const struct cfs_http_question *question);
 
 /* Sends the secret as a client does. `accept`: the form of the answer, NULL: any. Clear the reply
  * in any case. */

@@ -262,6 +262,43 @@ static void wrong_words_about_queues_are_named(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+static void values_are_of_a_cluster_or_in_a_mount(void **state)
+{
+    struct world *w = *state;
+    const struct cfs_value_command *value = &w->options.value;
+
+    accept(w, "put a/b -p --if-absent -o config=CONFIG");
+    assert_int_equal(w->options.command, CFS_COMMAND_VALUE);
+    assert_true(value->verb == CFS_VALUE_PUT && !value->in_mount && !value->url);
+    assert_true(value->parents && value->if_absent);
+    assert_string_equal(value->key, "a/b");
+    accept(w, "put a --if-version 5-7 -oconfig=CONFIG --url h:1");
+    assert_string_equal(value->if_version, "5-7");
+    assert_string_equal(value->url, "h:1");
+    accept(w, "get a --print-version -o config=CONFIG");
+    assert_true(value->verb == CFS_VALUE_GET && value->print_version);
+    accept(w, "get /mnt/cache/a"); /* needs no settings */
+    assert_true(value->in_mount);
+    accept(w, "put cache/a --parents");
+    assert_true(value->in_mount && value->parents);
+}
+
+static void wrong_words_about_values_are_named(void **state)
+{
+    struct world *w = *state;
+
+    refuse(w, "put", "coordfs put KEY");
+    refuse(w, "get -o config=CONFIG", "coordfs get KEY");
+    refuse(w, "get a b", "b");
+    refuse(w, "get a -p", "coordfs get does not know what to do with -p");
+    refuse(w, "put a --print-version", "--print-version");
+    refuse(w, "put a --if-absent --if-version 1-1 -o config=CONFIG", "either --if-absent or");
+    refuse(w, "put /a -o config=CONFIG", "a key is what stands behind cache/, and not /a");
+    refuse(w, "put a --if-version 1-1", "-o config=FILE");
+    refuse(w, "get a --print-version", "-o config=FILE");
+    refuse(w, "get a --url h:1", "secret");
+}
+
 static void what_is_asked_of_backups(void **state)
 {
     struct world *w = *state;
@@ -317,6 +354,8 @@ int main(void)
         TEST(wrong_changes_are_named),
         TEST(what_is_asked_of_queues),
         TEST(wrong_words_about_queues_are_named),
+        TEST(values_are_of_a_cluster_or_in_a_mount),
+        TEST(wrong_words_about_values_are_named),
         TEST(what_is_asked_of_backups),
         TEST(what_is_wrong_about_backups_is_named),
     };
