@@ -151,6 +151,7 @@ struct cfs_cache {
     bool closing;                       /* nothing goes on any more */
     struct cfs_cache_call *locked;      /* wait, perhaps with the directory's lock */
     struct cfs_cache_told *told;        /* oldest first */
+    struct cfs_cache_counts counts;     /* since the start */
 };
 
 /* --- the session (cache_session.c) -------------------------------------------------------- */
@@ -213,6 +214,9 @@ const char *cfs_cache_cookie_name(const struct cfs_cache_inode *dir, uint64_t co
 void cfs_cache_charge(struct cfs_cache *cache, struct cfs_cache_inode *inode, uint64_t bytes);
 void cfs_cache_uncharge(struct cfs_cache *cache, struct cfs_cache_inode *inode);
 
+/* What it has counted, and what there is. */
+void cfs_cache_count(const struct cfs_cache *cache, struct cfs_cache_counts *counts);
+
 /* --- parked requests (cache_call.c) -------------------------------------------------------- */
 
 typedef void (*cfs_cache_step_fn)(struct cfs_cache_call *call, const struct cfs_answer *answer);
@@ -231,6 +235,7 @@ struct cfs_cache_call {
     uint32_t asked; /* how often */
     bool killable, in_locked;
     bool closes_gate; /* of a write: its file is not, or no longer, shared */
+    bool looks_up;    /* it is a question that what is shared may answer: a hit or a miss */
     bool asks_file;   /* it is about attributes alone, and was at the gate */
     bool passes;      /* the gate, and is told attributes that are not to be kept */
     uint32_t looks;   /* how often its thread was looked at there */

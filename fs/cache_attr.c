@@ -326,6 +326,7 @@ void cfs_cache_op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
     if (!dir)
         return;
     call = cfs_cache_call_new(fuse_req_userdata(req), req, dir);
+    call->looks_up = true;
     strcpy(call->name, name);
     cfs_cache_run(call, look_up);
 }
@@ -357,10 +358,14 @@ static void get_attributes(struct cfs_cache_call *call)
 void cfs_cache_op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
     struct cfs_cache_inode *inode = cfs_cache_op_inode(req, ino);
+    struct cfs_cache_call *call;
 
     (void)fi;
-    if (inode)
-        cfs_cache_run(cfs_cache_call_new(fuse_req_userdata(req), req, inode), get_attributes);
+    if (!inode)
+        return;
+    call = cfs_cache_call_new(fuse_req_userdata(req), req, inode);
+    call->looks_up = true;
+    cfs_cache_run(call, get_attributes);
 }
 
 static void reply_target(struct cfs_cache_call *call)

@@ -46,6 +46,10 @@ void cfs_cache_call_close(struct cfs_cache_call *call)
     struct cfs_cache *cache = call->cache;
 
     unlist(call);
+    if (call->looks_up && call->asked)
+        cache->counts.misses++;
+    else if (call->looks_up)
+        cache->counts.hits++;
     DL_DELETE(cache->calls, call);
     if (!cache->closing)
         cfs_cache_open_gate(call);

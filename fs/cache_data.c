@@ -111,6 +111,7 @@ void cfs_cache_op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset
     }
     call = cfs_cache_call_new(fuse_req_userdata(req), req, inode);
     cfs_cache_untold(call->cache, call->tid);
+    call->looks_up = true;
     call->read.offset = (uint64_t)offset;
     call->read.size = size < CFS_PUT_MAX ? (uint32_t)size : CFS_PUT_MAX;
     cfs_cache_run(call, read_pages);

@@ -343,6 +343,7 @@ void cfs_cache_recall(struct cfs_cache *cache, const struct cfs_cache_recall *re
 
         if (!inode)
             continue;
+        cache->counts.invalidations++;
         if (recall->contents)
             recall_content(cache, inode, recalling);
         else if (*item->name)
@@ -380,6 +381,7 @@ void cfs_cache_lapse(struct cfs_cache *cache, cfs_group_id group, uint64_t epoch
     struct cfs_cache_recalling *lapse = new_recalling(cache, group, epoch, true);
     struct cfs_cache_inode *inode, *next;
 
+    cache->counts.lapses++;
     lapse->left++;
     HASH_ITER (hh, cache->inodes, inode, next) {
         bool names = drop_lapsed_names(cache, inode, lapse);

@@ -270,6 +270,7 @@ void cfs_cache_uncharge(struct cfs_cache *cache, struct cfs_cache_inode *inode)
     if (!inode->charged)
         return;
     cache->charged -= inode->charged;
+    cache->counts.values--;
     inode->charged = 0;
     DL_DELETE(cache->by_use, inode);
 }
@@ -281,11 +282,22 @@ void cfs_cache_charge(struct cfs_cache *cache, struct cfs_cache_inode *inode, ui
     cfs_cache_uncharge(cache, inode);
     inode->charged = bytes < 4096 ? 4096 : bytes; /* a page at least */
     cache->charged += inode->charged;
+    cache->counts.values++;
     DL_APPEND(cache->by_use, inode);
     while (cache->config->cache_size && cache->charged > cache->config->cache_size &&
            (oldest = cache->by_use) != inode) {
+        cache->counts.evictions++;
         cfs_cache_uncharge(cache, oldest);
         cfs_cache_drop_content(oldest);
         cfs_cache_forget_pages(cache, oldest, NULL);
     }
+}
+
+/* --- what there is of all this ------------------------------------------------------------- */
+
+void cfs_cache_count(const struct cfs_cache *cache, struct cfs_cache_counts *counts)
+{
+    *counts = cache->counts;
+    counts->inodes = HASH_COUNT(cache->inodes);
+    counts->bytes = cache->charged;
 }

@@ -277,6 +277,14 @@ static void know_mount(struct cfs_fs *fs)
     fs->waits.device = mount.device;
 }
 
+static void cache_counts(void *arg, struct cfs_cache_counts *counts)
+{
+    const struct cfs_fs *fs = arg;
+
+    if (fs->cache)
+        cfs_cache_count(fs->cache, counts);
+}
+
 int cfs_fs_mount(struct cfs_fs **out, struct cfs_engine *engine, const struct cfs_config *config,
                  const char *mountpoint, const char *options, const struct cfs_fs_events *events)
 {
@@ -287,7 +295,8 @@ int cfs_fs_mount(struct cfs_fs **out, struct cfs_engine *engine, const struct cf
                               .drained = drained,
                               .stuck_handles = stuck_handles,
                               .cache_recall = cache_recall,
-                              .cache_lapse = cache_lapse};
+                              .cache_lapse = cache_lapse,
+                              .cache_counts = cache_counts};
 
     fs->engine = engine;
     fs->config = config;

@@ -49,6 +49,8 @@ static const struct cfs_fixed table[] = {
     PAGE(CFS_FIXED_QUEUES_PAGE_JSON, "queues.json", "queues", true),
     PAGE(CFS_FIXED_RING, "ring", "ring", false),
     PAGE(CFS_FIXED_RING_JSON, "ring.json", "ring", true),
+    PAGE(CFS_FIXED_CACHE_PAGE, "cache", "cache", false),
+    PAGE(CFS_FIXED_CACHE_PAGE_JSON, "cache.json", "cache", true),
 };
 
 #define TABLE_COUNT (sizeof table / sizeof *table)

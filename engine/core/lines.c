@@ -488,3 +488,13 @@ enum cfs_line_state cfs_lines_state(const struct cfs_lines *lines, cfs_node_id n
         return CFS_LINE_I;
     return line->sharers == CFS_NODE_BIT(node) ? CFS_LINE_E : CFS_LINE_S;
 }
+
+uint32_t cfs_lines_count(const struct cfs_lines *lines)
+{
+    return HASH_COUNT(lines->by_number);
+}
+
+uint32_t cfs_lines_change_count(const struct cfs_lines *lines)
+{
+    return HASH_COUNT(lines->by_id);
+}

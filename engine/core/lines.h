@@ -206,6 +206,10 @@ bool cfs_lines_share_changed(struct cfs_lines *lines, const struct cfs_change *c
 /* It is over, whatever state it is in, and freed. */
 void cfs_lines_finish(struct cfs_lines *lines, struct cfs_change *change);
 
+/* How many lines somebody shares or a change touches, and how many changes are under way. */
+uint32_t cfs_lines_count(const struct cfs_lines *lines);
+uint32_t cfs_lines_change_count(const struct cfs_lines *lines);
+
 /* The line as `node` sees it, as far as the home knows. */
 enum cfs_line_state cfs_lines_state(const struct cfs_lines *lines, cfs_node_id node,
                                     uint64_t number);

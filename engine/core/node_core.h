@@ -104,6 +104,7 @@ struct cfs_core_view {
     cfs_session_id session;          /* this node's; 0: none */
     bool available;                  /* false: calls are answered TIMED_OUT at once */
     uint32_t held, waiting;          /* locks */
+    uint32_t lines, line_changes;    /* serving: of the cache, as the home of the group */
     uint32_t outstanding;            /* this node's requests without an answer */
     uint32_t session_count;
     uint32_t member_count; /* as cfs_core_members lists them */

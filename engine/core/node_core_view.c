@@ -81,6 +81,8 @@ void cfs_core_view(const struct cfs_core *core, cfs_group_id group, struct cfs_c
         .available = core->client.channels[group].available,
         .held = cfs_lock_table_held_count(core->groups[group].machine->locks),
         .waiting = cfs_lock_table_waiter_count(core->groups[group].machine->locks),
+        .lines = cfs_lines_count(&core->groups[group].home.lines),
+        .line_changes = cfs_lines_change_count(&core->groups[group].home.lines),
         .outstanding = core->client.call_count,
         .session_count = HASH_COUNT(core->groups[group].machine->sessions.by_id)};
     view->member_count = cfs_node_set_count(cfs_membership_all(&raft->members));

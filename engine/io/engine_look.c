@@ -34,6 +34,8 @@ static void look(struct cfs_engine *engine, struct cfs_status *status,
                                   .core = groups[0].view,
                                   .now = cfs_clock_now(),
                                   .started = engine->started};
+    if (engine->files.cache_counts)
+        engine->files.cache_counts(engine->files.arg, &status->cache);
     memcpy(status->members, groups[0].members, sizeof status->members);
     status->cluster = cfs_cluster_id(&engine->cluster);
     status->node_count = cfs_cluster_nodes(&engine->cluster, engine->core, status->nodes);

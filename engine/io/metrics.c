@@ -38,6 +38,14 @@ static const struct metric group_metrics[] = {
      VIEW(leaderships)},
 };
 
+/* Of what the leader of a group alone has. */
+static const struct metric home_metrics[] = {
+    {"coordfs_cache_lines", "gauge", "Leader: inodes in cache/ that nodes keep something of.",
+     VIEW(lines)},
+    {"coordfs_cache_changes", "gauge", "Leader: changes in cache/ that are under way.",
+     VIEW(line_changes)},
+};
+
 static const struct metric cluster_metrics[] = {
     {"coordfs_sessions", "gauge", "Nodes with a session, as applied here.", VIEW(session_count)},
     {"coordfs_locks_held", "gauge", "Locks that are held, as applied here.", VIEW(held)},
@@ -58,6 +66,22 @@ static const struct metric node_metrics[] = {
     {"coordfs_wal_bytes_total", "counter", "Bytes made durable.", STATUS(wal.bytes)},
     {"coordfs_wal_segments", "gauge", "Segment files of the log.", STATUS(wal.segments)},
     {"coordfs_wal_disk_bytes", "gauge", "Bytes of those files.", STATUS(wal.disk_bytes)},
+    {"coordfs_cache_hits_total", "counter",
+     "Questions of the kernel in cache/ that were answered here; most it need not ask.",
+     STATUS(cache.hits)},
+    {"coordfs_cache_misses_total", "counter", "Those for which a home was asked.",
+     STATUS(cache.misses)},
+    {"coordfs_cache_invalidations_total", "counter",
+     "Inodes that were given up for other nodes' changes.", STATUS(cache.invalidations)},
+    {"coordfs_cache_lapses_total", "counter", "Times that all shares of a group were given up.",
+     STATUS(cache.lapses)},
+    {"coordfs_cache_evictions_total", "counter", "Values that made room for others.",
+     STATUS(cache.evictions)},
+    {"coordfs_cache_inodes", "gauge", "Inodes in cache/ that the kernel knows of.",
+     STATUS(cache.inodes)},
+    {"coordfs_cache_values", "gauge", "Values that the kernel may keep pages of.",
+     STATUS(cache.values)},
+    {"coordfs_cache_bytes", "gauge", "Bytes of those values.", STATUS(cache.bytes)},
     {"process_resident_memory_bytes", "gauge", "Memory of the process that is resident.",
      STATUS(resident_bytes)},
 };
@@ -142,6 +166,15 @@ static void put_group_number(FILE *out, const struct metric *metric,
                     read_number(&status->groups[id].view, metric));
 }
 
+static void put_home_number(FILE *out, const struct metric *metric, const struct cfs_status *status)
+{
+    put_head(out, metric->name, metric->type, metric->help);
+    for (cfs_group_id id = 0; id <= CFS_GROUPS; id++)
+        if (status->groups[id].view.serving)
+            fprintf(out, "%s{group=\"%" PRIu32 "\"} %" PRIu64 "\n", metric->name, id,
+                    read_number(&status->groups[id].view, metric));
+}
+
 static void put_roles(FILE *out, const struct cfs_status *status)
 {
     static const char *const roles[] = {"leader", "follower", "candidate", "pre-candidate"};
@@ -179,6 +212,8 @@ static void put_group_metrics(FILE *out, const struct cfs_status *status)
 {
     for (size_t i = 0; i < COUNT(group_metrics); i++)
         put_group_number(out, &group_metrics[i], status);
+    for (size_t i = 0; i < COUNT(home_metrics); i++)
+        put_home_number(out, &home_metrics[i], status);
     for (size_t i = 0; i < COUNT(cluster_metrics); i++)
         put_number(out, &cluster_metrics[i], "{" GROUP "}", &status->core);
     put_roles(out, status);
@@ -201,16 +236,11 @@ static void put_unsent(FILE *out, const struct cfs_status *status)
 static void put_requests(FILE *out, const struct cfs_status *status)
 {
     static const char *const routes[CFS_ROUTE_CLASSES] = {
-        [CFS_ROUTE_HEALTH] = "health",
-        [CFS_ROUTE_STATUS] = "status",
-        [CFS_ROUTE_METRICS] = "metrics",
-        [CFS_ROUTE_LOCK] = "lock",
-        [CFS_ROUTE_QUEUE] = "queue",
-        [CFS_ROUTE_CACHE] = "cache",
-        [CFS_ROUTE_MEMBERS] = "members",
-        [CFS_ROUTE_BACKUP] = "backup",
-        [CFS_ROUTE_RAFT] = "raft",
-        [CFS_ROUTE_UNAUTHORIZED] = "unauthorized",
+        [CFS_ROUTE_HEALTH] = "health",   [CFS_ROUTE_STATUS] = "status",
+        [CFS_ROUTE_METRICS] = "metrics", [CFS_ROUTE_LOCK] = "lock",
+        [CFS_ROUTE_QUEUE] = "queue",     [CFS_ROUTE_CACHE] = "cache",
+        [CFS_ROUTE_MEMBERS] = "members", [CFS_ROUTE_BACKUP] = "backup",
+        [CFS_ROUTE_RAFT] = "raft",       [CFS_ROUTE_UNAUTHORIZED] = "unauthorized",
         [CFS_ROUTE_UNKNOWN] = "unknown",
     };
 

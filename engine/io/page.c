@@ -14,6 +14,7 @@ static const struct page {
     {"waits", cfs_page_waits, cfs_page_put_waits},
     {"queues", cfs_page_queues, cfs_page_put_queues},
     {"ring", cfs_page_ring, cfs_page_put_ring},
+    {"cache", cfs_page_cache, cfs_page_put_cache},
 };
 
 #define PAGE_COUNT (sizeof pages / sizeof *pages)

@@ -31,6 +31,8 @@ void cfs_page_put_queues(FILE *out, json_t *page);
 
 json_t *cfs_page_ring(const struct cfs_status *status);
 void cfs_page_put_ring(FILE *out, json_t *page);
+json_t *cfs_page_cache(const struct cfs_status *status);
+void cfs_page_put_cache(FILE *out, json_t *page);
 
 /* Every group as this node knows it: an array. */
 json_t *cfs_page_groups(const struct cfs_status *status);

@@ -3,6 +3,7 @@
 #define CFS_IO_STATUS_H
 
 #include "coordfs/config.h"
+#include "coordfs/engine.h"
 #include "core/lock_table.h"
 #include "core/node_core.h"
 #include "core/queue.h"
@@ -34,6 +35,7 @@ struct cfs_status {
     bool store_available;                      /* calls that need it have a chance */
     const struct cfs_queue_overview *overview; /* of that store; NULL: they are in the groups */
     const struct cfs_lock_table *locks;        /* as applied here; borrowed until the next step */
+    struct cfs_cache_counts cache;
     uint64_t unsent[CFS_NODE_MAX];             /* messages to that member, as core.members */
     uint64_t requests[CFS_ROUTE_CLASSES];
     uint64_t resident_bytes; /* of memory; for the metrics alone */

@@ -25,6 +25,17 @@ struct cfs_stuck_handle {
     uint32_t wait_count;
 };
 
+/* What the files have counted of cache/ since the start, and what the kernel keeps there now. */
+struct cfs_cache_counts {
+    uint64_t hits, misses;  /* questions of the kernel that came to the daemon: what was shared
+                               answered them, or the home was asked. Most hits do not come here */
+    uint64_t invalidations; /* inodes that other nodes' changes have had given up */
+    uint64_t lapses;        /* times that all shares of a group were given up */
+    uint64_t evictions;     /* values that made room for others */
+    uint64_t inodes;        /* that the kernel knows of */
+    uint64_t values, bytes; /* that it may keep pages of */
+};
+
 /* What the engine asks of the files. Every pointer may be NULL. */
 struct cfs_files {
     void *arg;
@@ -45,6 +56,8 @@ struct cfs_files {
     /* All shares of `group` older than `epoch` are void: likewise; then cfs_engine_cache_lapsed.
      * Until that has been said nothing of the group is shared anew. */
     void (*cache_lapse)(void *arg, cfs_group_id group, uint64_t epoch);
+    /* Fills `counts`, which is zeroed. */
+    void (*cache_counts)(void *arg, struct cfs_cache_counts *counts);
 };
 
 /* Opens the data directory, recovers what it holds, and listens. 0, or -1 after saying on the log

@@ -26,7 +26,7 @@ state() { awk -v node="$2" '$1 == node { print $4 }' "$D/$1/.coordfs/nodes"; }
 says() { [[ $(state "$1" "$2") == "$3" ]]; } # I J STATE
 
 @test "the directory lists its pages, each for people and for programs" {
-    local name pages='locks nodes queues ring status waits'
+    local name pages='cache locks nodes queues ring status waits'
     succeeds ls -A "$A/.coordfs"
     is "$(sort <<< "$output")" \
         "$(for name in $pages; do printf '%s\n%s.json\n' "$name" "$name"; done)" 'the pages'

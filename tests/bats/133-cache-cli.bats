@@ -145,3 +145,25 @@ put_answers() {
     cluster start 1
     is "$(cat "$A/cache/config")" 'without node 1' 'what node 1 reads'
 }
+
+number() { awk -v key="$2" '$1 == key { print $2 }' "$D/$1/.coordfs/cache"; } # I KEY
+
+grown() { (( $(number "$1" "$2") > $3 )); } # I KEY THAN
+
+@test ".coordfs/cache counts what a node keeps, and what is taken back from it" {
+    local misses invalidations total
+    misses=$(number 2 misses)
+    echo one > "$A/cache/counted"
+    cat "$B/cache/counted"
+    grown 2 misses "$misses" || fail 'the first reading is a miss'
+    wait_until 5 grown 2 bytes 4095
+    (( $(number 2 values) > 0 && $(number 2 inodes) > 0 )) || fail 'there is something'
+    invalidations=$(number 2 invalidations)
+    echo two > "$A/cache/counted"
+    grown 2 invalidations "$invalidations" || fail 'a change takes back'
+    total=$(awk '$1 ~ /^[0-9]+$/ { n += $2 } END { print n }' "$D"/[123]/.coordfs/cache)
+    (( total > 0 )) || fail 'somebody is the home'
+    is "$(python3 -c 'import json, sys; print(json.load(sys.stdin)["node"])' \
+        < "$B/.coordfs/cache.json")" 2 'as JSON'
+    like "$(cluster curl 2 /metrics)" 'coordfs_cache_invalidations_total [1-9]' 'the metrics'
+}

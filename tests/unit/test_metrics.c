@@ -173,6 +173,10 @@ static void test_every_number_is_there(void **state)
     is("coordfs_available", 1);
     is("coordfs_store_available", 1);
     is("coordfs_requests_outstanding", 3);
+    is("coordfs_cache_hits_total", 21);
+    is("coordfs_cache_bytes", 8192);
+    is("coordfs_cache_lines{group=\"0\"}", 5);
+    assert_false(has("coordfs_cache_lines{group=\"1\"}")); /* which another node leads */
     is("coordfs_wal_pending_records", 6);
     is("coordfs_wal_records_total", 60);
     is("coordfs_wal_bytes_total", 5e9);
