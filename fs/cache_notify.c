@@ -92,8 +92,8 @@ static void tell(struct fuse_session *session, struct cfs_notify_job *job)
     if (job->kind == CFS_NOTIFY_STORE)
         fuse_lowlevel_notify_store(session, job->ino, 0, &bytes, 0);
     if (job->kind == CFS_NOTIFY_RANGE)
-        job->unknown = fuse_lowlevel_notify_inval_inode(session, job->ino, job->offset,
-                                                        job->len) == -ENOENT;
+        job->unknown =
+            fuse_lowlevel_notify_inval_inode(session, job->ino, job->offset, job->len) == -ENOENT;
     forget_names(session, job);
 }
 

@@ -54,7 +54,7 @@ struct cfs_tree {
 
 extern const struct cfs_tree cfs_tree_fixed;
 extern const struct cfs_tree cfs_tree_locks;          /* locks/ and the files in it */
-extern const struct cfs_tree cfs_tree_cache; /* what another session is mounted on */
+extern const struct cfs_tree cfs_tree_cache;          /* what another session is mounted on */
 extern const struct cfs_tree cfs_tree_lock_directory; /* a lock made by mkdir */
 extern const struct cfs_tree cfs_tree_queues;         /* queues/ and the queues in it */
 extern const struct cfs_tree cfs_tree_queue_opened;   /* .NAME/ */
