@@ -80,6 +80,11 @@ struct cfs_cache_inode {
     uint32_t head_len;
 
     struct cfs_cache_shown shown;
+    struct {
+        uint64_t at_least;             /* what the kernel takes the file's size to be, at least */
+        cfs_time touched;              /* when it last forgot, or wrote */
+        struct cfs_cache_call *parked; /* until it does not write */
+    } size;
 
     struct cfs_cache_name *names; /* a directory's */
     struct cfs_cache_cookie *cookies, **cookie_of;
@@ -227,7 +232,9 @@ struct cfs_cache_call {
     fuse_req_t req; /* NULL: replied to, or nobody's */
     uint64_t id;    /* the engine's, of what was asked last */
     cfs_cache_step_fn step;
-    cfs_cache_go_fn go;                    /* goes on after having been parked */
+    cfs_time received;
+    cfs_cache_go_fn go; /* goes on after having been parked */
+    cfs_cache_go_fn push_then;
     cfs_cache_go_fn finish;                /* what cfs_cache_attributes leads to */
     struct cfs_cache_inode *inode, *other; /* references, or NULL */
     uint32_t tid;
@@ -237,6 +244,7 @@ struct cfs_cache_call {
     bool closes_gate; /* of a write: its file is not, or no longer, shared */
     bool looks_up;    /* it is a question that what is shared may answer: a hit or a miss */
     bool asks_file;   /* it is about attributes alone, and was at the gate */
+    bool pushed;      /* a size, into the kernel, since it was received */
     bool passes;      /* the gate, and is told attributes that are not to be kept */
     uint32_t looks;   /* how often its thread was looked at there */
     bool was_unseen;  /* and the last time it could not be seen */
@@ -251,6 +259,8 @@ struct cfs_cache_call {
     char name[CFS_NAME_MAX + 1];
     uint8_t *data; /* that go with it; its own */
     uint32_t len;
+    uint64_t data_version; /* of the content that they begin */
+    uint64_t tail;         /* where what was asked for last begins, to be pushed */
     union {
         struct {
             uint64_t offset;
@@ -318,6 +328,28 @@ void cfs_cache_reply_error(struct cfs_cache_call *call, enum cfs_error error);
 /* Looks at what was interrupted; when to come again. */
 cfs_time cfs_cache_look_killed(struct cfs_cache *cache, cfs_time now);
 
+/* --- sizes (cache_size.c) ------------------------------------------------------------------ */
+
+/* Bytes of call->about from the beginning that are here, of the version that the call knows. */
+const uint8_t *cfs_cache_head_of(const struct cfs_cache_call *call, uint32_t *len);
+
+/* The kernel has been told to forget something of the inode, or has itself written. */
+void cfs_cache_size_touched(struct cfs_cache_inode *inode);
+
+/* It takes the file to reach to `end` at least, by itself; it is being told in a reply that
+ * call->about has `size`; it is answered `len` bytes to a READ, and takes the file to end there if
+ * it has asked for more. */
+void cfs_cache_size_reaches(struct cfs_cache_inode *inode, uint64_t end);
+void cfs_cache_size_told(const struct cfs_cache_call *call, uint64_t size);
+void cfs_cache_size_read(struct cfs_cache_call *call, uint64_t len);
+
+/* Whether the kernel perhaps takes the file to be shorter than it is, and might not believe the
+ * reply. Then it is put right, and `again` is called, once in a call. */
+bool cfs_cache_size_push(struct cfs_cache_call *call, cfs_cache_go_fn again);
+
+/* A write was answered: who has waited for the last of them goes on. */
+void cfs_cache_size_written(struct cfs_cache_inode *inode);
+
 /* --- taking back (cache_gate.c) ------------------------------------------------------------ */
 
 /* Has the kernel forget the inode's attributes, pages and listing. Until it has, the inode's gate
@@ -330,10 +362,11 @@ void cfs_cache_forget_attributes(struct cfs_cache *cache, struct cfs_cache_inode
 /* A write of pages begins, which locks the last of them: no recall may wait for it. */
 void cfs_cache_write_begins(struct cfs_cache *cache, struct cfs_cache_inode *inode);
 
-/* Has the kernel take the file to be as long as `content` says, with these bytes; it is shown then.
- */
+/* Has the kernel take the file to be as long as `content` says, with these bytes at its end; it is
+ * shown then. */
 void cfs_cache_store(struct cfs_cache *cache, struct cfs_cache_inode *inode,
-                     const struct cfs_content_info *content, const uint8_t *data);
+                     const struct cfs_content_info *content, uint64_t offset, const uint8_t *data,
+                     uint32_t len);
 
 /* Closes the gate for so many microseconds. */
 void cfs_cache_pause(struct cfs_cache *cache, struct cfs_cache_inode *inode, cfs_time pause);

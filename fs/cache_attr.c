@@ -56,6 +56,7 @@ static void got_content(struct cfs_cache_call *call, const struct cfs_answer *an
     if (call->len)
         memcpy(call->data, answer->cache.data, call->len);
     call->content = answer->cache.content;
+    call->data_version = call->content.version;
     call->has_content = true;
     find_out(call);
 }
@@ -153,45 +154,13 @@ static void fill(const struct cfs_cache_call *call, struct stat *attr)
         attr->st_size = attr->st_blocks = 0;
 }
 
-/* Bytes of the file from the beginning that are here. */
-static const uint8_t *head_of(const struct cfs_cache_call *call, uint32_t *len)
-{
-    const struct cfs_cache_inode *inode = call->about;
-
-    if (inode->head && inode->content.version == call->content.version) {
-        *len = inode->head_len;
-        return inode->head;
-    }
-    *len = call->len;
-    return call->data;
-}
-
 /* A reading that comes of these attributes is to give what they belong to. */
 static void show(struct cfs_cache_call *call)
 {
     uint32_t len;
-    const uint8_t *head = head_of(call, &len);
+    const uint8_t *head = cfs_cache_head_of(call, &len);
 
     cfs_cache_show(call->about, &call->content, head, len);
-}
-
-/* Whether the kernel takes the file to be shorter, and one who is in the middle of reading it would
- * give the beginning of the new value: it is to know the new length before anybody is told. That
- * is done then, and the gate is closed. */
-static bool grows(struct cfs_cache_call *call)
-{
-    struct cfs_cache_inode *inode = call->about;
-    const uint8_t *head;
-    uint32_t len;
-
-    if (call->info.type != CFS_INODE_FILE || !inode->shown.known ||
-        call->content.size <= inode->shown.content.size)
-        return false;
-    head = head_of(call, &len);
-    if (len != call->content.size)
-        return false;
-    cfs_cache_store(call->cache, inode, &call->content, head);
-    return true;
 }
 
 double cfs_cache_stat(struct cfs_cache_call *call, struct stat *attr)
@@ -201,10 +170,12 @@ double cfs_cache_stat(struct cfs_cache_call *call, struct stat *attr)
     double seconds, content;
 
     take_known(call);
-    if (file && inode->shown.known && !own && !call->asks_file &&
+    if (file && inode->shown.known && !own && (!call->asks_file || call->pushed) &&
         (inode->jobs || call->content.size > inode->shown.content.size))
-        call->content = inode->shown.content; /* as the pages are: see grows */
+        call->content = inode->shown.content; /* as the pages are */
     fill(call, attr);
+    if (file)
+        cfs_cache_size_told(call, (uint64_t)attr->st_size);
     if (own)
         inode->shown.known = false;
     else if (file && call->has_content)
@@ -339,12 +310,11 @@ static void get_attributes(struct cfs_cache_call *call);
  * at it. */
 static void got_attributes(struct cfs_cache_call *call)
 {
-    bool own = cfs_cache_hold_is_of(call, call->inode);
-    bool closing = !call->passes && !own && (call->inode->jobs || grows(call));
+    bool held_up = !call->passes && !cfs_cache_hold_is_of(call, call->inode);
 
-    if (closing && cfs_cache_gate(call, get_attributes))
+    if (held_up && call->inode->jobs && cfs_cache_gate(call, get_attributes))
         call->has_info = call->has_content = false;
-    else
+    else if (!held_up || !cfs_cache_size_push(call, get_attributes))
         reply_attr(call);
 }
 

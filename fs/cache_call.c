@@ -25,6 +25,7 @@ struct cfs_cache_call *cfs_cache_call_new(struct cfs_cache *cache, fuse_req_t re
 
     call->cache = cache;
     call->req = req;
+    call->received = cfs_fs_now();
     call->inode = inode ? cfs_cache_ref(inode) : NULL;
     if (req)
         call->tid = (uint32_t)fuse_req_ctx(req)->pid;

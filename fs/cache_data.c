@@ -17,6 +17,23 @@
 
 /* --- READ ---------------------------------------------------------------------------------- */
 
+static void reply_bytes(struct cfs_cache_call *call, const uint8_t *bytes, uint64_t len)
+{
+    cfs_cache_size_read(call, len);
+    fuse_reply_buf(cfs_cache_take(call), (const char *)bytes, len);
+}
+
+/* From call->read.offset to `end`, of what lies at `bytes`. */
+static void reply_part(struct cfs_cache_call *call, const uint8_t *bytes, uint64_t end)
+{
+    uint64_t begin = call->read.offset;
+
+    if (begin < end)
+        reply_bytes(call, bytes + begin, end - begin);
+    else
+        reply_bytes(call, NULL, 0);
+}
+
 /* The first bytes, which came with the attributes: of a file that is not longer, or all that is
  * wanted. */
 static bool read_head(struct cfs_cache_call *call)
@@ -30,11 +47,7 @@ static bool read_head(struct cfs_cache_call *call)
     end = end < inode->content.size ? end : inode->content.size;
     if (end > inode->head_len)
         return false;
-    if (call->read.offset >= end)
-        fuse_reply_buf(cfs_cache_take(call), NULL, 0);
-    else
-        fuse_reply_buf(cfs_cache_take(call), (const char *)inode->head + call->read.offset,
-                       end - call->read.offset);
+    reply_part(call, inode->head, end);
     cfs_cache_charge(call->cache, inode, inode->content.size);
     return true;
 }
@@ -53,11 +66,7 @@ static bool read_shown(struct cfs_cache_call *call)
     if (!shown->known || !shown->head || !cfs_cache_in_read(call))
         return false;
     end = end < shown->content.size ? end : shown->content.size;
-    if (call->read.offset >= end)
-        fuse_reply_buf(cfs_cache_take(call), NULL, 0);
-    else
-        fuse_reply_buf(cfs_cache_take(call), (const char *)shown->head + call->read.offset,
-                       end - call->read.offset);
+    reply_part(call, shown->head, end);
     if (inode->hold.state != CFS_HOLD_WAITS) /* else they go before the write */
         cfs_cache_forget_pages(call->cache, inode, NULL);
     return true;
@@ -77,7 +86,7 @@ static void have_read(struct cfs_cache_call *call, const struct cfs_answer *answ
         cfs_cache_keep_head(inode, answer->cache.data, answer->cache.len);
     if (inode->shown.content.version != answer->cache.content.version && read_shown(call))
         return;
-    fuse_reply_buf(cfs_cache_take(call), (const char *)answer->cache.data, answer->cache.len);
+    reply_bytes(call, answer->cache.data, answer->cache.len);
     shared = answer->cache.share.epoch && cfs_cache_valid(call->cache, &answer->cache.share);
     if (shared)
         cfs_cache_charge(call->cache, inode, answer->cache.content.size);
@@ -151,21 +160,28 @@ static void show_written(struct cfs_cache_call *call)
 
 static void put(struct cfs_cache_call *call);
 
+static void write_over(struct cfs_cache_call *call)
+{
+    if (call->write.replaces)
+        cfs_cache_hold_over(call->cache, call->inode);
+    cfs_cache_size_written(call->inode);
+}
+
 static void reply_written(struct cfs_cache_call *call)
 {
+    cfs_cache_size_reaches(call->inode, call->write.offset + call->write.size);
+    cfs_cache_size_touched(call->inode);
     fuse_reply_write(cfs_cache_take(call), call->write.size);
     if (!call->write.right)
         cfs_cache_forget_pages(call->cache, call->inode, NULL);
-    if (call->write.replaces)
-        cfs_cache_hold_over(call->cache, call->inode);
+    write_over(call);
 }
 
 static void fail_write(struct cfs_cache_call *call, enum cfs_error error)
 {
     cfs_cache_reply_error(call, error);
     cfs_cache_forget_pages(call->cache, call->inode, NULL);
-    if (call->write.replaces)
-        cfs_cache_hold_over(call->cache, call->inode);
+    write_over(call);
 }
 
 static void keep_written(struct cfs_cache_call *call, const struct cfs_answer *answer)

@@ -56,7 +56,8 @@ static void forget_range(struct cfs_cache *cache, struct cfs_cache_inode *inode,
 }
 
 void cfs_cache_store(struct cfs_cache *cache, struct cfs_cache_inode *inode,
-                     const struct cfs_content_info *content, const uint8_t *data)
+                     const struct cfs_content_info *content, uint64_t offset, const uint8_t *data,
+                     uint32_t len)
 {
     struct cfs_notify_job *job;
 
@@ -64,21 +65,24 @@ void cfs_cache_store(struct cfs_cache *cache, struct cfs_cache_inode *inode,
         return;
     job = new_job(inode, CFS_NOTIFY_STORE);
     job->content = *content;
-    job->len = (int64_t)content->size;
-    job->data = cfs_fs_alloc((size_t)job->len);
-    memcpy(job->data, data, (size_t)job->len);
+    job->offset = (int64_t)offset;
+    job->len = (int64_t)len;
+    job->data = cfs_fs_alloc(len);
+    memcpy(job->data, data, len);
     inode->stores++;
     cfs_notifier_add(cache->notifier, job);
 }
 
 /* The threads keep no order: what is stored may come behind what a recall has had forgotten. So
- * the pages are forgotten once more when it has come, and the recall is not done before. */
+ * the pages are forgotten once more when it has come, and the recall is not done before; but when a
+ * write is under way, which may have the page locked that the store waits for, and the gate is
+ * closed for longer. */
 static void forget_behind_stores(struct cfs_cache_inode *inode,
                                  struct cfs_cache_recalling *recalling)
 {
     struct cfs_cache_behind *behind;
 
-    if (!inode->stores)
+    if (!inode->stores || inode->writes)
         return;
     behind = cfs_fs_alloc(sizeof *behind);
     behind->recalling = recalling;
@@ -86,16 +90,10 @@ static void forget_behind_stores(struct cfs_cache_inode *inode,
     LL_PREPEND(inode->behind, behind);
 }
 
-static void stored(struct cfs_cache *cache, struct cfs_cache_inode *inode,
-                   const struct cfs_notify_job *job)
+static void forget_behind(struct cfs_cache *cache, struct cfs_cache_inode *inode)
 {
     struct cfs_cache_behind *behind, *next;
 
-    cfs_cache_show(inode, &job->content, job->data, (uint32_t)job->len);
-    if (--inode->stores)
-        return;
-    if (!cfs_cache_has_content(cache, inode) || inode->content.version != job->content.version)
-        cfs_cache_forget_pages(cache, inode, NULL);
     LL_FOREACH_SAFE(inode->behind, behind, next)
     {
         cfs_cache_forget_pages(cache, inode, behind->recalling);
@@ -103,6 +101,18 @@ static void stored(struct cfs_cache *cache, struct cfs_cache_inode *inode,
         free(behind);
     }
     inode->behind = NULL;
+}
+
+static void stored(struct cfs_cache *cache, struct cfs_cache_inode *inode,
+                   const struct cfs_notify_job *job)
+{
+    cfs_cache_size_reaches(inode, job->content.size);
+    cfs_cache_show(inode, &job->content, job->data, job->offset ? 0 : (uint32_t)job->len);
+    if (--inode->stores)
+        return;
+    if (!cfs_cache_has_content(cache, inode) || inode->content.version != job->content.version)
+        cfs_cache_forget_pages(cache, inode, NULL);
+    forget_behind(cache, inode);
 }
 
 void cfs_cache_pause(struct cfs_cache *cache, struct cfs_cache_inode *inode, cfs_time pause)
@@ -157,6 +167,7 @@ void cfs_cache_write_begins(struct cfs_cache *cache, struct cfs_cache_inode *ino
         cfs_cache_forget_pages(cache, inode, recalling);
         recalling->left--;
     }
+    forget_behind(cache, inode);
 }
 
 static void forget_names(struct cfs_cache *cache, struct cfs_cache_inode *dir)
@@ -240,6 +251,7 @@ void cfs_cache_job_done(struct cfs_cache *cache, struct cfs_notify_job *job)
         cfs_notifier_add(cache->notifier, job);
         return;
     }
+    cfs_cache_size_touched(inode);
     if (job->kind == CFS_NOTIFY_STORE)
         stored(cache, inode, job);
     if (job->kind == CFS_NOTIFY_NAMES) {

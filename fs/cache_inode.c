@@ -101,6 +101,10 @@ void cfs_cache_forget(struct cfs_cache *cache, cfs_ino ino, uint64_t count)
     if (!inode)
         return;
     inode->lookups -= count < inode->lookups ? count : inode->lookups;
+    if (!inode->lookups) {
+        inode->shown.known = false;
+        inode->size.at_least = 0;
+    }
     free_if_unused(cache, inode);
 }
 

@@ -89,8 +89,10 @@ static void tell(struct fuse_session *session, struct cfs_notify_job *job)
         usleep(UNKNOWN_US);
     if (job->kind == CFS_NOTIFY_PAUSE)
         usleep((useconds_t)job->len);
-    if (job->kind == CFS_NOTIFY_STORE)
-        fuse_lowlevel_notify_store(session, job->ino, 0, &bytes, 0);
+    if (job->kind == CFS_NOTIFY_STORE) {
+        fuse_lowlevel_notify_inval_inode(session, job->ino, job->offset, 0);
+        fuse_lowlevel_notify_store(session, job->ino, job->offset, &bytes, 0);
+    }
     if (job->kind == CFS_NOTIFY_RANGE)
         job->unknown =
             fuse_lowlevel_notify_inval_inode(session, job->ino, job->offset, job->len) == -ENOENT;

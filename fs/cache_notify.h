@@ -15,8 +15,8 @@ enum cfs_notify_kind {
     CFS_NOTIFY_RANGE, /* attributes, and pages from `offset` on, `len` bytes; 0: all of them; an
                          offset below 0: attributes only */
     CFS_NOTIFY_NAMES,
-    CFS_NOTIFY_STORE, /* no forgetting: `len` bytes of `data` are what the file begins with, and it
-                         is at least that long */
+    CFS_NOTIFY_STORE, /* no forgetting: `len` bytes of `data` are what the file has at `offset`, and
+                         it reaches at least to there */
     CFS_NOTIFY_PAUSE, /* nothing, for `len` microseconds */
 };
 

@@ -16,11 +16,12 @@ rename_on() { # DIR NAME
     exec python3 -c '
 import os, sys
 where, name, over = sys.argv[1:]
+os.chdir(where)
 while not os.path.exists(over):
     try:
-        os.close(os.open(where + "/" + name, os.O_CREAT | os.O_WRONLY))
-        os.rename(where + "/" + name, where + "/renamed")
-        os.stat(where + "/seen")
+        os.close(os.open(name, os.O_CREAT | os.O_WRONLY))
+        os.rename(name, "renamed")
+        os.stat("seen")
     except FileNotFoundError:
         pass
 ' "$1" "$2" "$BATS_TEST_TMPDIR/over"

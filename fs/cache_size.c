@@ -1,0 +1,142 @@
+/* What the kernel takes a file's size to be.
+ *
+ * It ignores attributes that it asked for before an invalidation, and while it writes itself; and
+ * then who has asked for them reads with the size of before: he would miss what was appended and
+ * answered before he began. So a size that grows, and is perhaps not taken from a reply, is put
+ * into the kernel with the last bytes of the file, before anybody is told. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "fs/cache.h"
+#include "fs/clock.h"
+
+#define PAGE_BYTES 4096u
+
+/* Older than that is what has made the kernel ignore attributes: it was asked before, however late
+ * that is read from /dev/fuse, and a writer may not run at once when he is answered. */
+#define UNSURE CFS_MS(100)
+
+const uint8_t *cfs_cache_head_of(const struct cfs_cache_call *call, uint32_t *len)
+{
+    const struct cfs_cache_inode *inode = call->about;
+
+    if (inode->head && inode->content.version == call->content.version) {
+        *len = inode->head_len;
+        return inode->head;
+    }
+    *len = call->data_version == call->content.version ? call->len : 0;
+    return call->data;
+}
+
+void cfs_cache_size_touched(struct cfs_cache_inode *inode)
+{
+    inode->size.touched = cfs_fs_now();
+}
+
+static void is_at_most(struct cfs_cache_inode *inode, uint64_t size)
+{
+    if (size < inode->size.at_least)
+        inode->size.at_least = size;
+}
+
+void cfs_cache_size_reaches(struct cfs_cache_inode *inode, uint64_t end)
+{
+    if (end > inode->size.at_least)
+        inode->size.at_least = end;
+}
+
+static bool is_unsure(const struct cfs_cache_call *call, const struct cfs_cache_inode *inode)
+{
+    return inode->jobs || inode->writes || inode->size.touched + UNSURE > call->received;
+}
+
+void cfs_cache_size_told(const struct cfs_cache_call *call, uint64_t size)
+{
+    is_at_most(call->about, size);
+    if (!is_unsure(call, call->about))
+        call->about->size.at_least = size;
+}
+
+void cfs_cache_size_read(struct cfs_cache_call *call, uint64_t len)
+{
+    if (len < call->read.size)
+        is_at_most(call->inode, call->read.offset + len);
+}
+
+static void ask_again(struct cfs_cache_call *call)
+{
+    cfs_cache_go_fn again = call->push_then;
+
+    call->has_info = call->has_content = false;
+    again(call);
+}
+
+static void store(struct cfs_cache_call *call, uint64_t offset, const uint8_t *data, uint32_t len)
+{
+    call->pushed = true;
+    cfs_cache_store(call->cache, call->about, &call->content, offset, data, len);
+    ask_again(call); /* at the gate, which is closed now */
+}
+
+static void got_tail(struct cfs_cache_call *call, const struct cfs_answer *answer)
+{
+    const struct cfs_cache_answer *cache = &answer->cache;
+
+    if (answer->error) {
+        cfs_cache_reply_error(call, answer->error);
+        return;
+    }
+    cfs_cache_keep_content(call->about, cache);
+    if (cache->content.version == call->content.version && !call->about->writes)
+        store(call, call->tail, cache->data, cache->len);
+    else
+        ask_again(call);
+}
+
+/* From the page on that the kernel takes for the last: what it has there may be bytes that it has
+ * appended itself, which went elsewhere. */
+static void ask_for_tail(struct cfs_cache_call *call)
+{
+    const struct cfs_cache_inode *inode = call->about;
+    uint64_t size = call->content.size, begin = inode->size.at_least / PAGE_BYTES * PAGE_BYTES;
+    struct cfs_request request = {.op = CFS_OP_CACHE_FETCH, .cache_read.ino = inode->ino};
+
+    if (size - begin > CFS_PUT_MAX)
+        begin = (size - 1) / PAGE_BYTES * PAGE_BYTES;
+    call->tail = begin;
+    request.cache_read.offset = begin;
+    request.cache_read.len = (uint32_t)(size - begin);
+    cfs_cache_ask(call, &request, got_tail);
+}
+
+/* While the kernel writes, what it has beyond the size is not what the file has there. */
+bool cfs_cache_size_push(struct cfs_cache_call *call, cfs_cache_go_fn again)
+{
+    struct cfs_cache_inode *inode = call->about;
+    uint64_t size = call->content.size;
+    bool longer, lost;
+    const uint8_t *head;
+    uint32_t len;
+
+    if (call->info.type != CFS_INODE_FILE || call->pushed)
+        return false;
+    head = cfs_cache_head_of(call, &len);
+    longer = inode->shown.known && size > inode->shown.content.size && len == size;
+    lost = size > inode->size.at_least && is_unsure(call, inode);
+    if (!longer && !lost)
+        return false;
+    call->push_then = again;
+    if (inode->writes)
+        cfs_cache_park(call, &inode->size.parked, ask_again);
+    else if (len == size)
+        store(call, 0, head, len);
+    else
+        ask_for_tail(call);
+    return true;
+}
+
+void cfs_cache_size_written(struct cfs_cache_inode *inode)
+{
+    if (!inode->writes)
+        cfs_cache_unpark(&inode->size.parked);
+}
