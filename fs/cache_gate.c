@@ -26,6 +26,12 @@
 
 /* --- jobs ---------------------------------------------------------------------------------- */
 
+/* Whether there is a kernel that keeps anything. */
+static bool is_mounted(const struct cfs_cache *cache)
+{
+    return !cache->closing && !cache->gone && cache->notifier;
+}
+
 static struct cfs_notify_job *new_job(struct cfs_cache_inode *inode, enum cfs_notify_kind kind)
 {
     struct cfs_notify_job *job = cfs_fs_alloc(sizeof *job);
@@ -42,7 +48,7 @@ static void forget_range(struct cfs_cache *cache, struct cfs_cache_inode *inode,
 {
     struct cfs_notify_job *job;
 
-    if (cache->closing || !cache->notifier)
+    if (!is_mounted(cache))
         return;
     job = new_job(inode, CFS_NOTIFY_RANGE);
     job->offset = offset;
@@ -61,7 +67,7 @@ void cfs_cache_store(struct cfs_cache *cache, struct cfs_cache_inode *inode,
 {
     struct cfs_notify_job *job;
 
-    if (cache->closing || !cache->notifier)
+    if (!is_mounted(cache))
         return;
     job = new_job(inode, CFS_NOTIFY_STORE);
     job->content = *content;
@@ -119,7 +125,7 @@ void cfs_cache_pause(struct cfs_cache *cache, struct cfs_cache_inode *inode, cfs
 {
     struct cfs_notify_job *job;
 
-    if (cache->closing || !cache->notifier)
+    if (!is_mounted(cache))
         return;
     job = new_job(inode, CFS_NOTIFY_PAUSE);
     job->len = (int64_t)pause;
@@ -176,6 +182,11 @@ static void forget_names(struct cfs_cache *cache, struct cfs_cache_inode *dir)
 
     if (dir->forgetting_names || !dir->names_next)
         return;
+    if (!is_mounted(cache)) {
+        cfs_notify_names_free(dir->names_next);
+        dir->names_next = NULL;
+        return;
+    }
     job = new_job(dir, CFS_NOTIFY_NAMES);
     job->names = dir->names_next;
     dir->names_next = NULL;
@@ -191,7 +202,7 @@ void cfs_cache_forget_name(struct cfs_cache *cache, struct cfs_cache_inode *dir,
     size_t len = strlen(name);
     struct cfs_notify_name *added;
 
-    if (cache->closing || !cache->notifier)
+    if (!is_mounted(cache))
         return;
     added = cfs_fs_alloc(sizeof *added + len + 1);
     memcpy(added->name, name, len + 1);
@@ -238,7 +249,7 @@ static bool is_to_come(const struct cfs_cache *cache, const struct cfs_notify_jo
 {
     const struct cfs_cache_inode *inode = job->inode;
 
-    return job->unknown && inode->lookups && !cache->closing && cache->notifier;
+    return job->unknown && inode->lookups && is_mounted(cache);
 }
 
 void cfs_cache_job_done(struct cfs_cache *cache, struct cfs_notify_job *job)

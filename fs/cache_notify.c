@@ -164,14 +164,19 @@ struct cfs_notifier *cfs_notifier_new(struct fuse_session *session, int done_fd)
     return NULL;
 }
 
-void cfs_notify_job_free(struct cfs_notify_job *job)
+void cfs_notify_names_free(struct cfs_notify_name *names)
 {
     struct cfs_notify_name *next;
 
-    for (struct cfs_notify_name *at = job->names; at; at = next) {
-        next = at->next;
-        free(at);
+    for (; names; names = next) {
+        next = names->next;
+        free(names);
     }
+}
+
+void cfs_notify_job_free(struct cfs_notify_job *job)
+{
+    cfs_notify_names_free(job->names);
     free(job->data);
     free(job);
 }
@@ -186,17 +191,24 @@ static void free_jobs(struct cfs_notify_job *jobs)
     }
 }
 
-void cfs_notifier_free(struct cfs_notifier *notifier)
+void cfs_notifier_end(struct cfs_notifier *notifier)
 {
-    if (!notifier)
-        return;
     pthread_mutex_lock(&notifier->mutex);
     notifier->ending = true;
     pthread_cond_broadcast(&notifier->more);
     pthread_mutex_unlock(&notifier->mutex);
     for (size_t i = 0; i < notifier->thread_count; i++)
         pthread_join(notifier->threads[i], NULL);
-    free_jobs(notifier->jobs);
+    notifier->thread_count = 0;
+    *notifier->last_done = notifier->jobs;
+    notifier->jobs = NULL;
+}
+
+void cfs_notifier_free(struct cfs_notifier *notifier)
+{
+    if (!notifier)
+        return;
+    cfs_notifier_end(notifier);
     free_jobs(notifier->done);
     pthread_mutex_destroy(&notifier->mutex);
     pthread_cond_destroy(&notifier->more);

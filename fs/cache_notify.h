@@ -44,7 +44,9 @@ struct cfs_notify_job {
 /* `done_fd`, an eventfd, is written to whenever a job is done. NULL when there are no threads. */
 struct cfs_notifier *cfs_notifier_new(struct fuse_session *session, int done_fd);
 
-/* Ends the threads, which no longer may stand still: after the mount is gone. */
+/* Ends the threads, which no longer may stand still: after the mount is gone. What is left to do is
+ * done then, for there is nobody to tell. */
+void cfs_notifier_end(struct cfs_notifier *notifier);
 void cfs_notifier_free(struct cfs_notifier *notifier);
 
 /* Takes the job, which is malloc'd. */
@@ -53,5 +55,6 @@ void cfs_notifier_add(struct cfs_notifier *notifier, struct cfs_notify_job *job)
 /* Jobs that are done, in a list, for the caller to free; NULL: none. */
 struct cfs_notify_job *cfs_notifier_done(struct cfs_notifier *notifier);
 void cfs_notify_job_free(struct cfs_notify_job *job);
+void cfs_notify_names_free(struct cfs_notify_name *names);
 
 #endif

@@ -150,19 +150,25 @@ static void mounted(struct cfs_cache *cache)
     tell_ready(cache, false);
 }
 
+static void take_jobs(struct cfs_cache *cache)
+{
+    struct cfs_notify_job *next;
+
+    for (struct cfs_notify_job *job = cfs_notifier_done(cache->notifier); job; job = next) {
+        next = job->next;
+        cfs_cache_job_done(cache, job);
+    }
+}
+
 static void take_done(struct cfs_cache *cache)
 {
-    struct cfs_notify_job *job, *next;
     uint64_t count;
 
     if (read(cache->done_fd, &count, sizeof count) < 0)
         return;
     if (cache->mounting && __atomic_load_n(&cache->mount_done, __ATOMIC_ACQUIRE))
         mounted(cache);
-    for (job = cfs_notifier_done(cache->notifier); job; job = next) {
-        next = job->next;
-        cfs_cache_job_done(cache, job);
-    }
+    take_jobs(cache);
 }
 
 static bool readable(void *arg)
@@ -281,6 +287,8 @@ static void mount_again(struct cfs_cache *cache)
         cfs_cache_wake_at(cache, cache->again_at);
         return;
     }
+    cfs_notifier_end(cache->notifier);
+    take_jobs(cache);
     cfs_notifier_free(cache->notifier);
     cache->notifier = NULL;
     fuse_session_unmount(cache->session); /* which sees that it is, and closes what is left */

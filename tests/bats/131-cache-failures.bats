@@ -134,10 +134,19 @@ rename_no_more() {
     finish writer 3
 }
 
-@test "the mount of cache/ comes back when it alone was taken away" {
+@test "the mount of cache/ comes back when it alone was taken away, whatever it was being told" {
     requires root
+    local i
     printf 'x\n' > "$A/cache/u"
-    umount -i "$A/cache"
-    wait_until 10 grep -qF " $A/cache " /proc/self/mountinfo
-    is "$(cat "$A/cache/u")" x 'the value'
+    background changer bash -c '
+        while [[ ! -e $2 ]]; do echo y > "$1" && mv "$1" "$1.moved" && mv "$1.moved" "$1"; done' \
+        _ "$B/cache/v" "$BATS_TEST_TMPDIR/over"
+    for i in 1 2 3; do
+        wait_until 10 grep -q y "$A/cache/v"
+        umount -i "$A/cache"
+        wait_until 10 grep -qF " $A/cache " /proc/self/mountinfo
+        is "$(timeout 20 cat "$A/cache/u")" x 'the value'
+    done
+    touch "$BATS_TEST_TMPDIR/over"
+    finish changer
 }
