@@ -1,7 +1,7 @@
 /* cache/: a session of its own with the kernel, mounted in the directory of that name of the mount
- * proper. The kernel keeps the copies (pages, attributes, names and listings); here is known what
- * of them is shared with which home, and here they are taken back. docs/coherence.md says why it is
- * done as it is.
+ * proper; or a part of that one's, where nothing can be mounted in it. The kernel keeps the copies
+ * (pages, attributes, names and listings); here is known what of them is shared with which home,
+ * and here they are taken back. docs/coherence.md says why it is done as it is.
  *
  * One thread, the engine's, is in here; fs/cache_notify.c has others, which know nothing of it. */
 #ifndef CFS_FS_CACHE_H
@@ -19,9 +19,14 @@
 struct cfs_cache;
 struct cfs_cache_call;
 struct cfs_cache_inode;
+struct cfs_fs; /* fs/mount.h */
 
 /* Bytes of a file that come with its attributes, and are kept beside them. */
 #define CFS_CACHE_HEAD 4096u
+
+/* In the session of the mount proper an inode's node id is its number and this: greater than all
+ * that others have there. */
+#define CFS_CACHE_IDS ((fuse_ino_t)1 << 62)
 
 /* A name in a directory that the kernel may know, or know to be missing. */
 struct cfs_cache_name {
@@ -128,22 +133,23 @@ struct cfs_cache_recalling {
 };
 
 struct cfs_cache {
+    struct cfs_fs *fs;
     struct cfs_engine *engine;
     const struct cfs_config *config;
-    char *outer, *mountpoint, *options; /* of the mount proper, and of this one */
-    int proc_fd;                        /* borrowed */
-    struct fuse_session *session;
-    struct fuse_buf buffer; /* the request being processed */
-    int watch_fd;           /* what the engine watches: all of the following */
-    int done_fd;            /* the mount was made, or a job is done */
+    char *mountpoint;             /* of this one, not the mount proper */
+    int proc_fd;                  /* borrowed */
+    fuse_ino_t ids;               /* node ids are inode numbers and this: 0, or CFS_CACHE_IDS */
+    struct fuse_session *session; /* NULL: it has none of its own */
+    struct fuse_buf buffer;       /* the request being processed */
+    int watch_fd;                 /* what the engine watches: all of the following */
+    int done_fd;                  /* the mount was made, or a job is done */
     int timer_fd;
     cfs_time timer_at; /* CFS_NEVER: not set */
     pthread_t mounter;
     bool mounting, mount_done, mount_failed;
     bool watched, served, gone;
-    cfs_time again_at;                         /* when to mount again; 0: not */
-    void (*on_ready)(void *arg, bool mounted); /* NULL: it was called */
-    void *ready_arg;
+    cfs_time again_at;                                 /* when to mount again; 0: not */
+    void (*on_ready)(struct cfs_fs *fs, bool mounted); /* NULL: it was called */
 
     struct cfs_notifier *notifier;
     struct cfs_cache_inode *inodes;
@@ -161,12 +167,17 @@ struct cfs_cache {
 
 /* --- the session (cache_session.c) -------------------------------------------------------- */
 
-/* Begins to mount, in a thread of its own, on the directory `cache` in `mountpoint`, whose own
+/* Begins to mount, in a thread of its own, on the directory `cache` of the mount `fs`, whose own
  * session serves by now. `ready` is called once: it answers, or it cannot be mounted, and the log
  * says why. NULL after saying on the log why not. */
-struct cfs_cache *cfs_cache_open(struct cfs_engine *engine, const struct cfs_config *config,
-                                 const char *mountpoint, const char *options, int proc_fd,
-                                 void (*ready)(void *arg, bool mounted), void *arg);
+struct cfs_cache *cfs_cache_open(struct cfs_fs *fs, void (*ready)(struct cfs_fs *fs, bool mounted));
+
+/* Has the session of `fs`, which serves by now, be that of cache/ too: its node ids are those from
+ * CFS_CACHE_IDS on. NULL after saying on the log why not. */
+struct cfs_cache *cfs_cache_open_within(struct cfs_fs *fs);
+
+/* The cache/ that a request of either session is about. */
+struct cfs_cache *cfs_cache_of(fuse_req_t req);
 
 /* The mount goes, lazily where files are open. After cfs_engine_run has returned. */
 void cfs_cache_unmount(struct cfs_cache *cache);
@@ -186,6 +197,12 @@ extern const struct fuse_lowlevel_ops cfs_cache_ops;
 
 struct cfs_cache_inode *cfs_cache_find(struct cfs_cache *cache, cfs_ino ino);
 struct cfs_cache_inode *cfs_cache_inode_of(struct cfs_cache *cache, cfs_ino ino); /* made if new */
+
+/* What the kernel calls it; and what stat(2) does: its number, but for the root within another
+ * mount, whose root has that. */
+fuse_ino_t cfs_cache_id(const struct cfs_cache *cache, cfs_ino ino);
+uint64_t cfs_cache_shown_ino(const struct cfs_cache *cache, cfs_ino ino);
+
 struct cfs_cache_inode *cfs_cache_ref(struct cfs_cache_inode *inode);
 void cfs_cache_unref(struct cfs_cache *cache, struct cfs_cache_inode *inode);
 void cfs_cache_told_of(struct cfs_cache_inode *inode);

@@ -132,7 +132,7 @@ static void fill(const struct cfs_cache_call *call, struct stat *attr)
     const struct cfs_content_info *content = &call->content;
     bool written = info->type == CFS_INODE_FILE && call->has_content && content->changed;
 
-    *attr = (struct stat){.st_ino = info->ino,
+    *attr = (struct stat){.st_ino = cfs_cache_shown_ino(call->cache, info->ino),
                           .st_mode = type_bits(info->type) | (info->perm & 07777),
                           .st_nlink = info->nlink,
                           .st_uid = info->uid,
@@ -212,7 +212,8 @@ static double name_seconds(struct cfs_cache_call *call)
 void cfs_cache_reply_entry(struct cfs_cache_call *call)
 {
     cfs_time asked = cfs_fs_now();
-    struct fuse_entry_param entry = {.ino = call->about->ino, .entry_timeout = name_seconds(call)};
+    struct fuse_entry_param entry = {.ino = cfs_cache_id(call->cache, call->about->ino),
+                                     .entry_timeout = name_seconds(call)};
 
     entry.attr_timeout = cfs_cache_stat(call, &entry.attr);
     cfs_cache_told_of(call->about);
@@ -296,7 +297,7 @@ void cfs_cache_op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 
     if (!dir)
         return;
-    call = cfs_cache_call_new(fuse_req_userdata(req), req, dir);
+    call = cfs_cache_call_new(cfs_cache_of(req), req, dir);
     call->looks_up = true;
     strcpy(call->name, name);
     cfs_cache_run(call, look_up);
@@ -333,7 +334,7 @@ void cfs_cache_op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info 
     (void)fi;
     if (!inode)
         return;
-    call = cfs_cache_call_new(fuse_req_userdata(req), req, inode);
+    call = cfs_cache_call_new(cfs_cache_of(req), req, inode);
     call->looks_up = true;
     cfs_cache_run(call, get_attributes);
 }
@@ -371,13 +372,13 @@ void cfs_cache_op_readlink(fuse_req_t req, fuse_ino_t ino)
     struct cfs_cache_inode *inode = cfs_cache_op_inode(req, ino);
 
     if (inode)
-        cfs_cache_run(cfs_cache_call_new(fuse_req_userdata(req), req, inode), read_link);
+        cfs_cache_run(cfs_cache_call_new(cfs_cache_of(req), req, inode), read_link);
 }
 
 /* What is free is what is free here, where a replica of most of it may be. */
 void cfs_cache_op_statfs(fuse_req_t req, fuse_ino_t ino)
 {
-    const struct cfs_cache *cache = fuse_req_userdata(req);
+    const struct cfs_cache *cache = cfs_cache_of(req);
     struct statvfs values;
 
     (void)ino;
@@ -534,7 +535,7 @@ void cfs_cache_op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int
 
     if (!inode)
         return;
-    call = cfs_cache_call_new(fuse_req_userdata(req), req, inode);
+    call = cfs_cache_call_new(cfs_cache_of(req), req, inode);
     call->setattr.attr = *attr;
     call->setattr.fields = fields;
     call->setattr.opens =

@@ -118,7 +118,7 @@ void cfs_cache_op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset
         inode->hold.has_pages = true;
         inode->hold.last_read = cfs_fs_now();
     }
-    call = cfs_cache_call_new(fuse_req_userdata(req), req, inode);
+    call = cfs_cache_call_new(cfs_cache_of(req), req, inode);
     cfs_cache_untold(call->cache, call->tid);
     call->looks_up = true;
     call->read.offset = (uint64_t)offset;
@@ -250,7 +250,7 @@ void cfs_cache_op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t
                         struct fuse_file_info *fi)
 {
     struct cfs_cache_inode *inode = cfs_cache_op_inode(req, ino);
-    struct cfs_cache *cache = fuse_req_userdata(req);
+    struct cfs_cache *cache = cfs_cache_of(req);
     struct cfs_cache_call *call;
 
     if (!inode)
@@ -296,5 +296,5 @@ void cfs_cache_op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fus
 
     (void)datasync, (void)fi;
     if (inode)
-        cfs_cache_run(cfs_cache_call_new(fuse_req_userdata(req), req, inode), sync_file);
+        cfs_cache_run(cfs_cache_call_new(cfs_cache_of(req), req, inode), sync_file);
 }

@@ -20,7 +20,7 @@ static void reply_created(struct cfs_cache_call *call)
 {
     const struct cfs_cache_name *name = cfs_cache_name_find(call->inode, call->name);
     cfs_time asked = cfs_fs_now();
-    struct fuse_entry_param entry = {.ino = call->about->ino};
+    struct fuse_entry_param entry = {.ino = cfs_cache_id(call->cache, call->about->ino)};
 
     entry.entry_timeout = name ? cfs_cache_seconds(call->cache, &name->share) : 0;
     entry.attr_timeout = cfs_cache_stat(call, &entry.attr);
@@ -143,7 +143,7 @@ static struct cfs_cache_call *new_make(fuse_req_t req, fuse_ino_t parent, const 
 
     if (!dir)
         return NULL;
-    call = cfs_cache_call_new(fuse_req_userdata(req), req, dir);
+    call = cfs_cache_call_new(cfs_cache_of(req), req, dir);
     strcpy(call->name, name);
     call->make.type = type;
     call->make.mode = mode;
@@ -303,7 +303,7 @@ void cfs_cache_op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fu
         fuse_reply_err(req, EINVAL);
         return;
     }
-    call = cfs_cache_call_new(fuse_req_userdata(req), req, dir);
+    call = cfs_cache_call_new(cfs_cache_of(req), req, dir);
     call->other = cfs_cache_ref(to_dir);
     strcpy(call->name, name);
     strcpy(call->rename.to, new_name);
@@ -352,9 +352,10 @@ static void listed(struct cfs_cache_call *call, const struct cfs_answer *answer)
     }
     listing.buffer = cfs_fs_alloc(call->read.size);
     if (call->read.offset < 1)
-        room = add(&listing, ".", dir->ino, S_IFDIR, 1);
+        room = add(&listing, ".", cfs_cache_shown_ino(call->cache, dir->ino), S_IFDIR, 1);
     if (room && call->read.offset < 2)
-        room = add(&listing, "..", answer->cache.inode.parent, S_IFDIR, 2);
+        room = add(&listing, "..", cfs_cache_shown_ino(call->cache, answer->cache.inode.parent),
+                   S_IFDIR, 2);
     for (uint32_t i = 0; room && i < answer->cache.entry_count; i++) {
         const struct cfs_inode_info *entry = &answer->cache.entries[i];
         room = add(&listing, name, entry->ino, type_of(entry->type), cfs_cache_cookie(dir, name));
@@ -383,7 +384,7 @@ void cfs_cache_op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off
     (void)fi;
     if (!inode)
         return;
-    call = cfs_cache_call_new(fuse_req_userdata(req), req, inode);
+    call = cfs_cache_call_new(cfs_cache_of(req), req, inode);
     call->read.offset = (uint64_t)offset;
     call->read.size = (uint32_t)size;
     cfs_cache_run(call, list);

@@ -32,12 +32,13 @@ static bool is_mounted(const struct cfs_cache *cache)
     return !cache->closing && !cache->gone && cache->notifier;
 }
 
-static struct cfs_notify_job *new_job(struct cfs_cache_inode *inode, enum cfs_notify_kind kind)
+static struct cfs_notify_job *new_job(const struct cfs_cache *cache, struct cfs_cache_inode *inode,
+                                      enum cfs_notify_kind kind)
 {
     struct cfs_notify_job *job = cfs_fs_alloc(sizeof *job);
 
     job->kind = kind;
-    job->ino = inode->ino;
+    job->id = cfs_cache_id(cache, inode->ino);
     job->inode = cfs_cache_ref(inode);
     inode->jobs++;
     return job;
@@ -50,7 +51,7 @@ static void forget_range(struct cfs_cache *cache, struct cfs_cache_inode *inode,
 
     if (!is_mounted(cache))
         return;
-    job = new_job(inode, CFS_NOTIFY_RANGE);
+    job = new_job(cache, inode, CFS_NOTIFY_RANGE);
     job->offset = offset;
     job->len = len;
     job->recalling = recalling;
@@ -69,7 +70,7 @@ void cfs_cache_store(struct cfs_cache *cache, struct cfs_cache_inode *inode,
 
     if (!is_mounted(cache))
         return;
-    job = new_job(inode, CFS_NOTIFY_STORE);
+    job = new_job(cache, inode, CFS_NOTIFY_STORE);
     job->content = *content;
     job->offset = (int64_t)offset;
     job->len = (int64_t)len;
@@ -127,7 +128,7 @@ void cfs_cache_pause(struct cfs_cache *cache, struct cfs_cache_inode *inode, cfs
 
     if (!is_mounted(cache))
         return;
-    job = new_job(inode, CFS_NOTIFY_PAUSE);
+    job = new_job(cache, inode, CFS_NOTIFY_PAUSE);
     job->len = (int64_t)pause;
     cfs_notifier_add(cache->notifier, job);
 }
@@ -187,7 +188,7 @@ static void forget_names(struct cfs_cache *cache, struct cfs_cache_inode *dir)
         dir->names_next = NULL;
         return;
     }
-    job = new_job(dir, CFS_NOTIFY_NAMES);
+    job = new_job(cache, dir, CFS_NOTIFY_NAMES);
     job->names = dir->names_next;
     dir->names_next = NULL;
     dir->forgetting_names = true;
@@ -460,17 +461,9 @@ static bool makes_or_removes(long number)
     return is;
 }
 
-/* -1 when that cannot be seen. */
 static long number_of(const struct cfs_cache_call *call)
 {
-    char text[256];
-    long number;
-
-    if (!call->tid ||
-        !cfs_proc_read(call->cache->proc_fd, text, sizeof text, "%" PRIu32 "/syscall", call->tid) ||
-        sscanf(text, "%ld", &number) != 1)
-        return -1;
-    return number;
+    return call->tid ? cfs_proc_call(call->cache->proc_fd, call->tid) : -1;
 }
 
 bool cfs_cache_in_read(const struct cfs_cache_call *call)

@@ -30,6 +30,16 @@ struct cfs_cache_inode *cfs_cache_inode_of(struct cfs_cache *cache, cfs_ino ino)
     return inode;
 }
 
+fuse_ino_t cfs_cache_id(const struct cfs_cache *cache, cfs_ino ino)
+{
+    return cache->ids + ino;
+}
+
+uint64_t cfs_cache_shown_ino(const struct cfs_cache *cache, cfs_ino ino)
+{
+    return ino == CFS_CACHE_ROOT ? cfs_cache_id(cache, ino) : ino;
+}
+
 static void free_names(struct cfs_cache_inode *dir)
 {
     struct cfs_cache_name *name, *next;

@@ -54,7 +54,7 @@ static struct cfs_notify_job *take_job(struct cfs_notifier *notifier)
  * stays: a directory that somebody works in would not be found by getcwd(2) otherwise. But who has
  * asked for it already, and has not run since he was answered, makes it valid again: therefore
  * twice. Kernels before 6.2 know only the first. */
-static bool forget_name(struct fuse_session *session, cfs_ino dir,
+static bool forget_name(struct fuse_session *session, fuse_ino_t dir,
                         const struct cfs_notify_name *name)
 {
     size_t len = strlen(name->name);
@@ -71,12 +71,12 @@ static void forget_names(struct fuse_session *session, const struct cfs_notify_j
     bool again = false;
 
     for (const struct cfs_notify_name *at = job->names; at; at = at->next)
-        again |= forget_name(session, job->ino, at);
+        again |= forget_name(session, job->id, at);
     if (again)
         usleep(AGAIN_US);
     for (const struct cfs_notify_name *at = again ? job->names : NULL; at; at = at->next) {
         if (at->stays)
-            forget_name(session, job->ino, at);
+            forget_name(session, job->id, at);
     }
 }
 
@@ -90,12 +90,12 @@ static void tell(struct fuse_session *session, struct cfs_notify_job *job)
     if (job->kind == CFS_NOTIFY_PAUSE)
         usleep((useconds_t)job->len);
     if (job->kind == CFS_NOTIFY_STORE) {
-        fuse_lowlevel_notify_inval_inode(session, job->ino, job->offset, 0);
-        fuse_lowlevel_notify_store(session, job->ino, job->offset, &bytes, 0);
+        fuse_lowlevel_notify_inval_inode(session, job->id, job->offset, 0);
+        fuse_lowlevel_notify_store(session, job->id, job->offset, &bytes, 0);
     }
     if (job->kind == CFS_NOTIFY_RANGE)
         job->unknown =
-            fuse_lowlevel_notify_inval_inode(session, job->ino, job->offset, job->len) == -ENOENT;
+            fuse_lowlevel_notify_inval_inode(session, job->id, job->offset, job->len) == -ENOENT;
     forget_names(session, job);
 }
 

@@ -28,9 +28,9 @@ struct cfs_notify_name {
 
 struct cfs_notify_job {
     enum cfs_notify_kind kind;
-    cfs_ino ino;
+    fuse_ino_t id; /* what the kernel calls the inode */
     int64_t offset, len;
-    struct cfs_notify_name *names; /* in the directory `ino`; freed with the job */
+    struct cfs_notify_name *names; /* in the directory `id`; freed with the job */
     uint8_t *data;                 /* likewise */
     struct cfs_content_info content;
     bool again;   /* after a moment */

@@ -13,7 +13,7 @@
 
 struct cfs_cache_inode *cfs_cache_op_inode(fuse_req_t req, fuse_ino_t ino)
 {
-    struct cfs_cache_inode *inode = cfs_cache_find(fuse_req_userdata(req), ino);
+    struct cfs_cache_inode *inode = cfs_cache_find(cfs_cache_of(req), ino);
 
     if (!inode)
         fuse_reply_err(req, ESTALE);
@@ -59,14 +59,14 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
 
 static void op_forget(fuse_req_t req, fuse_ino_t ino, uint64_t count)
 {
-    cfs_cache_forget(fuse_req_userdata(req), ino, count);
+    cfs_cache_forget(cfs_cache_of(req), ino, count);
     fuse_reply_none(req);
 }
 
 static void op_forget_multi(fuse_req_t req, size_t count, struct fuse_forget_data *forgets)
 {
     for (size_t i = 0; i < count; i++)
-        cfs_cache_forget(fuse_req_userdata(req), forgets[i].ino, forgets[i].nlookup);
+        cfs_cache_forget(cfs_cache_of(req), forgets[i].ino, forgets[i].nlookup);
     fuse_reply_none(req);
 }
 

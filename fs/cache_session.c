@@ -1,5 +1,9 @@
 /* The session of cache/: mounted inside of the other one, and read by the same thread.
  *
+ * Who is not root cannot mount in a mount that is closed to others, for root's helper is kept out
+ * too. There the other session serves cache/ (cfs_cache_open_within), and what is said here of
+ * mounting and reading does not apply.
+ *
  * The mount point lies in the mount proper, which has to answer while it is mounted on: so that is
  * done by a thread of its own, which ends with it. Should the mount be taken away while the other
  * one stays (umount(8) does so on its way to a mount that turns out to be in use), it is made
@@ -21,6 +25,7 @@
 #include "fs/clock.h"
 #include "fs/guard.h"
 #include "fs/memory.h"
+#include "fs/mount.h"
 #include "fs/mountpoint.h"
 #include "fs/proc.h"
 
@@ -79,11 +84,11 @@ static void run_timers(struct cfs_cache *cache)
 
 static void tell_ready(struct cfs_cache *cache, bool mounted)
 {
-    void (*on_ready)(void *arg, bool mounted) = cache->on_ready;
+    void (*on_ready)(struct cfs_fs * fs, bool mounted) = cache->on_ready;
 
     cache->on_ready = NULL;
     if (on_ready)
-        on_ready(cache->ready_arg, mounted);
+        on_ready(cache->fs, mounted);
 }
 
 static void gone(struct cfs_cache *cache)
@@ -205,12 +210,12 @@ static bool new_session(struct cfs_cache *cache)
     struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
     char *all = cfs_fs_format("subtype=coordfs,default_permissions%s%s%s",
                               cache->config->allow_other ? ",allow_other" : "",
-                              *cache->options ? "," : "", cache->options);
+                              *cache->fs->options ? "," : "", cache->fs->options);
 
     cache->session = NULL;
     if (fuse_opt_add_arg(&args, "coordfs") == 0 && fuse_opt_add_arg(&args, "-o") == 0 &&
         fuse_opt_add_arg(&args, all) == 0)
-        cache->session = fuse_session_new(&args, &cfs_cache_ops, sizeof cfs_cache_ops, cache);
+        cache->session = fuse_session_new(&args, &cfs_cache_ops, sizeof cfs_cache_ops, cache->fs);
     fuse_opt_free_args(&args);
     free(all);
     return cache->session;
@@ -249,25 +254,51 @@ static bool open_descriptors(struct cfs_cache *cache)
     return false;
 }
 
-struct cfs_cache *cfs_cache_open(struct cfs_engine *engine, const struct cfs_config *config,
-                                 const char *mountpoint, const char *options, int proc_fd,
-                                 void (*ready)(void *arg, bool mounted), void *arg)
+struct cfs_cache *cfs_cache_of(fuse_req_t req)
+{
+    const struct cfs_fs *fs = fuse_req_userdata(req);
+
+    return fs->cache;
+}
+
+static struct cfs_cache *new_cache(struct cfs_fs *fs)
 {
     struct cfs_cache *cache = cfs_fs_alloc(sizeof *cache);
 
-    cache->engine = engine;
-    cache->config = config;
-    cache->outer = cfs_fs_strdup(mountpoint);
-    cache->mountpoint = cfs_fs_format("%s/cache", mountpoint);
-    cache->options = cfs_fs_strdup(options);
-    cache->proc_fd = proc_fd;
+    cache->fs = fs;
+    cache->engine = fs->engine;
+    cache->config = fs->config;
+    cache->mountpoint = cfs_fs_format("%s/cache", fs->mountpoint);
+    cache->proc_fd = fs->proc_fd;
     cache->timer_at = CFS_NEVER;
-    cache->on_ready = ready;
-    cache->ready_arg = arg;
     cache->watch_fd = cache->done_fd = cache->timer_fd = -1;
     cfs_cache_inode_of(cache, CFS_CACHE_ROOT)->type = CFS_INODE_DIRECTORY;
+    return cache;
+}
+
+struct cfs_cache *cfs_cache_open(struct cfs_fs *fs, void (*ready)(struct cfs_fs *fs, bool mounted))
+{
+    struct cfs_cache *cache = new_cache(fs);
+
+    cache->on_ready = ready;
     if (open_descriptors(cache) && begin_to_mount(cache))
         return cache;
+    cfs_cache_unmount(cache);
+    cfs_cache_close(cache);
+    return NULL;
+}
+
+struct cfs_cache *cfs_cache_open_within(struct cfs_fs *fs)
+{
+    struct cfs_cache *cache = new_cache(fs);
+
+    cache->ids = CFS_CACHE_IDS;
+    if (open_descriptors(cache))
+        cache->notifier = cfs_notifier_new(fs->session, cache->done_fd);
+    if (cache->notifier) {
+        cfs_guard_watch(fs->waits.device);
+        return cache;
+    }
     cfs_cache_unmount(cache);
     cfs_cache_close(cache);
     return NULL;
@@ -280,7 +311,7 @@ static void mount_again(struct cfs_cache *cache)
     struct cfs_cache_inode *inode, *next;
 
     cache->again_at = 0;
-    if (!cfs_mountpoint_is_coordfs(cache->outer))
+    if (!cfs_mountpoint_is_coordfs(cache->fs->mountpoint))
         return;         /* it was detached, and lives as long as somebody has it open */
     if (cache->calls) { /* they belong to it */
         cache->again_at = cfs_fs_now() + AGAIN;
@@ -346,8 +377,6 @@ void cfs_cache_close(struct cfs_cache *cache)
     close_descriptor(cache->watch_fd);
     close_descriptor(cache->done_fd);
     close_descriptor(cache->timer_fd);
-    free(cache->outer);
     free(cache->mountpoint);
-    free(cache->options);
     free(cache);
 }

@@ -167,7 +167,7 @@ void cfs_cache_op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, siz
         fuse_reply_err(req, ERANGE);
         return;
     }
-    call = cfs_cache_call_new(fuse_req_userdata(req), req, inode);
+    call = cfs_cache_call_new(cfs_cache_of(req), req, inode);
     strcpy(call->name, name);
     call->xattr.size = size;
     cfs_cache_run(call, get);
@@ -217,7 +217,7 @@ void cfs_cache_op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
 
     if (!inode)
         return;
-    call = cfs_cache_call_new(fuse_req_userdata(req), req, inode);
+    call = cfs_cache_call_new(cfs_cache_of(req), req, inode);
     call->xattr.size = size;
     cfs_cache_run(call, list_names);
 }
@@ -266,7 +266,7 @@ static struct cfs_cache_call *new_change(fuse_req_t req, fuse_ino_t ino, const c
         fuse_reply_err(req, error);
         return NULL;
     }
-    call = cfs_cache_call_new(fuse_req_userdata(req), req, inode);
+    call = cfs_cache_call_new(cfs_cache_of(req), req, inode);
     strcpy(call->name, name);
     return call;
 }

@@ -64,27 +64,28 @@ static void cancel_due(struct cfs_fs *fs)
         cfs_log(CFS_LOG_WARNING, "reading a timer: %s", strerror(errno));
 }
 
-/* A mount without cache/ would be a trap for programs that keep values there: it ends. Only a
- * user's own mount, in which nothing can be mounted because it is closed to root too, goes without;
- * there the directory answers EIO. */
-static void cache_ready(void *arg, bool mounted)
+/* A mount without cache/ would be a trap for programs that keep values there: it ends. */
+static void cache_ready(struct cfs_fs *fs, bool served)
 {
-    struct cfs_fs *fs = arg;
-
-    if (!mounted && !fs->config->allow_other)
-        cfs_log(CFS_LOG_WARNING, "cache/ is not there: it needs the mount option allow_other");
-    else if (!mounted)
+    if (!served)
         cfs_engine_stop(fs->engine);
-    if ((mounted || !fs->config->allow_other) && fs->events.ready)
+    else if (fs->events.ready)
         fs->events.ready(fs->events.arg);
 }
 
 static void open_cache(struct cfs_fs *fs)
 {
-    fs->cache = cfs_cache_open(fs->engine, fs->config, fs->mountpoint, fs->options, fs->proc_fd,
-                               cache_ready, fs);
-    if (!fs->cache)
-        cfs_engine_stop(fs->engine);
+    if (!fs->whole) {
+        fs->cache = cfs_cache_open(fs, cache_ready);
+        if (!fs->cache)
+            cfs_engine_stop(fs->engine);
+        return;
+    }
+    fs->cache = cfs_cache_open_within(fs);
+    cfs_log(CFS_LOG_WARNING, "cache/ is no mount of its own, because this one is closed to others: "
+                             "each open of a file in it asks the daemon, which the mount option "
+                             "allow_other would spare");
+    cache_ready(fs, fs->cache);
 }
 
 /* Processes one request; false when the kernel has none. */
@@ -235,7 +236,8 @@ static int new_session(struct cfs_fs *fs, const char *options)
 
     if (fuse_opt_add_arg(&args, "coordfs") == 0 && fuse_opt_add_arg(&args, "-o") == 0 &&
         fuse_opt_add_arg(&args, all) == 0)
-        fs->session = fuse_session_new(&args, &cfs_fuse_ops, sizeof cfs_fuse_ops, fs);
+        fs->session = fuse_session_new(&args, fs->whole ? &cfs_whole_ops : &cfs_fuse_ops,
+                                       sizeof cfs_fuse_ops, fs);
     fuse_opt_free_args(&args);
     free(all);
     if (!fs->session || fuse_session_mount(fs->session, fs->mountpoint) != 0) {
@@ -303,6 +305,7 @@ int cfs_fs_mount(struct cfs_fs **out, struct cfs_engine *engine, const struct cf
     fs->events = *events;
     fs->mountpoint = cfs_fs_strdup(mountpoint);
     fs->options = cfs_fs_strdup(options);
+    fs->whole = geteuid() != 0 && !config->allow_other;
     fs->timer_at = CFS_NEVER;
     fs->proc_fd = fs->watch_fd = fs->timer_fd = -1;
     cfs_nodes_init(&fs->nodes);

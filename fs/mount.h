@@ -19,7 +19,8 @@ struct cfs_fs {
     struct cfs_fs_events events;
     char *mountpoint;        /* as the kernel shows it */
     char *options;           /* mount(8)'s */
-    struct cfs_cache *cache; /* the session of cache/; NULL: not yet, or none */
+    bool whole;              /* its session is that of cache/ too: nothing can be mounted in it */
+    struct cfs_cache *cache; /* NULL: not yet */
     struct fuse_session *session;
     struct fuse_buf buffer; /* the request being processed */
     int watch_fd;           /* readable when the kernel has a request or the timer is due */

@@ -42,23 +42,47 @@ bool cfs_mountpoint_is_coordfs(const char *path)
     return find_mount(path, &mount) && strcmp(mount.type, TYPE) == 0;
 }
 
+static bool is_below(const char *target, const char *path)
+{
+    size_t len = strlen(path);
+
+    return strncmp(target, path, len) == 0 && (target[len] == '/' || target[len] == '\0');
+}
+
+/* False when it has none, or the buffer is too small. */
+static bool read_link(int dir, const char *name, char *target, size_t size)
+{
+    ssize_t len = readlinkat(dir, name, target, size);
+
+    if (len < 0 || (size_t)len == size)
+        return false;
+    target[len] = '\0';
+    return true;
+}
+
+/* It is a mount of its own, or a directory of the mount. */
 bool cfs_mountpoint_is_cache(int fd)
 {
     static const char name[] = "/cache";
+    char link[64], target[PATH_MAX + 16];
     struct cfs_mount_line mount;
     struct statx attr;
     int proc = open_proc();
     size_t len;
     bool found = proc >= 0 &&
                  statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_MNT_ID, &attr) == 0 &&
-                 cfs_proc_find_mount(proc, 0, attr.stx_mnt_id, NULL, &mount);
+                 cfs_proc_find_mount(proc, 0, attr.stx_mnt_id, NULL, &mount) &&
+                 strcmp(mount.type, TYPE) == 0;
 
+    snprintf(link, sizeof link, "self/fd/%d", fd);
+    found = found && read_link(proc, link, target, sizeof target);
     if (proc >= 0)
         close(proc);
-    if (!found || strcmp(mount.type, TYPE) != 0)
+    if (!found)
         return false;
     len = strlen(mount.path);
-    return len >= strlen(name) && strcmp(mount.path + len - strlen(name), name) == 0;
+    return (len >= strlen(name) && strcmp(mount.path + len - strlen(name), name) == 0) ||
+           (strncmp(target, mount.path, len) == 0 && is_below(target + len, name));
 }
 
 /* Resolves all but the last part, then that too unless a mount is in the way. */
@@ -154,13 +178,6 @@ struct search {
     bool found; /* in the process looked at now */
 };
 
-static bool is_below(const char *target, const char *path)
-{
-    size_t len = strlen(path);
-
-    return strncmp(target, path, len) == 0 && (target[len] == '/' || target[len] == '\0');
-}
-
 static bool see_link(void *arg, uint32_t pid, uint32_t fd, const char *target)
 {
     struct search *search = arg;
@@ -173,14 +190,9 @@ static bool see_link(void *arg, uint32_t pid, uint32_t fd, const char *target)
 static bool link_is_below(int proc, uint32_t pid, const char *name, const char *path)
 {
     char link[64], target[PATH_MAX + 16];
-    ssize_t len;
 
     snprintf(link, sizeof link, "%" PRIu32 "/%s", pid, name);
-    len = readlinkat(proc, link, target, sizeof target - 1);
-    if (len < 0)
-        return false;
-    target[len] = '\0';
-    return is_below(target, path);
+    return read_link(proc, link, target, sizeof target) && is_below(target, path);
 }
 
 static void print_holder(int proc, uint32_t pid)

@@ -8,4 +8,7 @@
 /* Their userdata is the struct cfs_fs. */
 extern const struct fuse_lowlevel_ops cfs_fuse_ops;
 
+/* Those of a session that serves cache/ too (ops_whole.c), by these and cfs_cache_ops. */
+extern const struct fuse_lowlevel_ops cfs_whole_ops;
+
 #endif

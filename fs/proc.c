@@ -162,6 +162,17 @@ bool cfs_proc_in_wait(int proc, uint32_t pid, uint32_t tid)
            strcmp(text, "do_wait") == 0;
 }
 
+long cfs_proc_call(int proc, uint32_t tid)
+{
+    char text[256];
+    long number;
+
+    if (!cfs_proc_read(proc, text, sizeof text, "%" PRIu32 "/syscall", tid) ||
+        sscanf(text, "%ld", &number) != 1)
+        return -1;
+    return number;
+}
+
 bool cfs_proc_write_size(int proc, uint32_t tid, uint64_t *size)
 {
     char text[256];

@@ -36,6 +36,9 @@ bool cfs_proc_exists(int proc, const struct cfs_process *process);
 /* Whether the thread is blocked in wait4(2) or waitid(2). */
 bool cfs_proc_in_wait(int proc, uint32_t pid, uint32_t tid);
 
+/* The number of the system call that the thread is blocked in; -1: none, or not for us to know. */
+long cfs_proc_call(int proc, uint32_t tid);
+
 /* How many bytes the thread, blocked in write(2), has asked to write; 0: it is blocked in something
  * else, or not for us to know. False: it has not gone to sleep yet. */
 bool cfs_proc_write_size(int proc, uint32_t tid, uint64_t *size);

@@ -218,7 +218,8 @@ static void set_attr(struct cfs_pending *pending, const struct cfs_answer *answe
     get_attr(pending);
 }
 
-/* O_TRUNC does not come here (FUSE_CAP_ATOMIC_O_TRUNC): this is ftruncate or truncate. */
+/* O_TRUNC does not come here (FUSE_CAP_ATOMIC_O_TRUNC; ops_whole.c): this is ftruncate or truncate.
+ */
 static void resize(struct cfs_fs *fs, fuse_req_t req, struct cfs_node *node, off_t size)
 {
     struct cfs_request request = cfs_queue_request(CFS_OP_PURGE, node->name);

@@ -114,20 +114,27 @@ static const struct cfs_fixed *find(uint64_t parent, const char *name)
     return NULL;
 }
 
+struct fuse_entry_param cfs_fixed_entry(const struct cfs_fs *fs, enum cfs_fixed_id id)
+{
+    const struct cfs_node *node = cfs_node_find(&fs->nodes, id);
+
+    return (struct fuse_entry_param){.ino = node->id,
+                                     .attr = attributes(node),
+                                     .attr_timeout = timeout(node),
+                                     .entry_timeout = FOR_EVER_S};
+}
+
 static void lookup(struct cfs_fs *fs, fuse_req_t req, struct cfs_node *dir, const char *name)
 {
     const struct cfs_fixed *fixed = find(dir->id, name);
-    const struct cfs_node *node;
+    struct fuse_entry_param entry;
 
     if (!fixed) {
         fuse_reply_err(req, ENOENT);
         return;
     }
-    node = cfs_node_find(&fs->nodes, fixed->id);
-    fuse_reply_entry(req, &(struct fuse_entry_param){.ino = node->id,
-                                                     .attr = attributes(node),
-                                                     .attr_timeout = timeout(node),
-                                                     .entry_timeout = FOR_EVER_S});
+    entry = cfs_fixed_entry(fs, (enum cfs_fixed_id)fixed->id);
+    fuse_reply_entry(req, &entry);
 }
 
 static void open_page(struct cfs_fs *fs, fuse_req_t req, struct cfs_node *node,

@@ -30,6 +30,9 @@ enum cfs_fixed_id {
 /* Adds all of it to fs->nodes. */
 void cfs_fixed_add(struct cfs_fs *fs);
 
+/* What LOOKUP answers of a fixed node. */
+struct fuse_entry_param cfs_fixed_entry(const struct cfs_fs *fs, enum cfs_fixed_id id);
+
 /* Replies to GETATTR of a fixed node. */
 void cfs_fixed_getattr(struct cfs_fs *fs, fuse_req_t req, struct cfs_node *node);
 

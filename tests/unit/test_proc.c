@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -202,9 +203,11 @@ static void what_a_writer_has_asked_for_is_seen(void **state)
     }
     close(ends[1]);
     assert_int_equal(comes_to_write((uint32_t)child), sizeof data);
+    assert_int_equal(cfs_proc_call(proc, (uint32_t)child), SYS_write);
     close(ends[0]);
     waitpid(child, NULL, 0);
     assert_true(cfs_proc_write_size(proc, UINT32_MAX, &size));
+    assert_int_equal(cfs_proc_call(proc, UINT32_MAX), -1);
     assert_int_equal(size, 0);
 }
 
@@ -218,6 +221,7 @@ static void one_that_runs_has_not_gone_to_sleep(void **state)
         for (;;)
             continue;
     assert_false(cfs_proc_write_size(proc, (uint32_t)child, &size));
+    assert_int_equal(cfs_proc_call(proc, (uint32_t)child), -1);
     assert_int_equal(size, 0);
     kill(child, SIGKILL);
     waitpid(child, NULL, 0);
