@@ -19,6 +19,7 @@
 struct cfs_cache;
 struct cfs_cache_call;
 struct cfs_cache_inode;
+struct cfs_cache_listing;
 struct cfs_fs; /* fs/mount.h */
 
 /* Bytes of a file that come with its attributes, and are kept beside them. */
@@ -273,6 +274,9 @@ struct cfs_cache_call {
     struct cfs_content_info content;
     bool has_info, has_content;
 
+    struct cfs_cache_listing *listing; /* READDIR: what it has found; its own */
+    struct cfs_cache_call *lister;     /* for whose listing it asks; NULL: nobody waits for it */
+
     char name[CFS_NAME_MAX + 1];
     uint8_t *data; /* that go with it; its own */
     uint32_t len;
@@ -282,7 +286,8 @@ struct cfs_cache_call {
         struct {
             uint64_t offset;
             uint32_t size;
-        } read; /* READ, READDIR */
+            bool plus; /* READDIRPLUS */
+        } read;        /* READ, READDIR */
         struct {
             uint64_t offset, first_page, last_page;
             uint32_t size;
@@ -434,6 +439,9 @@ void cfs_cache_told_close(struct cfs_cache *cache);
 void cfs_cache_attributes(struct cfs_cache_call *call, struct cfs_cache_inode *inode,
                           cfs_cache_go_fn finish);
 
+/* The same of an inode all of which this node shares. */
+void cfs_cache_be_about(struct cfs_cache_call *call, struct cfs_cache_inode *inode);
+
 /* What cfs_cache_attributes has found, and for how many seconds the kernel may keep it. */
 double cfs_cache_stat(struct cfs_cache_call *call, struct stat *attr);
 
@@ -467,8 +475,17 @@ void cfs_cache_op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name);
 void cfs_cache_op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name);
 void cfs_cache_op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_parent,
                          const char *new_name, unsigned flags);
+
+/* --- listings (cache_list.c) --------------------------------------------------------------- */
+
 void cfs_cache_op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
                           struct fuse_file_info *fi);
+void cfs_cache_op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
+                              struct fuse_file_info *fi);
+
+/* Who asked is being killed: it is let go when it waits for contents. */
+void cfs_cache_listing_kill(struct cfs_cache_call *call);
+void cfs_cache_listing_free(struct cfs_cache *cache, struct cfs_cache_listing *listing);
 
 /* --- contents (cache_data.c, cache_hold.c) ------------------------------------------------- */
 

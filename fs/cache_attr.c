@@ -93,8 +93,7 @@ static void find_out(struct cfs_cache_call *call)
     }
 }
 
-void cfs_cache_attributes(struct cfs_cache_call *call, struct cfs_cache_inode *inode,
-                          cfs_cache_go_fn finish)
+static void turn_to(struct cfs_cache_call *call, struct cfs_cache_inode *inode)
 {
     assert(inode);
     cfs_cache_ref(inode);
@@ -103,6 +102,18 @@ void cfs_cache_attributes(struct cfs_cache_call *call, struct cfs_cache_inode *i
     if (call->about != inode)
         call->has_info = call->has_content = false;
     call->about = inode;
+}
+
+void cfs_cache_be_about(struct cfs_cache_call *call, struct cfs_cache_inode *inode)
+{
+    turn_to(call, inode);
+    take_known(call);
+}
+
+void cfs_cache_attributes(struct cfs_cache_call *call, struct cfs_cache_inode *inode,
+                          cfs_cache_go_fn finish)
+{
+    turn_to(call, inode);
     call->finish = finish;
     find_out(call);
 }

@@ -60,6 +60,8 @@ void cfs_cache_call_close(struct cfs_cache_call *call)
         cfs_cache_unref(cache, call->other);
     if (call->inode)
         cfs_cache_unref(cache, call->inode);
+    if (call->listing)
+        cfs_cache_listing_free(cache, call->listing);
     free(call->data);
     free(call);
 }
@@ -200,6 +202,8 @@ cfs_time cfs_cache_look_killed(struct cfs_cache *cache, cfs_time now)
         call->killable = false;
         if (call->step) /* one that is parked here is let go before long */
             cfs_engine_cancel(cache->engine, call->id);
+        else if (call->listing)
+            cfs_cache_listing_kill(call);
         break; /* which may answer, and free others: the rest in the next round */
     }
     return cache->interrupted ? now + LOOK_AGAIN : CFS_NEVER;

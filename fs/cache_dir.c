@@ -1,4 +1,4 @@
-/* Changes to directories, and what is in them.
+/* Changes to directories.
  *
  * The kernel holds the directory's lock until such a change is answered. What it keeps of the names
  * it puts right itself, but for one case: a name that was moved keeps the time for which it may be
@@ -309,83 +309,4 @@ void cfs_cache_op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fu
     strcpy(call->rename.to, new_name);
     call->rename.flags = flags;
     cfs_cache_run(call, rename_name);
-}
-
-/* --- READDIR ------------------------------------------------------------------------------- */
-
-struct listing {
-    struct cfs_cache_call *call;
-    char *buffer;
-    size_t used;
-};
-
-static mode_t type_of(enum cfs_inode_type type)
-{
-    return type == CFS_INODE_DIRECTORY ? S_IFDIR : type == CFS_INODE_SYMLINK ? S_IFLNK : S_IFREG;
-}
-
-/* False when it has no room any more. */
-static bool add(struct listing *listing, const char *name, cfs_ino ino, mode_t type,
-                uint64_t position)
-{
-    struct stat attr = {.st_ino = ino, .st_mode = type};
-    size_t room = listing->call->read.size - listing->used;
-    size_t needed = fuse_add_direntry(listing->call->req, listing->buffer + listing->used, room,
-                                      name, &attr, (off_t)position);
-
-    if (needed > room)
-        return false;
-    listing->used += needed;
-    return true;
-}
-
-static void listed(struct cfs_cache_call *call, const struct cfs_answer *answer)
-{
-    struct listing listing = {.call = call};
-    struct cfs_cache_inode *dir = call->inode;
-    const char *name = answer->names;
-    bool room = true;
-
-    if (answer->error) {
-        cfs_cache_reply_error(call, answer->error);
-        return;
-    }
-    listing.buffer = cfs_fs_alloc(call->read.size);
-    if (call->read.offset < 1)
-        room = add(&listing, ".", cfs_cache_shown_ino(call->cache, dir->ino), S_IFDIR, 1);
-    if (room && call->read.offset < 2)
-        room = add(&listing, "..", cfs_cache_shown_ino(call->cache, answer->cache.inode.parent),
-                   S_IFDIR, 2);
-    for (uint32_t i = 0; room && i < answer->cache.entry_count; i++) {
-        const struct cfs_inode_info *entry = &answer->cache.entries[i];
-        room = add(&listing, name, entry->ino, type_of(entry->type), cfs_cache_cookie(dir, name));
-        name += strlen(name) + 1;
-    }
-    fuse_reply_buf(cfs_cache_take(call), listing.buffer, listing.used);
-    free(listing.buffer);
-}
-
-static void list(struct cfs_cache_call *call)
-{
-    const char *after = cfs_cache_cookie_name(call->inode, call->read.offset);
-    struct cfs_request request = {.op = CFS_OP_CACHE_LIST, .cache_read.ino = call->inode->ino};
-
-    if (after)
-        strcpy(request.name, after);
-    cfs_cache_ask(call, &request, listed);
-}
-
-void cfs_cache_op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
-                          struct fuse_file_info *fi)
-{
-    struct cfs_cache_inode *inode = cfs_cache_op_inode(req, ino);
-    struct cfs_cache_call *call;
-
-    (void)fi;
-    if (!inode)
-        return;
-    call = cfs_cache_call_new(cfs_cache_of(req), req, inode);
-    call->read.offset = (uint64_t)offset;
-    call->read.size = (uint32_t)size;
-    cfs_cache_run(call, list);
 }

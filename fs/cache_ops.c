@@ -36,11 +36,11 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
 {
     const unsigned needed = FUSE_CAP_FLOCK_LOCKS | FUSE_CAP_POSIX_LOCKS | FUSE_CAP_NO_OPEN_SUPPORT |
                             FUSE_CAP_NO_OPENDIR_SUPPORT | FUSE_CAP_AUTO_INVAL_DATA;
-    const unsigned wanted = needed | FUSE_CAP_PARALLEL_DIROPS | FUSE_CAP_CACHE_SYMLINKS;
+    const unsigned wanted = needed | FUSE_CAP_PARALLEL_DIROPS | FUSE_CAP_CACHE_SYMLINKS |
+                            FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO;
     /* With ATOMIC_O_TRUNC truncation would come with an open, which never comes. */
     const unsigned unwanted = FUSE_CAP_ATOMIC_O_TRUNC | FUSE_CAP_EXPLICIT_INVAL_DATA |
-                              FUSE_CAP_WRITEBACK_CACHE | FUSE_CAP_READDIRPLUS |
-                              FUSE_CAP_READDIRPLUS_AUTO | FUSE_CAP_SPLICE_READ |
+                              FUSE_CAP_WRITEBACK_CACHE | FUSE_CAP_SPLICE_READ |
                               FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE;
     struct cfs_cache *cache = userdata;
 
@@ -146,6 +146,7 @@ const struct fuse_lowlevel_ops cfs_cache_ops = {
     .fsync = cfs_cache_op_fsync,
     .fsyncdir = op_fsyncdir,
     .readdir = cfs_cache_op_readdir,
+    .readdirplus = cfs_cache_op_readdirplus,
     .flock = op_flock,
     .getlk = op_getlk,
     .setlk = op_setlk,

@@ -98,7 +98,7 @@ static void look_up(const struct cfs_names *names, const struct cfs_inode *direc
 /* A page of a directory: what is in it, and the bytes of their names with the NULs. */
 struct page {
     const struct cfs_inode **inodes;
-    uint32_t count;
+    uint32_t count, most;
     size_t bytes;
     bool more;
 };
@@ -110,7 +110,7 @@ static bool add_to_page(void *arg, struct cfs_tree_node *node)
     struct page *page = arg;
     const struct cfs_inode *inode = cfs_inode_of(node);
 
-    page->more = page->count == CFS_ENTRIES_MAX;
+    page->more = page->count == page->most;
     if (page->more)
         return false;
     page->inodes[page->count++] = inode;
@@ -119,13 +119,16 @@ static bool add_to_page(void *arg, struct cfs_tree_node *node)
 }
 
 /* One piece of memory: the entries, behind them their names. */
-static void *list(const struct cfs_inode *directory, const char *behind, struct cfs_answer *answer)
+static void *list(const struct cfs_inode *directory, const char *behind, uint32_t most,
+                  struct cfs_answer *answer)
 {
     const struct cfs_inode *inodes[CFS_ENTRIES_MAX];
-    struct page page = {.inodes = inodes};
+    struct page page = {.inodes = inodes, .most = CFS_ENTRIES_MAX};
     struct cfs_inode_info *entries;
     char *end;
 
+    if (most && most < page.most)
+        page.most = most;
     cfs_tree_each(directory->entries, *behind ? behind : NULL, cfs_inode_compare_names, add_to_page,
                   &page);
     entries = cfs_alloc(page.count * sizeof *entries + page.bytes + 1);
@@ -160,7 +163,7 @@ void *cfs_names_read(const struct cfs_names *names, enum cfs_op op, const char *
     else if (op == CFS_OP_CACHE_LOOKUP)
         look_up(names, inode, name, answer);
     else
-        return list(inode, name, answer);
+        return list(inode, name, read->len, answer);
     return NULL;
 }
 

@@ -115,14 +115,15 @@ struct cfs_cache_drop {
 };
 
 /* Reads. CACHE_LOOKUP: `name` in directory `ino`; NO_FILE is shared too. CACHE_NODE: `ino` itself.
- * CACHE_LIST: names in directory `ino`, behind `name` ("": all), in the order of bytes.
+ * CACHE_LIST: names in directory `ino`, behind `name` ("": all), in the order of bytes, `len` at
+ * most (0: a page).
  * CACHE_FETCH: contents of `ino`, its bytes from `offset` on, `len` at most; of a file that was
  * never written version 0. CACHE_XATTRS: all extended attributes, never shared. NO_FILE,
  * FILE_NOT_DIRECTORY, STALE. */
 struct cfs_cache_read {
     cfs_ino ino;
     uint64_t offset;
-    uint32_t len;   /* CFS_PUT_MAX at most; 0: none */
+    uint32_t len;   /* CFS_PUT_MAX at most; 0: none; LIST: entries */
     uint64_t epoch; /* filled in by the engine: of the share that is asked for; 0: none */
 };
 

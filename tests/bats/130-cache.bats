@@ -321,3 +321,66 @@ for round in range(20):
 print(best)
 assert best < 20e-6, best' "$b/k"
 }
+
+# asked I: how often the kernel of node I has asked for what is in cache/, listings apart.
+asked() { awk '$1 == "hits" || $1 == "misses" { n += $2 } END { print n }' "$D/$1/.coordfs/cache"; }
+
+@test "ls -l gets attributes with the names, and asks for few files" {
+    local before
+    python3 -c '
+import os, sys
+for i in range(300):
+    with open("%s/file-with-a-name-of-some-length-%d" % (sys.argv[1], i), "w") as file:
+        file.write("x" * i)' "$a"
+    mkdir "$a/d"
+    ln -s d "$a/l"
+    before=$(asked 2)
+    is "$(ls -l "$b" | awk '{ n += $5 } END { print n }')" \
+        "$(ls -l "$a" | awk '{ n += $5 } END { print n }')" 'the sum of sizes'
+    between 0 $(( $(asked 2) - before )) 100 'the number of questions for 302 entries'
+    before=$(asked 3)
+    is "$(ls "$c" | wc -l)" 302 'names'
+    between 0 $(( $(asked 3) - before )) 2 'the number of questions for names alone'
+}
+
+# Each round changes the listing too, so that the kernel has to ask for it.
+@test "attributes that come with names are never old" {
+    local i
+    background l1 bash -c 'until [[ -e $2 ]]; do ls -l "$1"; done > /dev/null 2>&1' _ "$b" \
+        "$BATS_TEST_TMPDIR/stop"
+    background l2 bash -c 'until [[ -e $2 ]]; do ls -lU "$1"; done > /dev/null 2>&1' _ "$b" \
+        "$BATS_TEST_TMPDIR/stop"
+    succeeds python3 -c '
+import os, random, sys
+a, b = sys.argv[1:]
+random.seed(1)
+wanted = {}
+def write(name, size):
+    with open(a + "/" + name, "ab") as file: file.truncate(size)
+    wanted[name] = (size, wanted.get(name, (0, 0o644))[1])
+for i in range(80): write("f%d" % i, i)
+for i in range(200):
+    name = random.choice(sorted(wanted))
+    kind = i % 4
+    if kind == 0: write(name, random.randrange(9000))
+    if kind == 1:
+        mode = random.randrange(0o600, 0o700)
+        os.chmod(a + "/" + name, mode)
+        wanted[name] = (wanted[name][0], mode)
+    if kind == 2:
+        os.rename(a + "/" + name, a + "/" + "r%d" % i)
+        wanted["r%d" % i] = wanted.pop(name)
+    if kind == 3:
+        os.unlink(a + "/" + name)
+        del wanted[name]
+    write("n%d" % i, i)
+    seen = {}
+    for entry in os.scandir(b):
+        attr = entry.stat()
+        seen[entry.name] = (attr.st_size, attr.st_mode & 0o777)
+    assert seen == wanted, (i, set(seen.items()) ^ set(wanted.items()))
+' "$a" "$b"
+    : > "$BATS_TEST_TMPDIR/stop"
+    finish l1
+    finish l2
+}

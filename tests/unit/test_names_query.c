@@ -87,6 +87,12 @@ static void a_listing_is_in_the_order_of_bytes(void **state)
     owned = ask(w, CFS_OP_CACHE_LIST, ROOT, "aaaa is not there", &answer);
     assert_string_equal(answer.names, "b");
     free(owned);
+    owned = cfs_names_read(w->names, CFS_OP_CACHE_LIST, "B",
+                           &(struct cfs_cache_read){.ino = ROOT, .len = 2}, &answer);
+    assert_int_equal(answer.cache.entry_count, 2);
+    assert_string_equal(answer.names, "a");
+    assert_true(answer.more);
+    free(owned);
     owned = ask(w, CFS_OP_CACHE_LIST, inodes[0], "", &answer);
     assert_int_equal(answer.error, CFS_OK);
     assert_int_equal(answer.names_len, 0);
