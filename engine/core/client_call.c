@@ -138,7 +138,7 @@ static void send_change(struct cfs_client *client, struct cfs_call *call)
     message.forward.len = (uint32_t)call->bytes.len;
     message.forward.epoch = cfs_client_epoch_for(client, call);
     message.forward.outside = call->request.outside;
-    cfs_env_send(client->env, &message);
+    cfs_env_send_along(client->env, &message);
 }
 
 static void send_read(struct cfs_client *client, struct cfs_call *call)

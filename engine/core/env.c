@@ -9,8 +9,13 @@
 
 #include "core/alloc.h"
 
+/* How long a write may have been under way for something else to wait for it: most take a fraction
+ * of that, and a disk that stands still is to hold up nothing but promises. */
+#define COMPANY_WITHIN CFS_MS(2)
+
 struct cfs_deferred {
     uint64_t lsn;
+    cfs_time since;
     struct cfs_message message;
     struct cfs_deferred *prev, *next;
 };
@@ -82,8 +87,34 @@ void cfs_env_send_durable(struct cfs_env *env, struct cfs_message *message)
         return;
     }
     struct cfs_deferred *item = cfs_alloc(sizeof *item);
-    *item = (struct cfs_deferred){.lsn = env->lsn, .message = *message};
+    *item = (struct cfs_deferred){.lsn = env->lsn, .since = env->now, .message = *message};
     DL_APPEND(env->deferred, item);
+    *message = (struct cfs_message){0};
+}
+
+/* The oldest promise to a node: the next thing that is sure to be sent to it. */
+static struct cfs_deferred *next_promise(const struct cfs_env *env, cfs_node_id to)
+{
+    struct cfs_deferred *item;
+
+    DL_FOREACH (env->deferred, item)
+        if (item->message.to == to)
+            break;
+    return item;
+}
+
+void cfs_env_send_along(struct cfs_env *env, struct cfs_message *message)
+{
+    struct cfs_deferred *promise = next_promise(env, message->to), *item;
+
+    if (!promise || env->now >= promise->since + COMPANY_WITHIN) {
+        cfs_env_send(env, message);
+        return;
+    }
+    item = cfs_alloc(sizeof *item);
+    *item = *promise;
+    item->message = *message;
+    DL_APPEND_ELEM(env->deferred, promise, item);
     *message = (struct cfs_message){0};
 }
 

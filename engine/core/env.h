@@ -47,6 +47,10 @@ void cfs_env_send(struct cfs_env *env, struct cfs_message *message);
 /* Sends once everything ordered so far is durable: for what promises it. */
 void cfs_env_send_durable(struct cfs_env *env, struct cfs_message *message);
 
+/* Sends together with what has begun to wait for the disk on its way to the same node, if anything
+ * has, or else now: for what is sent often, and promises nothing. */
+void cfs_env_send_along(struct cfs_env *env, struct cfs_message *message);
+
 /* The disk has reached `lsn`: releases what waited for it. */
 void cfs_env_persisted(struct cfs_env *env, uint64_t lsn);
 

@@ -141,6 +141,21 @@ static void send_entries(struct cfs_raft *raft, struct cfs_progress *progress)
     cfs_env_send(raft->env, &message);
 }
 
+/* While an append is under way, what comes waits for its acknowledgement, and goes together
+ * (Nagle's rule): the follower writes one thing at a time, and what each message and each fdatasync
+ * costs is shared by more entries. What fills a message goes at once. */
+static bool is_worth_sending(const struct cfs_raft *raft, const struct cfs_progress *progress)
+{
+    uint64_t last = cfs_log_last_index(&raft->log);
+    size_t bytes = 0;
+
+    if (!progress->inflight_count)
+        return true;
+    for (uint64_t i = progress->next; i <= last && bytes < CFS_APPEND_GATHER_BYTES; i++)
+        bytes += cfs_log_get(&raft->log, i)->len;
+    return bytes >= CFS_APPEND_GATHER_BYTES;
+}
+
 void cfs_raft_flush(struct cfs_raft *raft)
 {
     uint64_t last = cfs_log_last_index(&raft->log);
@@ -154,7 +169,9 @@ void cfs_raft_flush(struct cfs_raft *raft)
         if (node == raft->env->self)
             continue;
         check_compacted(raft, progress);
-        while (!progress->snapshot && progress->next <= last && progress->inflight_count < room)
+        if (progress->snapshot || !is_worth_sending(raft, progress))
+            continue;
+        while (progress->next <= last && progress->inflight_count < room)
             send_entries(raft, progress);
     }
 }

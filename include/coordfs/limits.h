@@ -27,14 +27,15 @@
 #define CFS_ACKS_MAX 16u            /* ends of waits that one command acknowledges */
 #define CFS_SESSION_MS_MIN 1000u    /* a node's session */
 #define CFS_SESSION_MS_MAX 3600000u
-#define CFS_APPEND_BYTES_MAX 2359296u /* entry bytes in one AppendEntries */
-#define CFS_APPEND_ENTRIES_MAX 1024u  /* entries in one AppendEntries */
-#define CFS_PIECE_KEY_MAX 400u        /* bytes of the key of a piece of state */
-#define CFS_SNAPSHOT_BYTES 262144u    /* of pieces in one message, about: one piece may be larger */
-#define CFS_GROUP_HEAD_MAX 4096u      /* bytes of what a checkpoint says beside the state */
-#define CFS_INFLIGHT_MAX 4u           /* AppendEntries under way to one follower */
-#define CFS_LIST_BYTES_MAX 1048576u   /* names in one page of a listing */
-#define CFS_BATCH_BYTES_MAX 5242880u  /* one HTTP request between nodes */
+#define CFS_APPEND_BYTES_MAX 2359296u  /* entry bytes in one AppendEntries */
+#define CFS_APPEND_ENTRIES_MAX 1024u   /* entries in one AppendEntries */
+#define CFS_APPEND_GATHER_BYTES 65536u /* of entries for which one more is sent at once */
+#define CFS_PIECE_KEY_MAX 400u         /* bytes of the key of a piece of state */
+#define CFS_SNAPSHOT_BYTES 262144u   /* of pieces in one message, about: one piece may be larger */
+#define CFS_GROUP_HEAD_MAX 4096u     /* bytes of what a checkpoint says beside the state */
+#define CFS_INFLIGHT_MAX 4u          /* AppendEntries under way to one follower */
+#define CFS_LIST_BYTES_MAX 1048576u  /* names in one page of a listing */
+#define CFS_BATCH_BYTES_MAX 5242880u /* one HTTP request between nodes */
 
 static_assert(CFS_CONTENT_MAX + CFS_NAME_MAX + CFS_OWNER_MAX + 512 <= CFS_COMMAND_MAX,
               "a write of a whole content fits a command");

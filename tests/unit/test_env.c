@@ -78,6 +78,59 @@ static void promises_go_out_in_the_order_they_were_made(void **state)
     bench_close(&b);
 }
 
+static struct cfs_message forward(cfs_node_id to)
+{
+    return (struct cfs_message){.type = CFS_MSG_FORWARD, .to = to};
+}
+
+static void open_with_a_promise(struct bench *b)
+{
+    struct cfs_message promise = reply(5);
+
+    bench_open(b, 3);
+    b->env.now = CFS_SECONDS(1);
+    cfs_env_persist_state(&b->env, 0, 1, 0);
+    cfs_env_send_durable(&b->env, &promise);
+    bench_clear(b);
+}
+
+static void what_may_wait_goes_out_behind_a_promise_to_the_same_node(void **state)
+{
+    struct bench b;
+    struct cfs_message first = forward(2), other = forward(3);
+
+    (void)state;
+    open_with_a_promise(&b);
+    cfs_env_send_along(&b.env, &first);
+    assert_int_equal(first.type, 0); /* taken */
+    cfs_env_send_along(&b.env, &other);
+    assert_int_equal(bench_sent_count(&b, CFS_MSG_FORWARD, 2), 0);
+    assert_int_equal(bench_sent_count(&b, CFS_MSG_FORWARD, 3), 1);
+    bench_clear(&b);
+    cfs_env_persist_state(&b.env, 0, 2, 0); /* what comes later holds it up no longer */
+    bench_clear(&b);
+    cfs_env_persisted(&b.env, 1);
+    assert_int_equal(b.effects.items[0].message.type, CFS_MSG_APPEND_REPLY);
+    assert_int_equal(b.effects.items[1].message.type, CFS_MSG_FORWARD);
+    assert_int_equal(b.effects.items[1].message.from, BENCH_SELF);
+    bench_close(&b);
+}
+
+static void a_disk_that_stands_still_holds_up_nothing_but_promises(void **state)
+{
+    struct bench b;
+    struct cfs_message early = forward(2), late = forward(2), later = reply(6);
+
+    (void)state;
+    open_with_a_promise(&b);
+    cfs_env_send_along(&b.env, &early);
+    b.env.now += CFS_MS(2);
+    cfs_env_send_durable(&b.env, &later);
+    cfs_env_send_along(&b.env, &late);
+    assert_int_equal(bench_sent_count(&b, CFS_MSG_FORWARD, 2), 1);
+    bench_close(&b);
+}
+
 static void an_older_report_of_the_disk_takes_nothing_back(void **state)
 {
     struct bench b;
@@ -174,6 +227,8 @@ int main(void)
         cmocka_unit_test(a_promise_waits_until_all_that_was_ordered_before_is_durable),
         cmocka_unit_test(a_promise_goes_out_at_once_when_nothing_is_missing_on_the_disk),
         cmocka_unit_test(promises_go_out_in_the_order_they_were_made),
+        cmocka_unit_test(what_may_wait_goes_out_behind_a_promise_to_the_same_node),
+        cmocka_unit_test(a_disk_that_stands_still_holds_up_nothing_but_promises),
         cmocka_unit_test(an_older_report_of_the_disk_takes_nothing_back),
         cmocka_unit_test(what_never_became_durable_is_freed_with_the_surroundings),
         cmocka_unit_test(messages_to_oneself_come_back_in_order),

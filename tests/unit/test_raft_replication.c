@@ -245,12 +245,51 @@ static void a_follower_is_probed_with_one_message_at_a_time(void **state)
     assert_int_equal(sent_to(2)->entry_count, 2);
 }
 
+/* An entry that fills a message by itself. */
+static void propose_large(void)
+{
+    static const char data[CFS_APPEND_GATHER_BYTES];
+
+    cfs_raft_propose(&rb.raft, CFS_ENTRY_COMMAND, data, sizeof data);
+}
+
+static void what_comes_while_a_message_is_under_way_gathers(void **state)
+{
+    (void)state;
+    lead();
+    for (uint32_t i = 0; i < 10; i++) {
+        propose(1);
+        cfs_raft_flush(&rb.raft);
+    }
+    assert_int_equal(bench_sent_count(&rb.bench, CFS_MSG_APPEND, 2), 1);
+    raft_bench_acknowledge(&rb, 2, rb.raft.noop_index + 1, rb.bench.env.now);
+    assert_true(rb.raft.dirty);
+    cfs_raft_flush(&rb.raft);
+    assert_int_equal(bench_sent_count(&rb.bench, CFS_MSG_APPEND, 2), 2);
+    assert_int_equal(sent_to(2)->entry_count, 9);
+    assert_int_equal(bench_sent_count(&rb.bench, CFS_MSG_APPEND, 3), 1); /* each by itself */
+}
+
+static void what_fills_a_message_goes_at_once(void **state)
+{
+    (void)state;
+    lead();
+    propose(1);
+    cfs_raft_flush(&rb.raft);
+    propose(1);
+    cfs_raft_flush(&rb.raft);
+    propose_large();
+    cfs_raft_flush(&rb.raft);
+    assert_int_equal(bench_sent_count(&rb.bench, CFS_MSG_APPEND, 2), 2);
+    assert_int_equal(sent_to(2)->entry_count, 2);
+}
+
 static void no_more_messages_than_the_bound_are_under_way(void **state)
 {
     (void)state;
     lead();
     for (uint32_t i = 0; i < 3 * CFS_INFLIGHT_MAX; i++) {
-        propose(1);
+        propose_large();
         cfs_raft_flush(&rb.raft);
     }
     assert_int_equal(bench_sent_count(&rb.bench, CFS_MSG_APPEND, 2), CFS_INFLIGHT_MAX);
@@ -269,15 +308,15 @@ static void each_acknowledgement_makes_room_for_one_message(void **state)
     lead();
     first = rb.raft.noop_index + 1;
     for (uint32_t i = 0; i < CFS_INFLIGHT_MAX; i++) {
-        propose(1);
+        propose_large();
         cfs_raft_flush(&rb.raft);
     }
     for (uint32_t i = 0; i < CFS_INFLIGHT_MAX; i++) {
         bench_clear(&rb.bench);
         raft_bench_acknowledge(&rb, 2, first + i, rb.bench.env.now);
-        propose(1);
+        propose_large();
         cfs_raft_flush(&rb.raft);
-        propose(1);
+        propose_large();
         cfs_raft_flush(&rb.raft);
         assert_int_equal(bench_sent_count(&rb.bench, CFS_MSG_APPEND, 2), 1);
     }
@@ -288,7 +327,7 @@ static void the_last_entry_that_found_no_room_is_sent_too(void **state)
     (void)state;
     lead();
     for (uint32_t i = 0; i <= CFS_INFLIGHT_MAX; i++) {
-        propose(1);
+        propose_large();
         cfs_raft_flush(&rb.raft);
     }
     bench_clear(&rb.bench);
@@ -560,6 +599,8 @@ int main(void)
         T(entries_of_an_older_term_are_committed_only_by_one_of_its_own_on_top),
         T(replication_waits_for_the_flush_and_goes_out_before_the_disk),
         T(a_follower_is_probed_with_one_message_at_a_time),
+        T(what_comes_while_a_message_is_under_way_gathers),
+        T(what_fills_a_message_goes_at_once),
         T(no_more_messages_than_the_bound_are_under_way),
         T(each_acknowledgement_makes_room_for_one_message),
         T(the_last_entry_that_found_no_room_is_sent_too),
