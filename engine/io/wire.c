@@ -3,15 +3,14 @@
  * A batch is one JSON object on one line, then, without separators, the raw bodies whose lengths
  * the object gives, in the order in which they are announced:
  *
- *     {"v":1,"cluster":"0123456789abcdef","from":2,"to":1,"messages":[{"type":"append",
- *      "group":0,"term":7,...,"entries":[{"index":5,"term":7,"time":...,"wall":...,"kind":2,
- *      "len":93}]}]}\n<93 bytes>
+ *     {"v":2,"cluster":"0123456789abcdef","from":2,"to":1,"messages":[{"type":"read",
+ *      "group":0,"term":7,"id":5,...,"len":4}]}\n<4 bytes>
  *
- * Heartbeats and acknowledgements that follow one another are one object, {"type":"beats","len":N},
- * and rows of numbers in its body (wire_beats.c). Bodies are else the data of entries, forwarded
- * commands, answers, and the names of reads and recalls, which may be any bytes and so need not be
- * UTF-8 as JSON demands. Numbers are JSON integers from 0 to 2^63 - 1; what is larger does not
- * travel (nothing in the core comes near). */
+ * Messages of the frequent types that follow one another are one object, {"type":"rows","len":N},
+ * and rows of numbers and bytes in its body (wire_rows.c). Bodies are else snapshots and the names
+ * of reads and recalls, which may be any bytes and so need not be UTF-8 as JSON demands. Numbers
+ * are JSON integers from 0 to 2^63 - 1; what is larger does not travel (nothing in the core comes
+ * near). */
 #include "io/wire.h"
 
 #include <assert.h>
@@ -21,14 +20,14 @@
 #include <string.h>
 
 #include "core/alloc.h"
-#include "io/wire_beats.h"
 #include "io/wire_fields.h"
+#include "io/wire_rows.h"
 
 /* Upper bounds of the JSON text, with every number at its longest (wire_fields.c has the keys). */
 enum {
     HEAD_SIZE = 128,
+    ROWS_SIZE = 40,
     MESSAGE_SIZE = 320,
-    ENTRY_SIZE = 176,
     ITEM_SIZE = 48,
     STUCK_SIZE = 64,
     WAIT_SIZE = 21
@@ -43,10 +42,6 @@ size_t cfs_wire_size_empty(void)
 static size_t body_size(const struct cfs_message *m)
 {
     switch (m->type) {
-    case CFS_MSG_FORWARD:
-        return m->forward.len;
-    case CFS_MSG_ANSWER:
-        return m->answer.len;
     case CFS_MSG_READ:
         return strlen(m->read.name);
     case CFS_MSG_SNAPSHOT:
@@ -60,9 +55,6 @@ static size_t list_size(const struct cfs_message *m)
 {
     size_t size = 0;
 
-    if (m->type == CFS_MSG_APPEND)
-        for (uint32_t i = 0; i < m->append.entry_count; i++)
-            size += ENTRY_SIZE + m->append.entries[i]->len;
     if (m->type == CFS_MSG_RECALL)
         for (uint32_t i = 0; i < m->recall.count; i++)
             size += ITEM_SIZE + strlen(m->recall.items[i].name);
@@ -74,6 +66,8 @@ static size_t list_size(const struct cfs_message *m)
 
 size_t cfs_wire_size(const struct cfs_message *message)
 {
+    if (cfs_wire_is_row(message))
+        return ROWS_SIZE + cfs_wire_row_size(message);
     return MESSAGE_SIZE + body_size(message) + list_size(message);
 }
 
@@ -169,23 +163,6 @@ static void end(struct text *text, char *begun, const char *brackets)
     *text->at++ = brackets[1];
 }
 
-static void put_entries(struct text *text, const struct cfs_msg_append *append)
-{
-    char *list;
-
-    put_key(text, "entries");
-    list = begin(text);
-    for (uint32_t i = 0; i < append->entry_count; i++) {
-        char *object;
-
-        put_text(text, ",");
-        object = begin(text);
-        put_fields(text, cfs_wire_entry_fields, append->entries[i]);
-        end(text, object, "{}");
-    }
-    end(text, list, "[]");
-}
-
 static void put_items(struct text *text, const struct cfs_msg_recall *recall)
 {
     char *list;
@@ -237,9 +214,7 @@ static void put_stuck(struct text *text, const struct cfs_msg_collect_reply *rep
 
 static void put_lists(struct text *text, const struct cfs_message *m)
 {
-    if (m->type == CFS_MSG_APPEND)
-        put_entries(text, &m->append);
-    else if (m->type == CFS_MSG_COLLECT_REPLY)
+    if (m->type == CFS_MSG_COLLECT_REPLY)
         put_stuck(text, &m->collect_reply);
     else if (m->type == CFS_MSG_RECALL)
         put_items(text, &m->recall);
@@ -259,44 +234,38 @@ static void put_message(struct text *text, const struct cfs_message *m)
     put_lists(text, m);
 }
 
-/* How many messages from the first on share an object. */
-static uint32_t run_of(const struct cfs_message *messages, uint32_t count)
+/* How many messages from the first on share an object, and the bytes of their rows. */
+static uint32_t run_of(const struct cfs_message *messages, uint32_t count, size_t *bytes)
 {
     uint32_t run = 0;
 
-    while (run < count && cfs_wire_is_beat(&messages[run]))
-        run++;
+    *bytes = 0;
+    while (run < count && cfs_wire_is_row(&messages[run]))
+        *bytes += cfs_wire_row_size(&messages[run++]);
     return run ? run : 1;
 }
 
-static void put_beats(struct text *text, const struct cfs_message *messages, uint32_t count,
-                      struct cfs_writer *beats)
+static void put_rows(struct text *text, size_t bytes)
 {
-    size_t before = beats->len;
-
-    for (uint32_t i = 0; i < count; i++)
-        if (cfs_wire_put_beat(beats, &messages[i]) < 0)
-            text->failed = true;
-    put_word(text, "type", "beats");
-    put_keyed(text, "len", beats->len - before);
+    put_word(text, "type", "rows");
+    put_keyed(text, "len", bytes);
 }
 
-/* The rows of all beats go to `beats`, one run after the other. */
-static void put_messages(struct text *text, const struct cfs_message *messages, uint32_t count,
-                         struct cfs_writer *beats)
+static void put_messages(struct text *text, const struct cfs_message *messages, uint32_t count)
 {
     char *list;
 
     put_key(text, "messages");
     list = begin(text);
     for (uint32_t i = 0, run; i < count; i += run) {
+        size_t bytes;
         char *object;
 
-        run = run_of(&messages[i], count - i);
+        run = run_of(&messages[i], count - i, &bytes);
         put_text(text, ",");
         object = begin(text);
-        if (cfs_wire_is_beat(&messages[i]))
-            put_beats(text, &messages[i], run, beats);
+        if (bytes)
+            put_rows(text, bytes);
         else
             put_message(text, &messages[i]);
         end(text, object, "{}");
@@ -305,7 +274,7 @@ static void put_messages(struct text *text, const struct cfs_message *messages, 
 }
 
 static void put_head(struct text *text, const struct cfs_batch_head *of,
-                     const struct cfs_message *messages, uint32_t count, struct cfs_writer *beats)
+                     const struct cfs_message *messages, uint32_t count)
 {
     char *object = begin(text);
     char digits[17]; /* they may be any 64 bits, which are no number of the format */
@@ -315,42 +284,30 @@ static void put_head(struct text *text, const struct cfs_batch_head *of,
     put_word(text, "cluster", digits);
     put_keyed(text, "from", of->from);
     put_keyed(text, "to", of->to);
-    put_messages(text, messages, count, beats);
+    put_messages(text, messages, count);
     end(text, object, "{}");
 }
 
-static uint8_t *put_bytes(uint8_t *at, const void *data, size_t len)
+static int put_body(struct cfs_writer *body, const struct cfs_message *m)
 {
-    if (len) {
-        assert(data);
-        memcpy(at, data, len);
-    }
-    return at + len;
-}
-
-static uint8_t *put_bodies(uint8_t *at, const struct cfs_message *m)
-{
+    if (cfs_wire_is_row(m))
+        return cfs_wire_put_row(body, m);
     switch (m->type) {
-    case CFS_MSG_APPEND:
-        for (uint32_t i = 0; i < m->append.entry_count; i++)
-            at = put_bytes(at, m->append.entries[i]->data, m->append.entries[i]->len);
-        return at;
-    case CFS_MSG_FORWARD:
-        return put_bytes(at, m->forward.command, m->forward.len);
-    case CFS_MSG_ANSWER:
-        return put_bytes(at, m->answer.answer, m->answer.len);
     case CFS_MSG_READ:
-        return put_bytes(at, m->read.name, strlen(m->read.name));
+        cfs_put_raw(body, m->read.name, strlen(m->read.name));
+        break;
     case CFS_MSG_RECALL:
         for (uint32_t i = 0; i < m->recall.count; i++)
-            at = put_bytes(at, m->recall.items[i].name, strlen(m->recall.items[i].name));
-        return at;
+            cfs_put_raw(body, m->recall.items[i].name, strlen(m->recall.items[i].name));
+        break;
     case CFS_MSG_SNAPSHOT:
-        at = put_bytes(at, m->snapshot.head, m->snapshot.head_len);
-        return put_bytes(at, m->snapshot.pieces, m->snapshot.len);
+        cfs_put_raw(body, m->snapshot.head, m->snapshot.head_len);
+        cfs_put_raw(body, m->snapshot.pieces, m->snapshot.len);
+        break;
     default:
-        return at;
+        break;
     }
+    return 0;
 }
 
 static size_t batch_size(const struct cfs_message *messages, uint32_t count)
@@ -365,33 +322,24 @@ static size_t batch_size(const struct cfs_message *messages, uint32_t count)
 int cfs_wire_encode(uint8_t **out, size_t *len, const struct cfs_batch_head *of,
                     const struct cfs_message *messages, uint32_t count)
 {
-    struct cfs_writer beats = {0};
-    size_t size = batch_size(messages, count);
-    uint8_t *bytes = cfs_alloc(size), *at;
-    struct text head = {.at = (char *)bytes};
-    const uint8_t *rows;
+    struct cfs_writer batch = {.capacity = batch_size(messages, count)};
+    struct text head = {0};
 
-    put_head(&head, of, messages, count, &beats);
+    batch.data = cfs_alloc(batch.capacity);
+    head.at = (char *)batch.data;
+    put_head(&head, of, messages, count);
+    put_text(&head, "\n");
+    batch.len = (size_t)(head.at - (char *)batch.data);
+    for (uint32_t i = 0; i < count; i++)
+        if (put_body(&batch, &messages[i]) < 0)
+            head.failed = true;
+    assert(batch.len <= batch_size(messages, count));
     if (head.failed) {
-        free(beats.data);
-        free(bytes);
+        free(batch.data);
         return -1;
     }
-    rows = beats.data;
-    at = (uint8_t *)head.at;
-    *at++ = '\n';
-    for (uint32_t i = 0; i < count; i++) {
-        if (cfs_wire_is_beat(&messages[i])) {
-            at = put_bytes(at, rows, cfs_wire_beat_size(&messages[i]));
-            rows += cfs_wire_beat_size(&messages[i]);
-        } else {
-            at = put_bodies(at, &messages[i]);
-        }
-    }
-    free(beats.data);
-    *out = bytes;
-    *len = (size_t)(at - bytes);
-    assert(*len <= size);
+    *out = batch.data;
+    *len = batch.len;
     return 0;
 }
 

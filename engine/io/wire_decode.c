@@ -16,8 +16,8 @@
 #include "core/alloc.h"
 #include "core/planted.h"
 #include "io/wire.h"
-#include "io/wire_beats.h"
 #include "io/wire_fields.h"
+#include "io/wire_rows.h"
 
 struct decoder {
     const uint8_t *body; /* the raw bytes not yet taken */
@@ -115,46 +115,6 @@ static const uint8_t *take_body(struct decoder *d, uint32_t len, uint32_t max)
     d->body += len;
     d->left -= len;
     return body;
-}
-
-static int decode_entry(struct decoder *d, const json_t *object, struct cfs_entry **out)
-{
-    struct cfs_entry head = {0};
-    const uint8_t *data;
-
-    if (get_fields(d, object, cfs_wire_entry_fields, &head) < 0)
-        return -1;
-    if (head.kind < CFS_ENTRY_NOOP || head.kind > CFS_ENTRY_MEMBERS)
-        return refuse(d, "'kind' %u is no kind of entry", (unsigned)head.kind);
-    data = take_body(d, head.len, CFS_COMMAND_MAX);
-    if (!data)
-        return -1;
-    *out = cfs_entry_new(head.kind, head.index, head.term, data, head.len);
-    (*out)->time = head.time;
-    (*out)->wall = head.wall;
-    return 0;
-}
-
-static int decode_entries(struct decoder *d, const json_t *object, struct cfs_msg_append *append)
-{
-    size_t before = d->left;
-    uint32_t count = 0;
-    json_t *list;
-
-    if (get_list(d, object, "entries", CFS_APPEND_ENTRIES_MAX, &list, &count) < 0)
-        return -1;
-    if (count)
-        append->entries = cfs_alloc(count * sizeof *append->entries);
-    for (uint32_t i = 0; i < count; i++) {
-        if (decode_entry(d, json_array_get(list, i), &append->entries[i]) < 0)
-            return -1;
-        append->entry_count++; /* what is counted is freed */
-        if (append->entries[i]->index != append->prev_index + 1 + i)
-            return refuse(d, "the entries do not follow 'prev_index' one by one");
-    }
-    if (before - d->left > CFS_APPEND_BYTES_MAX)
-        return refuse(d, "entries of more than %u bytes", CFS_APPEND_BYTES_MAX);
-    return 0;
 }
 
 static int decode_waits(struct decoder *d, const json_t *object, struct cfs_stuck *stuck,
@@ -277,8 +237,6 @@ static int decode_snapshot(struct decoder *d, struct cfs_msg_snapshot *snapshot)
 static int decode_rest(struct decoder *d, const json_t *object, struct cfs_message *m)
 {
     switch (m->type) {
-    case CFS_MSG_APPEND:
-        return decode_entries(d, object, &m->append);
     case CFS_MSG_COLLECT_REPLY:
         return decode_stuck(d, object, &m->collect_reply);
     case CFS_MSG_READ:
@@ -287,12 +245,6 @@ static int decode_rest(struct decoder *d, const json_t *object, struct cfs_messa
         return decode_items(d, object, &m->recall);
     case CFS_MSG_SNAPSHOT:
         return decode_snapshot(d, &m->snapshot);
-    case CFS_MSG_FORWARD:
-        return decode_body(d, &m->forward.len, &m->forward.command, CFS_COMMAND_MAX);
-    case CFS_MSG_ANSWER:
-        if (m->answer.to != CFS_TO_COMMAND && m->answer.to != CFS_TO_READ)
-            return refuse(d, "'to' %u is neither command nor read", (unsigned)m->answer.to);
-        return decode_body(d, &m->answer.len, &m->answer.answer, CFS_BATCH_BYTES_MAX);
     default:
         return 0;
     }
@@ -315,7 +267,7 @@ static int decode_message(struct decoder *d, const json_t *object, struct cfs_me
     enum cfs_message_type type = get_type(d, object);
 
     if (type && !cfs_wire_fields(type))
-        return refuse(d, "'type': '%s' travels among 'beats'", cfs_message_type_name(type));
+        return refuse(d, "'type': '%s' travels among 'rows'", cfs_message_type_name(type));
     if (!type || get_u32(d, object, "group", CFS_GROUPS_MAX, &m->group) < 0 ||
         get_number(d, object, "term", INT64_MAX, &m->term) < 0 ||
         get_fields(d, object, cfs_wire_fields(type), m) < 0)
@@ -342,31 +294,31 @@ static struct cfs_message *next_message(struct decoder *d, struct cfs_batch *bat
     return m;
 }
 
-static int decode_beats(struct decoder *d, const json_t *object, struct cfs_batch *batch)
+static int decode_rows(struct decoder *d, const json_t *object, struct cfs_batch *batch)
 {
     struct cfs_reader rows = {0};
     uint32_t len = 0;
 
-    if (get_u32(d, object, "len", CFS_WIRE_MESSAGES_MAX * CFS_WIRE_BEAT_MAX, &len) < 0)
+    if (get_u32(d, object, "len", CFS_BATCH_BYTES_MAX, &len) < 0)
         return -1;
-    rows.data = take_body(d, len, CFS_WIRE_MESSAGES_MAX * CFS_WIRE_BEAT_MAX);
+    rows.data = take_body(d, len, CFS_BATCH_BYTES_MAX);
     if (!rows.data)
         return -1;
     for (rows.len = len; rows.at < rows.len;) {
         struct cfs_message *m = next_message(d, batch);
         if (!m)
             return -1;
-        if (cfs_wire_get_beat(&rows, m) < 0)
-            return refuse(d, "byte %zu of 'beats' belongs to no row that can be", rows.at);
+        if (cfs_wire_get_row(&rows, m) < 0)
+            return refuse(d, "byte %zu of 'rows' belongs to no row that can be", rows.at);
     }
     return 0;
 }
 
-static bool is_beats(const json_t *object)
+static bool is_rows(const json_t *object)
 {
     const char *word = json_string_value(json_object_get(object, "type"));
 
-    return word && strcmp(word, "beats") == 0;
+    return word && strcmp(word, "rows") == 0;
 }
 
 static int decode_messages(struct decoder *d, const json_t *head, struct cfs_batch *batch)
@@ -379,8 +331,8 @@ static int decode_messages(struct decoder *d, const json_t *head, struct cfs_bat
     for (uint32_t i = 0; i < count; i++) {
         const json_t *object = json_array_get(list, i);
         struct cfs_message *m;
-        if (is_beats(object)) {
-            if (decode_beats(d, object, batch) < 0)
+        if (is_rows(object)) {
+            if (decode_rows(d, object, batch) < 0)
                 return -1;
             continue;
         }

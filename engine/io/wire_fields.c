@@ -1,5 +1,5 @@
 /* The vocabulary of the wire: one line per field, one table per type of message. What has a length
- * of its own (entries, commands, answers, names, lists) stands in wire.c and wire_decode.c. */
+ * of its own (names, lists) stands in wire.c and wire_decode.c. */
 #include "io/wire_fields.h"
 
 #define FIELD(type, kind, key, member)                                                             \
@@ -12,19 +12,8 @@
         NULL, CFS_WIRE_U64, 0                                                                      \
     }
 
-static_assert(sizeof(enum cfs_op) == 4 && sizeof(enum cfs_answer_to) == 4 &&
-                  sizeof(enum cfs_entry_kind) == 4 && sizeof(enum cfs_message_place) == 4,
+static_assert(sizeof(enum cfs_op) == 4 && sizeof(enum cfs_message_place) == 4,
               "enumerations travel as U32");
-
-const struct cfs_wire_field cfs_wire_entry_fields[] = {
-    FIELD(cfs_entry, U64, "index", index),
-    FIELD(cfs_entry, U64, "term", term),
-    FIELD(cfs_entry, U64, "time", time),
-    FIELD(cfs_entry, U64, "wall", wall),
-    FIELD(cfs_entry, U32, "kind", kind),
-    FIELD(cfs_entry, U32, "len", len),
-    END,
-};
 
 static const struct cfs_wire_field vote[] = {
     MESSAGE(BOOL, "pre", vote.pre),
@@ -43,20 +32,6 @@ static const struct cfs_wire_field vote_reply[] = {
     END,
 };
 
-static const struct cfs_wire_field append[] = {
-    MESSAGE(U64, "prev_index", append.prev_index), MESSAGE(U64, "prev_term", append.prev_term),
-    MESSAGE(U64, "commit", append.commit),         MESSAGE(U64, "sent", append.sent),
-    MESSAGE(U64, "lease", append.lease),           MESSAGE(U64, "sound_at", append.sound_at),
-    MESSAGE(BOOL, "serving", append.serving),      END, /* and entries */
-};
-
-static const struct cfs_wire_field forward[] = {
-    MESSAGE(U64, "epoch", forward.epoch),
-    MESSAGE(BOOL, "outside", forward.outside),
-    MESSAGE(U32, "len", forward.len),
-    END,
-};
-
 static const struct cfs_wire_field read[] = {
     MESSAGE(U64, "id", read.id),
     MESSAGE(U32, "op", read.op),
@@ -67,12 +42,6 @@ static const struct cfs_wire_field read[] = {
     MESSAGE(U32, "bytes", read.cache.len),
     MESSAGE(U64, "epoch", read.cache.epoch),
     END, /* and the name's length */
-};
-
-static const struct cfs_wire_field answer[] = {
-    MESSAGE(U32, "to", answer.to),   MESSAGE(U64, "session", answer.session),
-    MESSAGE(U64, "id", answer.id),   MESSAGE(BOOL, "queued", answer.queued),
-    MESSAGE(U32, "len", answer.len), END,
 };
 
 static const struct cfs_wire_field keepalive[] = {
@@ -150,10 +119,7 @@ const struct cfs_wire_field *cfs_wire_fields(enum cfs_message_type type)
     static const struct cfs_wire_field *const tables[CFS_MSG_TYPE_COUNT] = {
         [CFS_MSG_VOTE] = vote,
         [CFS_MSG_VOTE_REPLY] = vote_reply,
-        [CFS_MSG_APPEND] = append,
-        [CFS_MSG_FORWARD] = forward,
         [CFS_MSG_READ] = read,
-        [CFS_MSG_ANSWER] = answer,
         [CFS_MSG_KEEPALIVE] = keepalive,
         [CFS_MSG_KEEPALIVE_REPLY] = keepalive_reply,
         [CFS_MSG_DRAIN] = drain,

@@ -4,7 +4,7 @@
 
 #include "core/message.h"
 
-enum { CFS_WIRE_VERSION = 1, CFS_WIRE_MESSAGES_MAX = 4096 };
+enum { CFS_WIRE_VERSION = 2, CFS_WIRE_MESSAGES_MAX = 4096 };
 
 enum cfs_wire_kind { CFS_WIRE_U64, CFS_WIRE_U32, CFS_WIRE_BOOL };
 
@@ -15,10 +15,9 @@ struct cfs_wire_field {
     size_t offset;
 };
 
-extern const struct cfs_wire_field cfs_wire_entry_fields[];
 extern const struct cfs_wire_field cfs_wire_item_fields[]; /* of a RECALL */
 
-/* NULL for no such type, and for APPEND_REPLY, which travels as a row (wire_beats.h). */
+/* NULL for no such type, and for those that travel as rows (wire_rows.h). */
 const struct cfs_wire_field *cfs_wire_fields(enum cfs_message_type type);
 
 #endif
