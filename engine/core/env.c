@@ -9,13 +9,14 @@
 
 #include "core/alloc.h"
 
-/* How long a write may have been under way for something else to wait for it: most take a fraction
- * of that, and a disk that stands still is to hold up nothing but promises. */
+/* How long after a promise was made something else waits for it at most: most writes take a
+ * fraction of that, and a disk that stands still is to hold up nothing but promises. */
 #define COMPANY_WITHIN CFS_MS(2)
 
 struct cfs_deferred {
     uint64_t lsn;
     cfs_time since;
+    bool along; /* it promises nothing */
     struct cfs_message message;
     struct cfs_deferred *prev, *next;
 };
@@ -113,9 +114,41 @@ void cfs_env_send_along(struct cfs_env *env, struct cfs_message *message)
     }
     item = cfs_alloc(sizeof *item);
     *item = *promise;
+    item->along = true;
     item->message = *message;
     DL_APPEND_ELEM(env->deferred, promise, item);
     *message = (struct cfs_message){0};
+}
+
+/* NULL: nothing waits that need not. They stand in the order in which they are due. */
+static struct cfs_deferred *first_along(const struct cfs_env *env)
+{
+    struct cfs_deferred *item;
+
+    DL_FOREACH (env->deferred, item)
+        if (item->along)
+            break;
+    return item;
+}
+
+cfs_time cfs_env_deadline(const struct cfs_env *env)
+{
+    const struct cfs_deferred *item = first_along(env);
+
+    return item ? item->since + COMPANY_WITHIN : CFS_NEVER;
+}
+
+static void send_deferred(struct cfs_env *env, struct cfs_deferred *item)
+{
+    DL_DELETE(env->deferred, item);
+    cfs_env_send(env, &item->message);
+    free(item);
+}
+
+void cfs_env_tick(struct cfs_env *env)
+{
+    while (cfs_env_deadline(env) <= env->now)
+        send_deferred(env, first_along(env));
 }
 
 void cfs_env_persisted(struct cfs_env *env, uint64_t lsn)
@@ -123,12 +156,8 @@ void cfs_env_persisted(struct cfs_env *env, uint64_t lsn)
     assert(lsn <= env->lsn);
     if (lsn > env->durable)
         env->durable = lsn;
-    while (env->deferred && env->deferred->lsn <= env->durable) {
-        struct cfs_deferred *item = env->deferred;
-        DL_DELETE(env->deferred, item);
-        cfs_env_send(env, &item->message);
-        free(item);
-    }
+    while (env->deferred && env->deferred->lsn <= env->durable)
+        send_deferred(env, env->deferred);
 }
 
 bool cfs_env_take_inbox(struct cfs_env *env, struct cfs_message *message)

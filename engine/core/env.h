@@ -48,8 +48,13 @@ void cfs_env_send(struct cfs_env *env, struct cfs_message *message);
 void cfs_env_send_durable(struct cfs_env *env, struct cfs_message *message);
 
 /* Sends together with what has begun to wait for the disk on its way to the same node, if anything
- * has, or else now: for what is sent often, and promises nothing. */
+ * has, or else now: for what is sent often, and promises nothing. It is sent after 2 ms at the
+ * latest, by cfs_env_tick. */
 void cfs_env_send_along(struct cfs_env *env, struct cfs_message *message);
+
+/* When cfs_env_tick has something to do. */
+cfs_time cfs_env_deadline(const struct cfs_env *env);
+void cfs_env_tick(struct cfs_env *env);
 
 /* The disk has reached `lsn`: releases what waited for it. */
 void cfs_env_persisted(struct cfs_env *env, uint64_t lsn);

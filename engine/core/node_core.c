@@ -258,6 +258,7 @@ static void follow_removal(struct cfs_core *core)
 
 static void tick(struct cfs_core *core)
 {
+    cfs_env_tick(&core->env);
     EACH_GROUP (core, group)
         cfs_group_tick(group);
     cfs_core_follow_leaders(core);
@@ -405,6 +406,8 @@ cfs_time cfs_core_deadline(const struct cfs_core *core)
     for (uint32_t i = 0; i < core->group_count; i++)
         if (cfs_group_deadline(&core->groups[i]) < due)
             due = cfs_group_deadline(&core->groups[i]);
+    if (cfs_env_deadline(&core->env) < due)
+        due = cfs_env_deadline(&core->env);
     return core->look_due < due ? core->look_due : due;
 }
 

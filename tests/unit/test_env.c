@@ -123,11 +123,17 @@ static void a_disk_that_stands_still_holds_up_nothing_but_promises(void **state)
 
     (void)state;
     open_with_a_promise(&b);
+    assert_true(cfs_env_deadline(&b.env) == CFS_NEVER);
     cfs_env_send_along(&b.env, &early);
+    assert_true(cfs_env_deadline(&b.env) == b.env.now + CFS_MS(2));
     b.env.now += CFS_MS(2);
     cfs_env_send_durable(&b.env, &later);
     cfs_env_send_along(&b.env, &late);
     assert_int_equal(bench_sent_count(&b, CFS_MSG_FORWARD, 2), 1);
+    cfs_env_tick(&b.env);
+    assert_int_equal(bench_sent_count(&b, CFS_MSG_FORWARD, 2), 2);
+    assert_int_equal(bench_sent_count(&b, CFS_MSG_APPEND_REPLY, 2), 0);
+    assert_true(cfs_env_deadline(&b.env) == CFS_NEVER);
     bench_close(&b);
 }
 
