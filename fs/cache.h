@@ -263,6 +263,7 @@ struct cfs_cache_call {
     bool looks_up;    /* it is a question that what is shared may answer: a hit or a miss */
     bool asks_file;   /* it is about attributes alone, and was at the gate */
     bool pushed;      /* a size, into the kernel, since it was received */
+    uint32_t pushes;  /* how often that was tried */
     bool passes;      /* the gate, and is told attributes that are not to be kept */
     uint32_t looks;   /* how often its thread was looked at there */
     bool was_unseen;  /* and the last time it could not be seen */
@@ -364,6 +365,9 @@ void cfs_cache_size_touched(struct cfs_cache_inode *inode);
 void cfs_cache_size_reaches(struct cfs_cache_inode *inode, uint64_t end);
 void cfs_cache_size_told(const struct cfs_cache_call *call, uint64_t size);
 void cfs_cache_size_read(struct cfs_cache_call *call, uint64_t len);
+
+/* Where the page begins that the kernel may take for the last. */
+uint64_t cfs_cache_size_page(const struct cfs_cache_inode *inode);
 
 /* Whether the kernel perhaps takes the file to be shorter than it is, and might not believe the
  * reply. Then it is put right, and `again` is called, once in a call. */

@@ -262,7 +262,7 @@ void cfs_cache_op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t
     call->write.first_page = call->write.offset / PAGE_BYTES;
     call->write.last_page = (call->write.offset + (size ? size - 1 : 0)) / PAGE_BYTES;
     call->write.mapped = fi->writepage;
-    call->write.laundered = fi->writepage && inode->ranges;
+    call->write.laundered = fi->writepage && (inode->ranges || inode->behind);
     call->write.before = inode->content.version;
     call->write.shared = cfs_cache_has_content(cache, inode);
     call->write.append = !fi->writepage && fi->flags & O_APPEND;

@@ -66,12 +66,14 @@ void cfs_cache_store(struct cfs_cache *cache, struct cfs_cache_inode *inode,
                      const struct cfs_content_info *content, uint64_t offset, const uint8_t *data,
                      uint32_t len)
 {
+    uint64_t page = cfs_cache_size_page(inode);
     struct cfs_notify_job *job;
 
     if (!is_mounted(cache))
         return;
     job = new_job(cache, inode, CFS_NOTIFY_STORE);
     job->content = *content;
+    job->from = (int64_t)(page < offset ? page : offset);
     job->offset = (int64_t)offset;
     job->len = (int64_t)len;
     job->data = cfs_fs_alloc(len);
@@ -97,17 +99,31 @@ static void forget_behind_stores(struct cfs_cache_inode *inode,
     LL_PREPEND(inode->behind, behind);
 }
 
+static void recalled_if_done(struct cfs_cache_recalling *recalling);
+
 static void forget_behind(struct cfs_cache *cache, struct cfs_cache_inode *inode)
 {
-    struct cfs_cache_behind *behind, *next;
+    struct cfs_cache_behind *all = inode->behind, *behind, *next;
 
-    LL_FOREACH_SAFE(inode->behind, behind, next)
-    {
-        cfs_cache_forget_pages(cache, inode, behind->recalling);
-        behind->recalling->left--;
-        free(behind);
-    }
     inode->behind = NULL;
+    LL_FOREACH_SAFE(all, behind, next)
+    {
+        struct cfs_cache_recalling *recalling = behind->recalling;
+        free(behind);
+        cfs_cache_forget_pages(cache, inode, recalling);
+        recalling->left--;
+        recalled_if_done(recalling); /* unmounted: nothing is left to do */
+    }
+}
+
+/* It may have come over what is being written. */
+static void distrust_writes(struct cfs_cache_inode *inode)
+{
+    struct cfs_cache_call *write;
+
+    DL_FOREACH2 (inode->writes, write, write.next) {
+        cfs_cache_close_gate(write);
+    }
 }
 
 static void stored(struct cfs_cache *cache, struct cfs_cache_inode *inode,
@@ -115,6 +131,7 @@ static void stored(struct cfs_cache *cache, struct cfs_cache_inode *inode,
 {
     cfs_cache_size_reaches(inode, job->content.size);
     cfs_cache_show(inode, &job->content, job->data, job->offset ? 0 : (uint32_t)job->len);
+    distrust_writes(inode);
     if (--inode->stores)
         return;
     if (!cfs_cache_has_content(cache, inode) || inode->content.version != job->content.version)
@@ -173,6 +190,7 @@ void cfs_cache_write_begins(struct cfs_cache *cache, struct cfs_cache_inode *ino
         job->recalling = NULL;
         cfs_cache_forget_pages(cache, inode, recalling);
         recalling->left--;
+        recalled_if_done(recalling);
     }
     forget_behind(cache, inode);
 }
@@ -324,9 +342,7 @@ static void recall_content(struct cfs_cache *cache, struct cfs_cache_inode *inod
 
     cfs_cache_drop_content(inode);
     cfs_cache_uncharge(cache, inode);
-    DL_FOREACH2 (inode->writes, write, write.next) {
-        cfs_cache_close_gate(write);
-    }
+    distrust_writes(inode);
     DL_FOREACH_SAFE2(inode->launders, write, next, write.next)
     {
         cfs_engine_cancel(cache->engine, write->id);

@@ -90,7 +90,7 @@ static void tell(struct fuse_session *session, struct cfs_notify_job *job)
     if (job->kind == CFS_NOTIFY_PAUSE)
         usleep((useconds_t)job->len);
     if (job->kind == CFS_NOTIFY_STORE) {
-        fuse_lowlevel_notify_inval_inode(session, job->id, job->offset, 0);
+        fuse_lowlevel_notify_inval_inode(session, job->id, job->from, 0);
         fuse_lowlevel_notify_store(session, job->id, job->offset, &bytes, 0);
     }
     if (job->kind == CFS_NOTIFY_RANGE)

@@ -30,6 +30,7 @@ struct cfs_notify_job {
     enum cfs_notify_kind kind;
     fuse_ino_t id; /* what the kernel calls the inode */
     int64_t offset, len;
+    int64_t from; /* STORE: pages from here on are forgotten first, for one is perhaps old */
     struct cfs_notify_name *names; /* in the directory `id`; freed with the job */
     uint8_t *data;                 /* likewise */
     struct cfs_content_info content;

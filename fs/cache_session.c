@@ -148,6 +148,9 @@ static void mounted(struct cfs_cache *cache)
     if (!cache->mount_failed) {
         if (cfs_proc_find_mount(cache->proc_fd, 0, 0, cache->mountpoint, &mount))
             cfs_guard_watch(mount.device);
+        else
+            cfs_log(CFS_LOG_WARNING, "/proc does not show %s: nobody watches over it",
+                    cache->mountpoint);
         serve(cache);
         return;
     }

@@ -16,6 +16,9 @@
  * that is read from /dev/fuse, and a writer may not run at once when he is answered. */
 #define UNSURE CFS_MS(100)
 
+/* Who has asked so often while others write without a pause is told what there is. */
+#define PUSHES_MAX 8u
+
 const uint8_t *cfs_cache_head_of(const struct cfs_cache_call *call, uint32_t *len)
 {
     const struct cfs_cache_inode *inode = call->about;
@@ -63,6 +66,11 @@ void cfs_cache_size_read(struct cfs_cache_call *call, uint64_t len)
         is_at_most(call->inode, call->read.offset + len);
 }
 
+uint64_t cfs_cache_size_page(const struct cfs_cache_inode *inode)
+{
+    return inode->size.at_least / PAGE_BYTES * PAGE_BYTES;
+}
+
 static void ask_again(struct cfs_cache_call *call)
 {
     cfs_cache_go_fn again = call->push_then;
@@ -87,7 +95,8 @@ static void got_tail(struct cfs_cache_call *call, const struct cfs_answer *answe
         return;
     }
     cfs_cache_keep_content(call->about, cache);
-    if (cache->content.version == call->content.version && !call->about->writes)
+    call->content = cache->content; /* perhaps newer */
+    if (call->tail + cache->len == cache->content.size && !call->about->writes)
         store(call, call->tail, cache->data, cache->len);
     else
         ask_again(call);
@@ -98,14 +107,14 @@ static void got_tail(struct cfs_cache_call *call, const struct cfs_answer *answe
 static void ask_for_tail(struct cfs_cache_call *call)
 {
     const struct cfs_cache_inode *inode = call->about;
-    uint64_t size = call->content.size, begin = inode->size.at_least / PAGE_BYTES * PAGE_BYTES;
+    uint64_t size = call->content.size, begin = cfs_cache_size_page(inode);
     struct cfs_request request = {.op = CFS_OP_CACHE_FETCH, .cache_read.ino = inode->ino};
 
-    if (size - begin > CFS_PUT_MAX)
+    if (size - begin > CFS_PUT_MAX / 2)
         begin = (size - 1) / PAGE_BYTES * PAGE_BYTES;
     call->tail = begin;
     request.cache_read.offset = begin;
-    request.cache_read.len = (uint32_t)(size - begin);
+    request.cache_read.len = CFS_PUT_MAX; /* it may have grown since */
     cfs_cache_ask(call, &request, got_tail);
 }
 
@@ -118,13 +127,14 @@ bool cfs_cache_size_push(struct cfs_cache_call *call, cfs_cache_go_fn again)
     const uint8_t *head;
     uint32_t len;
 
-    if (call->info.type != CFS_INODE_FILE || call->pushed)
+    if (call->info.type != CFS_INODE_FILE || call->pushed || call->pushes == PUSHES_MAX)
         return false;
     head = cfs_cache_head_of(call, &len);
     longer = inode->shown.known && size > inode->shown.content.size && len == size;
     lost = size > inode->size.at_least && is_unsure(call, inode);
     if (!longer && !lost)
         return false;
+    call->pushes++;
     call->push_then = again;
     if (inode->writes)
         cfs_cache_park(call, &inode->size.parked, ask_again);

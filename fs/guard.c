@@ -12,13 +12,19 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/sysmacros.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "coordfs/log.h"
 
+/* As in fs/fuse/control.c of the kernel; no header has it. */
+#define FUSE_CTL_SUPER_MAGIC 0x65735543
+
 /* Where others mount it, and who is not root finds the connections of his own. */
 #define CONNECTIONS "/sys/fs/fuse/connections"
+/* In place of a device: abort now. */
+#define ABORT UINT64_MAX
 
 static struct {
     int socket; /* a datagram names the connection to watch; closed at a clean end */
@@ -30,13 +36,21 @@ static struct {
 static int open_connections(void)
 {
     int context = fsopen("fusectl", FSOPEN_CLOEXEC), fd = -1;
+    struct statfs attr;
 
     if (context >= 0 && fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) == 0)
         fd = fsmount(context, FSMOUNT_CLOEXEC,
                      MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
     if (context >= 0)
         close(context);
-    return fd >= 0 ? fd : open(CONNECTIONS, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        fd = open(CONNECTIONS, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0 && (fstatfs(fd, &attr) != 0 || attr.f_type != FUSE_CTL_SUPER_MAGIC)) {
+        close(fd);
+        fd = -1;
+        errno = ENODEV; /* nothing is mounted there */
+    }
+    return fd;
 }
 
 /* The file is that of this connection, also if another gets its number later. */
@@ -67,10 +81,15 @@ static void close_all_but(int one, int other)
 
 static volatile sig_atomic_t abort_fd = -1;
 
+static bool abort_connection(void)
+{
+    return abort_fd < 0 || write((int)abort_fd, "1", 1) == 1;
+}
+
 static void on_death(int number)
 {
     (void)number;
-    _exit(abort_fd < 0 || write((int)abort_fd, "1", 1) == 1 ? 0 : 1);
+    _exit(abort_connection() ? 0 : 1);
 }
 
 /* The socket is no sign of the daemon's death, for a thread that does not end keeps it open. */
@@ -88,6 +107,10 @@ static _Noreturn void watch(int connections, int socket, pid_t daemon)
     if (chdir("/") != 0 || prctl(PR_SET_PDEATHSIG, SIGUSR1) != 0 || getppid() != daemon)
         _exit(1);
     while (recv(socket, &device, sizeof device, 0) == sizeof device) {
+        if (device == ABORT) {
+            abort_connection();
+            continue;
+        }
         fd = (int)abort_fd;
         abort_fd = open_abort(connections, device);
         if (fd >= 0)
@@ -97,6 +120,31 @@ static _Noreturn void watch(int connections, int socket, pid_t daemon)
 }
 
 /* ---- the daemon --------------------------------------------------------------------------- */
+
+static void tell_guard(uint64_t device)
+{
+    if (send(guard.socket, &device, sizeof device, MSG_NOSIGNAL) != sizeof device)
+        guard.error = errno;
+}
+
+/* Before a core is dumped the kernel waits for all threads, also for one that does not come. */
+static void on_crash(int number)
+{
+    (void)number;
+    tell_guard(ABORT);
+}
+
+/* Once: what has raised it does so again. Where somebody else has a handler, as sanitizers have, it
+ * stays. */
+static void watch_crashes(void)
+{
+    static const int crashes[] = {SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL};
+    struct sigaction action = {.sa_handler = on_crash, .sa_flags = SA_RESETHAND}, old;
+
+    for (size_t i = 0; i < sizeof crashes / sizeof *crashes; i++)
+        if (sigaction(crashes[i], NULL, &old) == 0 && old.sa_handler == SIG_DFL)
+            sigaction(crashes[i], &action, NULL);
+}
 
 void cfs_guard_start(void)
 {
@@ -123,6 +171,8 @@ void cfs_guard_start(void)
         close(ends[0]);
     else
         guard.socket = ends[0];
+    if (guard.socket >= 0)
+        watch_crashes();
 }
 
 void cfs_guard_watch(uint64_t device)
@@ -137,6 +187,12 @@ void cfs_guard_watch(uint64_t device)
         "cannot watch over the connection (%s): if this daemon is killed, programs in cache/ may "
         "hang until it is aborted by hand: echo 1 > " CONNECTIONS "/N/abort",
         strerror(guard.socket >= 0 ? errno : guard.error));
+}
+
+void cfs_guard_abort(void)
+{
+    if (guard.socket >= 0)
+        tell_guard(ABORT);
 }
 
 void cfs_guard_end(void)

@@ -20,6 +20,9 @@ void cfs_guard_start(void);
  * if the daemon ends from now on; 0: none. */
 void cfs_guard_watch(uint64_t device);
 
+/* The connection is aborted now: there is no mount any more, but threads may stand still in it. */
+void cfs_guard_abort(void);
+
 /* Ends it, with nothing aborted. */
 void cfs_guard_end(void);
 

@@ -118,6 +118,7 @@ static int serve(const struct cfs_options *options, const char *mountpoint, int 
     result = cfs_engine_run(engine);
     sd_notify(0, "STOPPING=1\nSTATUS=giving back what it holds");
     cfs_fs_unmount(fs);
+    cfs_guard_abort();
     if (result == 0 && cfs_engine_leave(engine, LEAVE_MS) != 0)
         cfs_log(CFS_LOG_WARNING, "no majority: what this node holds ends with its session");
     if (!life.ready)

@@ -60,6 +60,21 @@ static bool read_link(int dir, const char *name, char *target, size_t size)
     return true;
 }
 
+/* Whether the mount of that path is the one in another. */
+static bool is_inner(const char *path)
+{
+    const char *name = strrchr(path, '/');
+    char *outer;
+    bool is;
+
+    if (!name || strcmp(name, "/cache") != 0)
+        return false;
+    outer = cfs_fs_format("%.*s", (int)(name - path), path);
+    is = cfs_mountpoint_is_coordfs(outer);
+    free(outer);
+    return is;
+}
+
 /* It is a mount of its own, or a directory of the mount. */
 bool cfs_mountpoint_is_cache(int fd)
 {
@@ -81,7 +96,7 @@ bool cfs_mountpoint_is_cache(int fd)
     if (!found)
         return false;
     len = strlen(mount.path);
-    return (len >= strlen(name) && strcmp(mount.path + len - strlen(name), name) == 0) ||
+    return is_inner(mount.path) ||
            (strncmp(target, mount.path, len) == 0 && is_below(target + len, name));
 }
 

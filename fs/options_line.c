@@ -91,8 +91,8 @@ static int finish(struct cfs_options *options, const struct cfs_line *line, char
     if (line->url && options->config.secret_file[0])
         return cfs_config_read_secret(&options->config, why, size);
     if (line->url && !*line->lists)
-        return cfs_options_wrong(why, size, "the cluster's secret is needed beside --url: ",
-                                 "--secret-file FILE");
+        return cfs_options_wrong(
+            why, size, "the cluster's secret is needed beside --url: ", "--secret-file FILE");
     if (!*line->lists)
         return cfs_options_wrong(why, size, "which cluster? -o config=FILE or ",
                                  "--url URL --secret-file FILE");

@@ -22,6 +22,17 @@ static int take_option(struct cfs_options *options, struct cfs_line *line, const
     return 0;
 }
 
+static bool has_dots(const char *key)
+{
+    for (const char *at = key; *at; at += strspn(at, "/")) {
+        size_t len = strcspn(at, "/");
+        if ((len == 1 && *at == '.') || (len == 2 && strncmp(at, "..", 2) == 0))
+            return true;
+        at += len;
+    }
+    return false;
+}
+
 /* Where no cluster is named the word is a path; and what begins with a slash is never a key. */
 static int check(struct cfs_options *options, const struct cfs_line *line, char *why, size_t size)
 {
@@ -40,6 +51,8 @@ static int check(struct cfs_options *options, const struct cfs_line *line, char 
     if (!value->in_mount && value->key[0] == '/')
         return cfs_options_wrong(
             why, size, "with -o or --url a key is what stands behind cache/, and not ", value->key);
+    if (!value->in_mount && has_dots(value->key))
+        return cfs_options_wrong(why, size, "a key has no names . and .. in it: ", value->key);
     if (value->in_mount && (value->if_version || value->print_version))
         return cfs_options_wrong(why, size, "versions are the cluster's to compare: ",
                                  "a KEY, and -o config=FILE or --url URL --secret-file FILE");

@@ -86,7 +86,8 @@ static int ask(struct job *job)
         cfs_http_reply_clear(&job->reply);
         cfs_http_exchange(&job->reply, &job->question);
         free(url);
-        cfs_http_reply_explain(&job->reply, client->urls[i], client->why, sizeof client->why);
+        if (job->reply.status < 200 || job->reply.status > 299)
+            cfs_http_reply_explain(&job->reply, client->urls[i], client->why, sizeof client->why);
         if (job->reply.status && job->reply.status != 503)
             return 0;
     }

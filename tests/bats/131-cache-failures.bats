@@ -81,24 +81,38 @@ rename_no_more() {
 }
 
 # Renames have the directory's lock while they wait, and notifications wait for that.
-@test "whoever is at work in cache/ is let go when the node's daemon is killed" {
-    local node i round
-    for round in 1 2 3; do
-        mkdir "$B/cache/r$round"
-        for node in 1 2 3; do
-            for i in 1 2 3 4 5 6 7 8; do
-                background "w$node.$i" rename_on "$D/$node/cache/r$round" "$node.$i"
-            done
+lets_go_when() { # COMMAND...: that ends the daemon of node 1
+    local node i
+    mkdir "$B/cache/r$BATS_TEST_NUMBER"
+    for node in 1 2 3; do
+        for i in 1 2 3 4 5 6 7 8; do
+            background "w$node.$i" rename_on "$D/$node/cache/r$BATS_TEST_NUMBER" "$node.$i"
         done
-        for i in 1 2 3; do
-            wait_until 10 exists "$B/cache/r$round/renamed"
-            mv "$B/cache/r$round/renamed" "$B/cache/r$round/seen"
-        done
-        cluster kill 1
-        for i in 1 2 3 4 5 6 7 8; do finish "w1.$i" 10; done
-        rename_no_more
-        cluster start 1
     done
+    for i in 1 2 3; do
+        wait_until 10 exists "$B/cache/r$BATS_TEST_NUMBER/renamed"
+        mv "$B/cache/r$BATS_TEST_NUMBER"/{renamed,seen}
+    done
+    "$@"
+    for i in 1 2 3 4 5 6 7 8; do finish "w1.$i" 10; done
+    rename_no_more
+    cluster kill 1 # and what is left of its mount
+    cluster start 1
+    rm -r "$B/cache/r$BATS_TEST_NUMBER"
+}
+
+@test "whoever is at work in cache/ is let go when the node's daemon is killed" {
+    lets_go_when cluster kill 1
+    lets_go_when cluster kill 1
+}
+
+@test "and when it is stopped" {
+    lets_go_when cluster stop 1
+    lets_go_when cluster stop 1
+}
+
+@test "and when it crashes" {
+    lets_go_when kill -ABRT "$(cluster pid 1)"
 }
 
 @test "values survive the death of every node, one after the other" {

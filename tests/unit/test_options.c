@@ -294,6 +294,8 @@ static void wrong_words_about_values_are_named(void **state)
     refuse(w, "put a --print-version", "--print-version");
     refuse(w, "put a --if-absent --if-version 1-1 -o config=CONFIG", "either --if-absent or");
     refuse(w, "put /a -o config=CONFIG", "a key is what stands behind cache/, and not /a");
+    refuse(w, "put ../queue/q -o config=CONFIG", "no names . and .. in it: ../queue/q");
+    refuse(w, "get a//./b -o config=CONFIG", "no names . and .. in it");
     refuse(w, "put a --if-version 1-1", "-o config=FILE");
     refuse(w, "get a --print-version", "-o config=FILE");
     refuse(w, "get a --url h:1", "secret");
