@@ -25,6 +25,9 @@ struct cfs_fs; /* fs/mount.h */
 /* Bytes of a file that come with its attributes, and are kept beside them. */
 #define CFS_CACHE_HEAD 4096u
 
+/* Bytes of a page of the kernel's. */
+#define CFS_CACHE_PAGE 4096
+
 /* In the session of the mount proper an inode's node id is its number and this: greater than all
  * that others have there. */
 #define CFS_CACHE_IDS ((fuse_ino_t)1 << 62)
@@ -217,6 +220,8 @@ cfs_time cfs_cache_valid(struct cfs_cache *cache, const struct cfs_cache_share *
 void cfs_cache_keep_info(struct cfs_cache_inode *inode, const struct cfs_cache_answer *answer);
 void cfs_cache_keep_content(struct cfs_cache_inode *inode, const struct cfs_cache_answer *answer);
 void cfs_cache_keep_head(struct cfs_cache_inode *inode, const uint8_t *data, uint32_t len);
+/* The content, and its first bytes, which the answer has. */
+void cfs_cache_keep_beginning(struct cfs_cache_inode *inode, const struct cfs_cache_answer *answer);
 void cfs_cache_show(struct cfs_cache_inode *inode, const struct cfs_content_info *content,
                     const uint8_t *head, uint32_t head_len);
 void cfs_cache_drop_info(struct cfs_cache_inode *inode);
@@ -445,6 +450,9 @@ void cfs_cache_attributes(struct cfs_cache_call *call, struct cfs_cache_inode *i
 
 /* The same of an inode all of which this node shares. */
 void cfs_cache_be_about(struct cfs_cache_call *call, struct cfs_cache_inode *inode);
+
+/* The S_IFMT part of a mode. */
+mode_t cfs_cache_type_bits(enum cfs_inode_type type);
 
 /* What cfs_cache_attributes has found, and for how many seconds the kernel may keep it. */
 double cfs_cache_stat(struct cfs_cache_call *call, struct stat *attr);

@@ -47,9 +47,7 @@ static void got_content(struct cfs_cache_call *call, const struct cfs_answer *an
         fail(call, answer->error);
         return;
     }
-    cfs_cache_keep_content(call->about, &answer->cache);
-    if (answer->cache.share.epoch)
-        cfs_cache_keep_head(call->about, answer->cache.data, answer->cache.len);
+    cfs_cache_keep_beginning(call->about, &answer->cache);
     free(call->data);
     call->len = answer->cache.len;
     call->data = cfs_fs_alloc(call->len);
@@ -127,7 +125,7 @@ double cfs_cache_seconds(struct cfs_cache *cache, const struct cfs_cache_share *
     return valid > MARGIN ? (double)(valid - MARGIN) / 1e6 : 0;
 }
 
-static mode_t type_bits(enum cfs_inode_type type)
+mode_t cfs_cache_type_bits(enum cfs_inode_type type)
 {
     return type == CFS_INODE_DIRECTORY ? S_IFDIR : type == CFS_INODE_SYMLINK ? S_IFLNK : S_IFREG;
 }
@@ -144,7 +142,7 @@ static void fill(const struct cfs_cache_call *call, struct stat *attr)
     bool written = info->type == CFS_INODE_FILE && call->has_content && content->changed;
 
     *attr = (struct stat){.st_ino = cfs_cache_shown_ino(call->cache, info->ino),
-                          .st_mode = type_bits(info->type) | (info->perm & 07777),
+                          .st_mode = cfs_cache_type_bits(info->type) | (info->perm & 07777),
                           .st_nlink = info->nlink,
                           .st_uid = info->uid,
                           .st_gid = info->gid,

@@ -13,8 +13,6 @@
 #include "fs/clock.h"
 #include "fs/memory.h"
 
-#define PAGE_BYTES 4096u
-
 /* --- READ ---------------------------------------------------------------------------------- */
 
 static void reply_bytes(struct cfs_cache_call *call, const uint8_t *bytes, uint64_t len)
@@ -81,9 +79,10 @@ static void have_read(struct cfs_cache_call *call, const struct cfs_answer *answ
         cfs_cache_reply_error(call, answer->error);
         return;
     }
-    cfs_cache_keep_content(inode, &answer->cache);
-    if (!call->read.offset && answer->cache.share.epoch)
-        cfs_cache_keep_head(inode, answer->cache.data, answer->cache.len);
+    if (call->read.offset)
+        cfs_cache_keep_content(inode, &answer->cache);
+    else
+        cfs_cache_keep_beginning(inode, &answer->cache);
     if (inode->shown.content.version != answer->cache.content.version && read_shown(call))
         return;
     reply_bytes(call, answer->cache.data, answer->cache.len);
@@ -259,8 +258,8 @@ void cfs_cache_op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t
     cfs_cache_untold(cache, call->tid);
     call->write.offset = (uint64_t)offset;
     call->write.size = (uint32_t)size;
-    call->write.first_page = call->write.offset / PAGE_BYTES;
-    call->write.last_page = (call->write.offset + (size ? size - 1 : 0)) / PAGE_BYTES;
+    call->write.first_page = call->write.offset / CFS_CACHE_PAGE;
+    call->write.last_page = (call->write.offset + (size ? size - 1 : 0)) / CFS_CACHE_PAGE;
     call->write.mapped = fi->writepage;
     call->write.laundered = fi->writepage && (inode->ranges || inode->behind);
     call->write.before = inode->content.version;

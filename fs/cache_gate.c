@@ -17,8 +17,6 @@
 #include "fs/memory.h"
 #include "fs/proc.h"
 
-#define PAGE_BYTES 4096
-
 /* How long who may hold a directory's lock waits for it to be needed by nobody. */
 #define LOCKED_FOR CFS_MS(2)
 /* How often somebody is looked at who cannot be seen: he has not gone to sleep yet. */
@@ -171,11 +169,11 @@ void cfs_cache_forget_pages(struct cfs_cache *cache, struct cfs_cache_inode *ino
     }
     page = (int64_t)write->write.last_page;
     if (page)
-        forget_range(cache, inode, 0, page * PAGE_BYTES, recalling);
+        forget_range(cache, inode, 0, page * CFS_CACHE_PAGE, recalling);
     else
         forget_range(cache, inode, -1, 0, recalling);
-    forget_range(cache, inode, (page + 1) * PAGE_BYTES, 0, recalling);
-    forget_range(cache, inode, page * PAGE_BYTES, PAGE_BYTES, NULL);
+    forget_range(cache, inode, (page + 1) * CFS_CACHE_PAGE, 0, recalling);
+    forget_range(cache, inode, page * CFS_CACHE_PAGE, CFS_CACHE_PAGE, NULL);
 }
 
 void cfs_cache_write_begins(struct cfs_cache *cache, struct cfs_cache_inode *inode)
@@ -322,8 +320,8 @@ void cfs_cache_forget_others(struct cfs_cache_call *call, cfs_cache_go_fn go)
     call->go = go;
     recalling->left++;
     if (first)
-        forget_range(cache, call->inode, 0, first * PAGE_BYTES, recalling);
-    forget_range(cache, call->inode, (last + 1) * PAGE_BYTES, 0, recalling);
+        forget_range(cache, call->inode, 0, first * CFS_CACHE_PAGE, recalling);
+    forget_range(cache, call->inode, (last + 1) * CFS_CACHE_PAGE, 0, recalling);
     recalling->left--;
     if (!recalling->left) /* unmounted: nobody waits */
         recalled_if_done(recalling);

@@ -178,6 +178,13 @@ void cfs_cache_keep_head(struct cfs_cache_inode *inode, const uint8_t *data, uin
     inode->head_len = len;
 }
 
+void cfs_cache_keep_beginning(struct cfs_cache_inode *inode, const struct cfs_cache_answer *answer)
+{
+    cfs_cache_keep_content(inode, answer);
+    if (answer->share.epoch)
+        cfs_cache_keep_head(inode, answer->data, answer->len);
+}
+
 void cfs_cache_show(struct cfs_cache_inode *inode, const struct cfs_content_info *content,
                     const uint8_t *head, uint32_t head_len)
 {
@@ -294,7 +301,7 @@ void cfs_cache_charge(struct cfs_cache *cache, struct cfs_cache_inode *inode, ui
     struct cfs_cache_inode *oldest;
 
     cfs_cache_uncharge(cache, inode);
-    inode->charged = bytes < 4096 ? 4096 : bytes; /* a page at least */
+    inode->charged = bytes < CFS_CACHE_PAGE ? CFS_CACHE_PAGE : bytes;
     cache->charged += inode->charged;
     cache->counts.values++;
     DL_APPEND(cache->by_use, inode);

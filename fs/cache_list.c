@@ -50,11 +50,6 @@ struct page {
     size_t used;
 };
 
-static mode_t type_of(enum cfs_inode_type type)
-{
-    return type == CFS_INODE_DIRECTORY ? S_IFDIR : type == CFS_INODE_SYMLINK ? S_IFLNK : S_IFREG;
-}
-
 /* --- finding out --------------------------------------------------------------------------- */
 
 void cfs_cache_listing_free(struct cfs_cache *cache, struct cfs_cache_listing *listing)
@@ -97,11 +92,8 @@ static void got_content(struct cfs_cache_call *fetch, const struct cfs_answer *a
 {
     struct cfs_cache_listing *listing = fetch->lister ? fetch->lister->listing : NULL;
 
-    if (!answer->error) {
-        cfs_cache_keep_content(fetch->inode, &answer->cache);
-        if (answer->cache.share.epoch)
-            cfs_cache_keep_head(fetch->inode, answer->cache.data, answer->cache.len);
-    }
+    if (!answer->error)
+        cfs_cache_keep_beginning(fetch->inode, &answer->cache);
     if (listing && !--listing->left)
         cfs_cache_unpark(&listing->waiting);
 }
@@ -237,7 +229,7 @@ static bool add_listed(struct page *page, struct listed *listed)
     if (listed->told)
         cfs_cache_told_of(listed->inode);
     else
-        entry = name_alone(listed->ino, type_of(listed->type));
+        entry = name_alone(listed->ino, cfs_cache_type_bits(listed->type));
     add(page, listed->name, &entry, cfs_cache_cookie(call->inode, listed->name));
     return true;
 }

@@ -72,12 +72,12 @@ static void forget_names(struct fuse_session *session, const struct cfs_notify_j
 
     for (const struct cfs_notify_name *at = job->names; at; at = at->next)
         again |= forget_name(session, job->id, at);
-    if (again)
-        usleep(AGAIN_US);
-    for (const struct cfs_notify_name *at = again ? job->names : NULL; at; at = at->next) {
+    if (!again)
+        return;
+    usleep(AGAIN_US);
+    for (const struct cfs_notify_name *at = job->names; at; at = at->next)
         if (at->stays)
             forget_name(session, job->id, at);
-    }
 }
 
 static void tell(struct fuse_session *session, struct cfs_notify_job *job)

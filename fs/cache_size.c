@@ -10,8 +10,6 @@
 #include "fs/cache.h"
 #include "fs/clock.h"
 
-#define PAGE_BYTES 4096u
-
 /* Older than that is what has made the kernel ignore attributes: it was asked before, however late
  * that is read from /dev/fuse, and a writer may not run at once when he is answered. */
 #define UNSURE CFS_MS(100)
@@ -68,7 +66,7 @@ void cfs_cache_size_read(struct cfs_cache_call *call, uint64_t len)
 
 uint64_t cfs_cache_size_page(const struct cfs_cache_inode *inode)
 {
-    return inode->size.at_least / PAGE_BYTES * PAGE_BYTES;
+    return inode->size.at_least / CFS_CACHE_PAGE * CFS_CACHE_PAGE;
 }
 
 static void ask_again(struct cfs_cache_call *call)
@@ -111,7 +109,7 @@ static void ask_for_tail(struct cfs_cache_call *call)
     struct cfs_request request = {.op = CFS_OP_CACHE_FETCH, .cache_read.ino = inode->ino};
 
     if (size - begin > CFS_PUT_MAX / 2)
-        begin = (size - 1) / PAGE_BYTES * PAGE_BYTES;
+        begin = (size - 1) / CFS_CACHE_PAGE * CFS_CACHE_PAGE;
     call->tail = begin;
     request.cache_read.offset = begin;
     request.cache_read.len = CFS_PUT_MAX; /* it may have grown since */
