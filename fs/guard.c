@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "coordfs/log.h"
+#include "fs/descriptors.h"
 
 /* As in fs/fuse/control.c of the kernel; no header has it. */
 #define FUSE_CTL_SUPER_MAGIC 0x65735543
@@ -64,21 +65,6 @@ static int open_abort(int connections, uint64_t device)
 
 /* ---- the process -------------------------------------------------------------------------- */
 
-/* Nothing of the daemon's is kept open: no lock, no address, no terminal. Both are above 2. */
-static void close_all_but(int one, int other)
-{
-    unsigned low = (unsigned)(one < other ? one : other), high = (unsigned)(one + other) - low;
-    int null = open("/dev/null", O_RDWR);
-
-    for (int fd = 0; fd < 3; fd++)
-        dup2(null, fd);
-    if (low > 3)
-        close_range(3, low - 1, 0);
-    if (high > low + 1)
-        close_range(low + 1, high - 1, 0);
-    close_range(high + 1, ~0u, 0);
-}
-
 static volatile sig_atomic_t abort_fd = -1;
 
 static bool abort_connection(void)
@@ -103,7 +89,8 @@ static _Noreturn void watch(int connections, int socket, pid_t daemon)
     for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++)
         signal(ignored[i], SIG_IGN);
     signal(SIGUSR1, on_death);
-    close_all_but(connections, socket);
+    cfs_leave_terminal(); /* nothing of the daemon's is kept open: no lock, no address */
+    cfs_close_all_but(connections, socket);
     if (chdir("/") != 0 || prctl(PR_SET_PDEATHSIG, SIGUSR1) != 0 || getppid() != daemon)
         _exit(1);
     while (recv(socket, &device, sizeof device, 0) == sizeof device) {
@@ -121,10 +108,15 @@ static _Noreturn void watch(int connections, int socket, pid_t daemon)
 
 /* ---- the daemon --------------------------------------------------------------------------- */
 
-static void tell_guard(uint64_t device)
+/* False when there is none; then guard.error says why. */
+static bool tell_guard(uint64_t device)
 {
-    if (send(guard.socket, &device, sizeof device, MSG_NOSIGNAL) != sizeof device)
-        guard.error = errno;
+    if (guard.socket < 0)
+        return false;
+    if (send(guard.socket, &device, sizeof device, MSG_NOSIGNAL) == sizeof device)
+        return true;
+    guard.error = errno;
+    return false;
 }
 
 /* Before a core is dumped the kernel waits for all threads, also for one that does not come. */
@@ -167,39 +159,35 @@ void cfs_guard_start(void)
     }
     close(connections);
     close(ends[1]);
-    if (guard.child < 0)
+    if (guard.child < 0) {
         close(ends[0]);
-    else
-        guard.socket = ends[0];
-    if (guard.socket >= 0)
-        watch_crashes();
+        return;
+    }
+    guard.socket = ends[0];
+    watch_crashes();
 }
 
 void cfs_guard_watch(uint64_t device)
 {
-    if (guard.socket >= 0 &&
-        send(guard.socket, &device, sizeof device, MSG_NOSIGNAL) == sizeof device)
-        return;
-    if (!device)
+    if (tell_guard(device))
         return;
     cfs_log(
         CFS_LOG_WARNING,
         "cannot watch over the connection (%s): if this daemon is killed, programs in cache/ may "
         "hang until it is aborted by hand: echo 1 > " CONNECTIONS "/N/abort",
-        strerror(guard.socket >= 0 ? errno : guard.error));
+        strerror(guard.error));
 }
 
 void cfs_guard_abort(void)
 {
-    if (guard.socket >= 0)
-        tell_guard(ABORT);
+    tell_guard(ABORT);
 }
 
 void cfs_guard_end(void)
 {
     if (guard.socket < 0)
         return;
-    cfs_guard_watch(0);
+    tell_guard(0);
     close(guard.socket);
     guard.socket = -1;
     while (waitpid(guard.child, NULL, 0) < 0 && errno == EINTR)

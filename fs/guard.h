@@ -17,7 +17,7 @@
 void cfs_guard_start(void);
 
 /* The connection of the FUSE file system with this device number, as makedev(3), is to be aborted
- * if the daemon ends from now on; 0: none. */
+ * if the daemon ends from now on. */
 void cfs_guard_watch(uint64_t device);
 
 /* The connection is aborted now: there is no mount any more, but threads may stand still in it. */

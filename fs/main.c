@@ -19,6 +19,7 @@
 #include "coordfs/config.h"
 #include "coordfs/engine.h"
 #include "coordfs/log.h"
+#include "fs/descriptors.h"
 #include "fs/fs.h"
 #include "fs/guard.h"
 #include "fs/mountpoint.h"
@@ -58,20 +59,6 @@ static void install_signals(struct cfs_engine *engine)
     sigaction(SIGPIPE, &ignore, NULL);
 }
 
-/* From now on the daemon has no terminal to speak to. */
-static void leave_terminal(const struct cfs_config *config)
-{
-    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-
-    cfs_log_open(config->log_level, true);
-    if (null >= 0) {
-        dup2(null, STDIN_FILENO);
-        dup2(null, STDOUT_FILENO);
-        dup2(null, STDERR_FILENO);
-        close(null);
-    }
-}
-
 static void on_ready(void *arg)
 {
     struct life *life = arg;
@@ -81,7 +68,8 @@ static void on_ready(void *arg)
                life->serving ? "serving" : "mounted, looking for the cluster");
     if (life->parent < 0)
         return;
-    leave_terminal(&life->options->config);
+    cfs_log_open(life->options->config.log_level, true);
+    cfs_leave_terminal();
     if (write(life->parent, "", 1) != 1)
         cfs_log(CFS_LOG_WARNING, "who started the mount did not wait for it");
     close(life->parent);
@@ -170,15 +158,6 @@ static int await_child(int pipe_fd, pid_t child)
     return 1;
 }
 
-/* A daemon must not keep open what its starter happened to have open: a lock, the pipe of a test.
- */
-static void close_others(int kept)
-{
-    if (kept > STDERR_FILENO + 1)
-        close_range(STDERR_FILENO + 1, (unsigned)kept - 1, 0);
-    close_range((unsigned)kept + 1, ~0u, 0);
-}
-
 static int serve_in_background(const struct cfs_options *options, const char *mountpoint)
 {
     int ends[2];
@@ -192,7 +171,8 @@ static int serve_in_background(const struct cfs_options *options, const char *mo
         close(ends[1]);
         return await_child(ends[0], child);
     }
-    close_others(ends[1]);
+    /* Nothing that its starter happened to have open: a lock, the pipe of a test. */
+    cfs_close_all_but(ends[1], ends[1]);
     setsid();
     return serve(options, mountpoint, ends[1]) == 0 ? 0 : 1;
 }
