@@ -59,7 +59,11 @@ static void ask(struct take *take, struct source *source, struct cfs_http_reply 
     char url[CFS_URL_BYTES + 112];
 
     snprintf(url, sizeof url, "%s/backup%s", source->url, path);
-    cfs_http_ask_on(&source->link, reply, method, url, take->client->secret, NULL, timeout_ms);
+    cfs_http_exchange_on(&source->link, reply,
+                         &(struct cfs_http_question){.method = method,
+                                                     .url = url,
+                                                     .secret = take->client->secret,
+                                                     .timeout_ms = timeout_ms});
 }
 
 static void end_source(struct take *take, struct source *source)

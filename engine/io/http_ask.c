@@ -9,7 +9,7 @@
 
 #include "core/alloc.h"
 
-enum { BODY_MAX = 8 * 1024 * 1024 }; /* a message as JSON, all of it escaped */
+enum { REPLY_MAX = 8 * 1024 * 1024 }; /* a message as JSON, all of it escaped */
 
 struct sink {
     struct cfs_http_reply *reply;
@@ -95,10 +95,11 @@ static void take_head(CURL *easy, struct cfs_http_reply *reply)
         strcpy(reply->etag, etag->value);
 }
 
-static void exchange_on(struct cfs_http_link *link, struct cfs_http_reply *reply,
-                        const struct cfs_http_question *question)
+void cfs_http_exchange_on(struct cfs_http_link *link, struct cfs_http_reply *reply,
+                          const struct cfs_http_question *question)
 {
-    struct sink sink = {.reply = reply, .max = question->reply_max};
+    struct sink sink = {.reply = reply,
+                        .max = question->reply_max ? question->reply_max : REPLY_MAX};
     struct curl_slist *headers = make_headers(question);
     char error[CURL_ERROR_SIZE] = "";
     CURLcode code;
@@ -119,23 +120,11 @@ static void exchange_on(struct cfs_http_link *link, struct cfs_http_reply *reply
     curl_slist_free_all(headers);
 }
 
-void cfs_http_ask_on(struct cfs_http_link *link, struct cfs_http_reply *reply, const char *method,
-                     const char *url, const char *secret, const char *accept, unsigned timeout_ms)
-{
-    exchange_on(link, reply,
-                &(struct cfs_http_question){.method = method,
-                                            .url = url,
-                                            .secret = secret,
-                                            .accept = accept,
-                                            .reply_max = BODY_MAX,
-                                            .timeout_ms = timeout_ms});
-}
-
 void cfs_http_exchange(struct cfs_http_reply *reply, const struct cfs_http_question *question)
 {
     struct cfs_http_link link = {0};
 
-    exchange_on(&link, reply, question);
+    cfs_http_exchange_on(&link, reply, question);
     cfs_http_link_close(&link);
 }
 
@@ -146,15 +135,6 @@ void cfs_http_link_close(struct cfs_http_link *link)
     curl_easy_cleanup(link->easy);
     curl_global_cleanup();
     link->easy = NULL;
-}
-
-void cfs_http_ask(struct cfs_http_reply *reply, const char *method, const char *url,
-                  const char *secret, const char *accept, unsigned timeout_ms)
-{
-    struct cfs_http_link link = {0};
-
-    cfs_http_ask_on(&link, reply, method, url, secret, accept, timeout_ms);
-    cfs_http_link_close(&link);
 }
 
 void cfs_http_reply_explain(const struct cfs_http_reply *reply, const char *url, char *why,

@@ -16,33 +16,29 @@ struct cfs_http_reply {
     char why[256];
 };
 
-/* A request with all that it may have; what is NULL or 0 it has not. */
+/* A request with all that it may have; what is NULL or 0 it has not. The secret is sent as a client
+ * does. */
 struct cfs_http_question {
     const char *method, *url, *secret;
     const char *accept; /* the form of the answer */
     const char *header; /* one more: "NAME: VALUE" */
     const uint8_t *body;
     size_t len;
-    size_t reply_max;    /* bytes of an answer; a longer one is none */
+    size_t reply_max;    /* bytes of an answer, a longer one is none; 0: 8 MiB */
     unsigned timeout_ms; /* for all of it */
     unsigned silence_ms; /* without a byte in either direction */
 };
 
 /* Clear the reply in any case. */
 void cfs_http_exchange(struct cfs_http_reply *reply, const struct cfs_http_question *question);
-
-/* Sends the secret as a client does. `accept`: the form of the answer, NULL: any. Clear the reply
- * in any case. */
-void cfs_http_ask(struct cfs_http_reply *reply, const char *method, const char *url,
-                  const char *secret, const char *accept, unsigned timeout_ms);
 void cfs_http_reply_clear(struct cfs_http_reply *reply);
 
 /* The same over a connection that is kept for the next one. Zeroed memory is a link; close it. */
 struct cfs_http_link {
     void *easy;
 };
-void cfs_http_ask_on(struct cfs_http_link *link, struct cfs_http_reply *reply, const char *method,
-                     const char *url, const char *secret, const char *accept, unsigned timeout_ms);
+void cfs_http_exchange_on(struct cfs_http_link *link, struct cfs_http_reply *reply,
+                          const struct cfs_http_question *question);
 void cfs_http_link_close(struct cfs_http_link *link);
 
 /* What went wrong, in a sentence: what the error says of itself, or else its status. */

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/alloc.h"
 #include "io/config_value.h"
 
 enum {
@@ -147,7 +148,9 @@ static enum cfs_members_result ask_one(struct cfs_members_client *client, const 
     json_t *root;
 
     snprintf(whole, sizeof whole, "%s/members", url);
-    cfs_http_ask(&reply, "GET", whole, client->secret, NULL, ASK_MS);
+    cfs_http_exchange(
+        &reply, &(struct cfs_http_question){
+                    .method = "GET", .url = whole, .secret = client->secret, .timeout_ms = ASK_MS});
     result = result_of(reply.status);
     root = result == CFS_MEMBERS_OK && reply.body ? json_loads(reply.body, 0, NULL) : NULL;
     if (result != CFS_MEMBERS_OK) {
@@ -243,24 +246,39 @@ static void write_query(char *query, size_t size, const struct cfs_member_change
         snprintf(query + len, size - (size_t)len, "&replaces=%u", info->replaces);
 }
 
-enum cfs_members_result cfs_members_request(struct cfs_members_client *client, const char *method,
-                                            const char *path, const char *accept,
-                                            unsigned timeout_ms, struct cfs_http_reply *reply)
+enum cfs_members_result cfs_members_exchange(struct cfs_members_client *client,
+                                             struct cfs_http_reply *reply, const char *path,
+                                             const struct cfs_http_question *question)
 {
     enum cfs_members_result result = CFS_MEMBERS_LATER;
+    struct cfs_http_question whole = *question;
+    size_t size = CFS_URL_BYTES + strlen(path);
+    char *url = cfs_alloc(size);
 
     *reply = (struct cfs_http_reply){0};
+    client->unsure = false;
+    whole.url = url;
+    whole.secret = client->secret;
     for (uint32_t i = 0; i < client->url_count && result == CFS_MEMBERS_LATER; i++) {
-        char whole[CFS_URL_BYTES + CFS_PATH_BYTES];
-
-        snprintf(whole, sizeof whole, "%s%s", client->urls[i], path);
+        snprintf(url, size, "%s%s", client->urls[i], path);
+        client->unsure |= i && !reply->unsent;
         cfs_http_reply_clear(reply);
-        cfs_http_ask(reply, method, whole, client->secret, accept, timeout_ms);
+        cfs_http_exchange(reply, &whole);
         result = result_of(reply->status);
         if (result != CFS_MEMBERS_OK)
             cfs_http_reply_explain(reply, client->urls[i], client->why, sizeof client->why);
     }
+    free(url);
     return result;
+}
+
+enum cfs_members_result cfs_members_request(struct cfs_members_client *client, const char *method,
+                                            const char *path, const char *accept,
+                                            unsigned timeout_ms, struct cfs_http_reply *reply)
+{
+    return cfs_members_exchange(
+        client, reply, path,
+        &(struct cfs_http_question){.method = method, .accept = accept, .timeout_ms = timeout_ms});
 }
 
 enum cfs_members_result cfs_members_change(struct cfs_members_client *client,

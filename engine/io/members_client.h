@@ -37,6 +37,7 @@ struct cfs_members_client {
     uint32_t url_count;
     const char *secret;
     char why[1024]; /* what went wrong last: a sentence */
+    bool unsure;    /* somebody else was asked before, and did not say whether it is done */
 };
 
 enum cfs_members_result {
@@ -56,7 +57,11 @@ void cfs_members_make_url(char url[CFS_URL_BYTES], const char *host, uint16_t po
 int cfs_members_client_open(struct cfs_members_client *client, const char *url,
                             const struct cfs_config *config);
 
-/* Asks one after the other until somebody does not say "later". Clear the reply in any case. */
+/* Asks one after the other until somebody does not say "later". The question's url and secret are
+ * the client's affair. Clear the reply in any case. */
+enum cfs_members_result cfs_members_exchange(struct cfs_members_client *client,
+                                             struct cfs_http_reply *reply, const char *path,
+                                             const struct cfs_http_question *question);
 enum cfs_members_result cfs_members_request(struct cfs_members_client *client, const char *method,
                                             const char *path, const char *accept,
                                             unsigned timeout_ms, struct cfs_http_reply *reply);

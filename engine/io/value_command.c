@@ -64,34 +64,20 @@ int cfs_value_read_input(const struct cfs_value_command *command, uint8_t **data
 struct job {
     const struct cfs_value_command *command;
     struct cfs_members_client client;
-    struct cfs_http_question question; /* but for its url */
-    char *path;                        /* owned */
+    struct cfs_http_question question;
+    char *path; /* owned */
     char condition[96];
-    struct cfs_http_reply reply; /* the last */
-    bool unsure; /* a node was asked before, and did not say whether it has done it */
+    struct cfs_http_reply reply;
 };
 
-/* One node after the other, until somebody can say. 0, or 1 after a message. */
+/* 0 once somebody can say, or 1 after a message. */
 static int ask(struct job *job)
 {
     struct cfs_members_client *client = &job->client;
 
-    for (uint32_t i = 0; i < client->url_count; i++) {
-        size_t size = strlen(client->urls[i]) + strlen(job->path) + 1;
-        char *url = cfs_alloc(size);
-
-        snprintf(url, size, "%s%s", client->urls[i], job->path);
-        job->question.url = url;
-        job->unsure |= i && !job->reply.unsent;
-        cfs_http_reply_clear(&job->reply);
-        cfs_http_exchange(&job->reply, &job->question);
-        free(url);
-        if (job->reply.status < 200 || job->reply.status > 299)
-            cfs_http_reply_explain(&job->reply, client->urls[i], client->why, sizeof client->why);
-        if (job->reply.status && job->reply.status != 503)
-            return 0;
-    }
-    return cfs_value_fail(job->command, "%s", client->why);
+    return cfs_members_exchange(client, &job->reply, job->path, &job->question) != CFS_MEMBERS_LATER
+               ? 0
+               : cfs_value_fail(job->command, "%s", client->why);
 }
 
 /* /cache/KEY, each name encoded. What begins with invalidate/ would be another route. */
@@ -146,7 +132,7 @@ static bool is_version(const char *text)
 
 static int condition_failed(struct job *job)
 {
-    if (job->unsure)
+    if (job->client.unsure)
         return cfs_value_fail(job->command,
                               "not known whether it is done: a node was asked and did not "
                               "answer, and now the value is another one; look at it");
@@ -248,7 +234,6 @@ int cfs_value_run(const struct cfs_value_command *command, const struct cfs_conf
     int status;
 
     job->command = command;
-    job->question.secret = config->secret;
     job->question.reply_max = VALUE_MAX;
     job->question.silence_ms = config->timeout_ms + HELD_MS;
     if (cfs_members_client_open(&job->client, command->url, config) != 0)
