@@ -1,23 +1,20 @@
 /* A value is written beside the one that it replaces, and renamed: that is atomic at any size, and
- * so whoever reads sees one or the other. The name beside is as that of values over HTTP. */
+ * so whoever reads sees one or the other. */
 #include "fs/value_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <libgen.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "coordfs/beside.h"
 #include "fs/memory.h"
 #include "fs/mountpoint.h"
-
-#define SUFFIX_SIZE sizeof ".coordfs-0123456789abcdef"
 
 enum { COPY_BYTES = 1 << 17 };
 
@@ -161,23 +158,18 @@ static int replace(const struct cfs_value_command *command, int dir, const char 
 
 static int put_in(const struct cfs_value_command *command, int dir, const char *name)
 {
-    char beside[NAME_MAX + 1];
+    char beside[CFS_NAME_MAX + 1];
     uint8_t *data = NULL;
     struct stat old;
-    uint64_t random;
     size_t len;
     int result = look(command, dir, name, &old);
 
     if (result == 0)
         result = cfs_value_read_input(command, &data, &len);
-    if (result == 0 && getrandom(&random, sizeof random, 0) != sizeof random)
+    if (result == 0 && cfs_name_beside(beside, name) != 0)
         result = cfs_value_fail(command, "%m");
-    if (result == 0) {
-        snprintf(beside, sizeof beside, ".%.*s.coordfs-%016" PRIx64, (int)(NAME_MAX - SUFFIX_SIZE),
-                 name, random);
-        if (replace(command, dir, beside, name, &old, data, len) != 0)
-            result = say_unwritten(command);
-    }
+    if (result == 0 && replace(command, dir, beside, name, &old, data, len) != 0)
+        result = say_unwritten(command);
     free(data);
     return result;
 }

@@ -8,13 +8,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <unistd.h>
 
+#include "coordfs/beside.h"
 #include "core/alloc.h"
 #include "io/http_api_cache.h"
-
-#define SUFFIX_SIZE sizeof ".coordfs-0123456789abcdef"
 
 struct put {
     struct cfs_http_walk walk;
@@ -109,13 +107,9 @@ static bool replaced(struct put *put, const struct cfs_answer *answer)
 static bool make_beside(struct put *put)
 {
     const struct cfs_inode_info *old = &put->walk.inode;
-    int kept = (int)(CFS_NAME_MAX - SUFFIX_SIZE);
-    uint64_t random;
 
-    if (getrandom(&random, sizeof random, 0) != sizeof random)
+    if (cfs_name_beside(put->name, cfs_http_walk_name(&put->walk)) != 0)
         return cfs_http_walk_fail(&put->walk, CFS_ERR_IO);
-    snprintf(put->name, sizeof put->name, ".%.*s.coordfs-%016" PRIx64, kept,
-             cfs_http_walk_name(&put->walk), random);
     put->walk.call.request.cache_make =
         (struct cfs_cache_make){.parent = put->walk.directory,
                                 .type = CFS_INODE_FILE,
