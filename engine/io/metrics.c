@@ -155,22 +155,13 @@ static void put_histogram(FILE *out, const char *name, const char *help, const c
     fprintf(out, "%s_count%s%s%s %" PRIu64 "\n", name, open, label, close, histogram->count);
 }
 
-/* A sample for each group of which this node has a replica. */
+/* A sample for each group of which this node has a replica, or which it leads. */
 static void put_group_number(FILE *out, const struct metric *metric,
-                             const struct cfs_status *status)
+                             const struct cfs_status *status, bool leads)
 {
     put_head(out, metric->name, metric->type, metric->help);
     for (cfs_group_id id = 0; id <= CFS_GROUPS; id++)
-        if (status->groups[id].view.replica)
-            fprintf(out, "%s{group=\"%" PRIu32 "\"} %" PRIu64 "\n", metric->name, id,
-                    read_number(&status->groups[id].view, metric));
-}
-
-static void put_home_number(FILE *out, const struct metric *metric, const struct cfs_status *status)
-{
-    put_head(out, metric->name, metric->type, metric->help);
-    for (cfs_group_id id = 0; id <= CFS_GROUPS; id++)
-        if (status->groups[id].view.serving)
+        if (leads ? status->groups[id].view.serving : status->groups[id].view.replica)
             fprintf(out, "%s{group=\"%" PRIu32 "\"} %" PRIu64 "\n", metric->name, id,
                     read_number(&status->groups[id].view, metric));
 }
@@ -211,9 +202,9 @@ static void put_lags(FILE *out, const struct cfs_status *status)
 static void put_group_metrics(FILE *out, const struct cfs_status *status)
 {
     for (size_t i = 0; i < COUNT(group_metrics); i++)
-        put_group_number(out, &group_metrics[i], status);
+        put_group_number(out, &group_metrics[i], status, false);
     for (size_t i = 0; i < COUNT(home_metrics); i++)
-        put_home_number(out, &home_metrics[i], status);
+        put_group_number(out, &home_metrics[i], status, true);
     for (size_t i = 0; i < COUNT(cluster_metrics); i++)
         put_number(out, &cluster_metrics[i], "{" GROUP "}", &status->core);
     put_roles(out, status);
