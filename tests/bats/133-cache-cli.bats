@@ -61,9 +61,7 @@ put_answers() {
     head -c 9000000 /dev/zero | tr '\0' a > "$file/a"
     head -c 9000000 /dev/zero | tr '\0' b > "$file/b"
     "$COORDFS" put large -o "config=$CONFIG" < "$file/a"
-    background reader bash -c 'while [[ ! -e $1.stop ]]; do
-        fold -w 1000 < "$2/cache/large" | sort -u | wc -l
-    done > "$1.seen"' bash "$file/reader" "$B"
+    read_on "$B/cache/large"
     for i in 1 2 3; do
         "$COORDFS" put "$C/cache/large" < "$file/b"
         get large -o "config=$CONFIG" | cmp - "$file/b"
@@ -71,9 +69,7 @@ put_answers() {
             "$COORDFS" put large -o "config=$CONFIG"
         cmp "$A/cache/large" "$file/a"
     done
-    touch "$file/reader.stop"
-    finish reader
-    is "$(sort -u "$file/reader.seen")" 1 'different lines in any reading'
+    read_whole
     is "$(find "$A/cache" -name '*coordfs-*')" '' 'names that are left behind'
 }
 

@@ -54,18 +54,14 @@ status() { http "$@" -o /dev/null -w '%{http_code}'; }
     head -c 3000000 /dev/zero | tr '\0' a > "$BATS_TEST_TMPDIR/a"
     head -c 3000000 /dev/zero | tr '\0' b > "$BATS_TEST_TMPDIR/b"
     is "$(status POST "$URL1/cache/large" --data-binary "@$BATS_TEST_TMPDIR/a")" 201 'the first'
-    background reader bash -c 'while [[ ! -e $1.stop ]]; do
-        fold -w 1000 < "$2/cache/large" | sort -u | wc -l
-    done > "$1.seen"' bash "$BATS_TEST_TMPDIR/reader" "$B"
+    read_on "$B/cache/large"
     for i in 1 2 3 4 5; do
         is "$(status POST "$URL3/cache/large" --data-binary "@$BATS_TEST_TMPDIR/b")" 200 'b'
         http GET "$URL1/cache/large" | cmp - "$BATS_TEST_TMPDIR/b"
         is "$(status POST "$URL2/cache/large" --data-binary "@$BATS_TEST_TMPDIR/a")" 200 'a'
         cmp "$C/cache/large" "$BATS_TEST_TMPDIR/a"
     done
-    touch "$BATS_TEST_TMPDIR/reader.stop"
-    finish reader
-    is "$(sort -u "$BATS_TEST_TMPDIR/reader.seen")" 1 'different lines in any reading'
+    read_whole
     is "$(find "$A/cache" -name '*coordfs-*')" '' 'names that are left behind'
 }
 

@@ -268,6 +268,28 @@ finish() {
     printf '%s ended:\n%s%s[%s]\n' "$1" "$output" "${output:+$'\n'}" "$status"
 }
 
+# The processes `one` and `two` end, exactly one of them well.
+one_of_two_has() { # WHAT
+    local first
+    finish one
+    first=$status
+    finish two
+    is $(( (first == 0) + (status == 0) )) 1 "how many have $1"
+}
+
+# Reads PATH again and again, until `read_whole`: it never has different lines of 1000 characters.
+read_on() { # PATH
+    background reader bash -c 'while [[ ! -e $1.stop ]]; do
+        fold -w 1000 < "$2" | sort -u | wc -l
+    done > "$1.seen"' bash "$BATS_TEST_TMPDIR/reader" "$1"
+}
+
+read_whole() {
+    touch "$BATS_TEST_TMPDIR/reader.stop"
+    finish reader
+    is "$(sort -u "$BATS_TEST_TMPDIR/reader.seen")" 1 'different lines in any reading'
+}
+
 # Ended means a zombie of ours or gone: waiting itself has no bound.
 has_ended() { [[ ! -e /proc/$1 ]] || grep -q '^State:.*zombie' "/proc/$1/status"; }
 

@@ -3,10 +3,10 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "coordfs/queue_command.h"
 #include "http_world.h"
+#include "redirected.h"
 
 struct world {
     struct canned node;
@@ -35,45 +35,17 @@ static int tear_down(void **state)
 
 /* ---- what is written ---- */
 
-struct capture {
-    FILE *stream, *file;
-    int kept;
-};
-
-static struct capture capture(FILE *stream)
-{
-    struct capture c = {.stream = stream, .file = tmpfile()};
-
-    fflush(stream);
-    c.kept = dup(fileno(stream));
-    dup2(fileno(c.file), fileno(stream));
-    return c;
-}
-
-static void end_capture(struct capture *c, char *text, size_t size)
-{
-    size_t len;
-
-    fflush(c->stream);
-    dup2(c->kept, fileno(c->stream));
-    close(c->kept);
-    rewind(c->file);
-    len = fread(text, 1, size - 1, c->file);
-    text[len] = 0;
-    fclose(c->file);
-}
-
 static int run(struct world *w)
 {
-    struct capture out, err;
+    struct redirected out, err;
     int status;
 
     canned_serve(&w->node);
-    out = capture(stdout);
-    err = capture(stderr);
+    out = redirect(STDOUT_FILENO, "");
+    err = redirect(STDERR_FILENO, "");
     status = cfs_queue_run(&w->command, &w->config);
-    end_capture(&err, w->err, sizeof w->err);
-    end_capture(&out, w->out, sizeof w->out);
+    end_redirected(&err, w->err, sizeof w->err);
+    end_redirected(&out, w->out, sizeof w->out);
     canned_close(&w->node);
     return status;
 }

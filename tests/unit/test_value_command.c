@@ -3,10 +3,10 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "coordfs/value_command.h"
 #include "http_world.h"
+#include "redirected.h"
 
 struct world {
     struct canned node, other;
@@ -39,30 +39,6 @@ static int tear_down(void **state)
 
 /* ---- what is read and written ---- */
 
-struct redirected {
-    FILE *file;
-    int fd, kept;
-};
-
-static struct redirected redirect(int fd, const char *text)
-{
-    struct redirected r = {.file = tmpfile(), .fd = fd, .kept = dup(fd)};
-
-    fputs(text, r.file);
-    rewind(r.file);
-    dup2(fileno(r.file), fd);
-    return r;
-}
-
-static void end(struct redirected *r, char *text, size_t size)
-{
-    dup2(r->kept, r->fd);
-    close(r->kept);
-    rewind(r->file);
-    text[fread(text, 1, size - 1, r->file)] = 0;
-    fclose(r->file);
-}
-
 static int run(struct world *w)
 {
     struct redirected in, out, err;
@@ -71,15 +47,13 @@ static int run(struct world *w)
 
     canned_serve(&w->node);
     canned_serve(&w->other);
-    fflush(stdout);
     in = redirect(STDIN_FILENO, w->input);
     out = redirect(STDOUT_FILENO, "");
     err = redirect(STDERR_FILENO, "");
     status = cfs_value_run(&w->command, &w->config);
-    fflush(stdout);
-    end(&err, w->err, sizeof w->err);
-    end(&out, w->out, sizeof w->out);
-    end(&in, rest, sizeof rest);
+    end_redirected(&err, w->err, sizeof w->err);
+    end_redirected(&out, w->out, sizeof w->out);
+    end_redirected(&in, rest, sizeof rest);
     canned_close(&w->node);
     canned_close(&w->other);
     return status;
