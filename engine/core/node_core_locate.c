@@ -121,16 +121,19 @@ static void ask(struct cfs_core *core, const struct cfs_group *group, cfs_node_s
     }
 }
 
+/* Also while a snapshot comes in: whoever sent it may have been let go himself before its end. */
 static bool is_misplaced(const struct cfs_core *core, const struct cfs_group *group)
 {
-    return has_any(group) && group->raft.role != CFS_LEADER && !group->install &&
+    return has_any(group) && group->raft.role != CFS_LEADER && !cfs_snapshot_switching(group) &&
            !(cfs_placement_set(&core->placement, group->id) & CFS_NODE_BIT(core->config.node));
 }
 
-/* Its log says that it is no replica any more, and that this is so for good. */
+/* Its log says that it is no replica any more, and that this is so for good; and nobody is making
+ * it one again. */
 static bool knows_its_end(const struct cfs_core *core, const struct cfs_group *group)
 {
-    return !cfs_core_is_replica(core, group->id) && group->raft.members_index <= group->raft.commit;
+    return !group->install && !cfs_core_is_replica(core, group->id) &&
+           group->raft.members_index <= group->raft.commit;
 }
 
 static void ask_whether_needed(struct cfs_core *core, const struct cfs_group *group)

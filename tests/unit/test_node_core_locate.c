@@ -210,6 +210,49 @@ static void a_node_that_was_removed_while_it_was_away_lets_go_of_its_groups(void
     world_settle_groups(&w);
 }
 
+/* The first chunk of a snapshot that will not go on. */
+static void begin_a_snapshot(cfs_node_id node, cfs_group_id group)
+{
+    cfs_node_id leader = world_group_leader(&w, group);
+    struct cfs_core_view view = world_group_view(&w, leader, group);
+    struct cfs_writer bytes = {0};
+    struct cfs_message message = {
+        .type = CFS_MSG_SNAPSHOT, .group = group, .from = leader, .to = node, .term = view.term};
+    struct cfs_group_head head = {.base = {.index = view.applied + 100, .term = view.term},
+                                  .members = {.voters = N(1) | N(2) | N(3)}};
+
+    cfs_group_head_encode(&bytes, &head);
+    message.snapshot = (struct cfs_msg_snapshot){
+        .transfer = 7, .head = bytes.data, .head_len = (uint32_t)bytes.len};
+    world_step(&w, node, (struct cfs_event){.type = CFS_EV_MESSAGE, .message = &message});
+    cfs_message_clear(&message);
+    assert_non_null(w.nodes[node].core->groups[group].install);
+}
+
+/* Whoever sent that was let go himself before its end. */
+static void a_node_with_half_a_snapshot_lets_go_of_its_group_too(void **state)
+{
+    cfs_group_id group = 1;
+
+    (void)state;
+    join(4);
+    world_settle_groups(&w);
+    while (!(world_replicas(&w, 3, group) & N(3)) || world_group_leader(&w, group) == 3)
+        group++;
+    assert_true(group <= GROUPS);
+    world_cut(&w, 3);
+    begin_a_snapshot(3, group);
+    assert_int_equal(world_remove(&w, 4, 3), CFS_OK);
+    join(5);
+    world_run(&w, CFS_SECONDS(15));
+    world_join(&w, 3);
+    world_run(&w, CFS_SECONDS(15));
+    assert_int_equal(world_replicas(&w, 3, group), 0);
+    assert_int_equal(w.nodes[3].removed, 1);
+    world_crash(&w, 3);
+    world_settle_groups(&w);
+}
+
 static void who_was_removed_and_is_added_again_before_it_went_stays(void **state)
 {
     (void)state;
@@ -546,6 +589,7 @@ int main(void)
         T(groups_move_to_where_the_ring_wants_them_as_nodes_come_and_go),
         T(a_node_that_is_removed_ends_when_no_group_needs_it_and_not_before),
         T(a_node_that_was_removed_while_it_was_away_lets_go_of_its_groups),
+        T(a_node_with_half_a_snapshot_lets_go_of_its_group_too),
         T(who_was_removed_and_is_added_again_before_it_went_stays),
         T(what_was_let_go_comes_back_and_is_the_same_as_everywhere),
         T(a_restart_goes_on_where_the_groups_were),
