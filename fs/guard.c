@@ -24,6 +24,7 @@
 
 /* Where others mount it, and who is not root finds the connections of his own. */
 #define CONNECTIONS "/sys/fs/fuse/connections"
+#define GUARD_NAME "cfs-guard"
 /* In place of a device: abort now. */
 #define ABORT UINT64_MAX
 
@@ -78,6 +79,25 @@ static void on_death(int number)
     _exit(abort_connection() ? 0 : 1);
 }
 
+/* Whoever kills daemons by their name or command line does not mean the guard, which is needed just
+ * then: it has neither. The arguments lie behind one another, the first one at the beginning. */
+static void rename_process(void)
+{
+    char arguments[4096];
+    int fd = open("/proc/self/cmdline", O_RDONLY | O_CLOEXEC);
+    ssize_t len = 0, got;
+
+    prctl(PR_SET_NAME, GUARD_NAME);
+    while (fd >= 0 && (got = read(fd, arguments, sizeof arguments)) > 0)
+        len += got;
+    if (fd >= 0)
+        close(fd);
+    if (len <= (ssize_t)sizeof GUARD_NAME)
+        return;
+    memset(program_invocation_name, 0, (size_t)len);
+    memcpy(program_invocation_name, GUARD_NAME, sizeof GUARD_NAME);
+}
+
 /* The socket is no sign of the daemon's death, for a thread that does not end keeps it open. */
 static _Noreturn void watch(int connections, int socket, pid_t daemon)
 {
@@ -85,7 +105,7 @@ static _Noreturn void watch(int connections, int socket, pid_t daemon)
     uint64_t device;
     int fd;
 
-    prctl(PR_SET_NAME, "coordfs-guard");
+    rename_process();
     for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++)
         signal(ignored[i], SIG_IGN);
     signal(SIGUSR1, on_death);
