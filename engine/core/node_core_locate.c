@@ -103,6 +103,10 @@ static void follow_leader(struct cfs_core *core, const struct cfs_group *group)
         leader = 0;
     if (group->id && (!cfs_core_is_replica(core, group->id) || !leader))
         return;
+    /* It has been said since that this node leads a later term. To go back and forth between the
+     * two would have all calls sent again each time, and each be answered by whoever leads. */
+    if (group->id && term < channel->leader_term)
+        return;
     if (leader != channel->leader || (leader && term != channel->leader_term))
         cfs_client_leader(&core->client, group->id, leader, term);
 }

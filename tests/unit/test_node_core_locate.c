@@ -519,6 +519,24 @@ static void what_was_said_before_a_replica_came_back_lets_nobody_go(void **state
     assert_true(is_letting_go(node, group));
 }
 
+/* Its replica lags behind. Each time it went back to what that knows its calls would be sent again,
+ * and each of them would be answered by who leads. */
+static void what_is_known_of_a_later_term_stays_known(void **state)
+{
+    cfs_node_id leader = world_group_leader(&w, 1), first[CFS_MEMBERS_MAX];
+    struct cfs_message message;
+
+    (void)state;
+    world_placement(&w, leader, 1, first);
+    message = located(leader, first[1], 1, true);
+    message.term++;
+    tell(message);
+    assert_int_equal(channel(first[1], 1)->leader_term, message.term);
+    world_run(&w, CFS_MS(10));
+    assert_int_equal(channel(first[1], 1)->leader_term, message.term);
+    assert_int_equal(world_group_view(&w, first[1], 1).term, message.term - 1);
+}
+
 /* That node does not say whether it leads; others may have known it to. */
 static void who_does_not_lead_does_not_believe_that_it_does(void **state)
 {
@@ -601,6 +619,7 @@ int main(void)
         T(only_the_leader_itself_lets_a_replica_go),
         T(nobody_lets_go_of_group_0),
         T(what_was_said_before_a_replica_came_back_lets_nobody_go),
+        T(what_is_known_of_a_later_term_stays_known),
         T(who_does_not_lead_does_not_believe_that_it_does),
         T(a_group_is_not_founded_anew_by_those_who_lost_their_disks),
     };
