@@ -372,12 +372,17 @@ void cfs_client_leave(struct cfs_client *client)
     cfs_client_send(client, cfs_client_add(client, &client->channels[0], CFS_CMD_CLOSE_SESSION));
 }
 
+/* Every event comes a little late; that much is left of a call's timeout in any case. */
+cfs_time cfs_client_halt_min(const struct cfs_client *client)
+{
+    return client->config->timeout / 10;
+}
+
 /* Silence counts only while somebody listens: else a node that wakes up would tell all its callers
  * "timed out", and turn away the next ones, before it could have heard from anyone. */
 void cfs_client_halted(struct cfs_client *client, cfs_time duration)
 {
-    /* Every event comes a little late; that much is left of a call's timeout in any case. */
-    if (duration < client->config->timeout / 10 || CFS_PLANTED(BUG_COUNT_HALTS))
+    if (duration < cfs_client_halt_min(client) || CFS_PLANTED(BUG_COUNT_HALTS))
         return;
     if (client->call_count)
         cfs_trace(client->env, "stood still for %lu ms: its calls wait for longer",
@@ -406,17 +411,12 @@ void cfs_client_tick(struct cfs_client *client)
 
 cfs_time cfs_client_deadline(const struct cfs_client *client)
 {
-    cfs_time due = client->calls_due;
+    cfs_time due = cfs_earlier(client->calls_due, client->session_due);
 
-    if (client->session_due < due)
-        due = client->session_due;
-    if (session_end(client) < due)
-        due = session_end(client);
-    if (cfs_sharing_deadline(&client->sharing) < due)
-        due = cfs_sharing_deadline(&client->sharing);
+    due = cfs_earlier(due, session_end(client));
+    due = cfs_earlier(due, cfs_sharing_deadline(&client->sharing));
     for (uint32_t i = 1; i < client->channel_count; i++)
-        if (client->channels[i].locate_due < due)
-            due = client->channels[i].locate_due;
+        due = cfs_earlier(due, client->channels[i].locate_due);
     return due;
 }
 

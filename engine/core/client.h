@@ -105,6 +105,8 @@ void cfs_client_answer(struct cfs_client *client, struct cfs_message *message);
 void cfs_client_kept_alive(struct cfs_client *client, const struct cfs_message *message);
 /* The node did not run for `duration`, up to now: no call has grown older meanwhile. */
 void cfs_client_halted(struct cfs_client *client, cfs_time duration);
+/* Shorter ones do not count. */
+cfs_time cfs_client_halt_min(const struct cfs_client *client);
 /* Before anything else is done with an event: a session that has lapsed is lost, whatever arrives.
  */
 void cfs_client_check_session(struct cfs_client *client);

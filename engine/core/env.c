@@ -170,6 +170,21 @@ bool cfs_env_take_inbox(struct cfs_env *env, struct cfs_message *message)
     return true;
 }
 
+cfs_time cfs_env_next_beat(const struct cfs_env *env, const struct cfs_core_config *config)
+{
+    cfs_time passed = config->groups ? env->wall % config->heartbeat : 0;
+
+    return env->now + config->heartbeat - passed;
+}
+
+cfs_time cfs_env_beat_before(const struct cfs_env *env, const struct cfs_core_config *config,
+                             cfs_time due)
+{
+    cfs_time next = cfs_env_next_beat(env, config);
+
+    return config->groups && next <= due ? due - (due - next) % config->heartbeat : due;
+}
+
 uint64_t cfs_env_random(struct cfs_env *env, uint64_t bound)
 {
     uint64_t z = env->random += 0x9e3779b97f4a7c15u;

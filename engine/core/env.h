@@ -62,6 +62,16 @@ void cfs_env_persisted(struct cfs_env *env, uint64_t lsn);
 /* Takes the oldest message to oneself; false if there is none. */
 bool cfs_env_take_inbox(struct cfs_env *env, struct cfs_message *message);
 
+/* When heartbeats go out next. Where there are other groups, at the same moments for all that a
+ * node leads, so that they share a batch; and for all nodes whose clocks show the same time, so
+ * that the nodes' batches can meet (io/transport.c). */
+cfs_time cfs_env_next_beat(const struct cfs_env *env, const struct cfs_core_config *config);
+
+/* For what may as well be done a little before `due`: at the last of those moments by then, for the
+ * node is awake. `due` itself if there is none. */
+cfs_time cfs_env_beat_before(const struct cfs_env *env, const struct cfs_core_config *config,
+                             cfs_time due);
+
 /* A number below `bound`, from the seed (splitmix64). */
 uint64_t cfs_env_random(struct cfs_env *env, uint64_t bound);
 

@@ -170,9 +170,6 @@ cfs_time cfs_group_deadline(const struct cfs_group *group)
 {
     cfs_time due = cfs_raft_deadline(&group->raft);
 
-    if (cfs_home_deadline(&group->home) < due)
-        due = cfs_home_deadline(&group->home);
-    if (cfs_snapshot_deadline(group) < due)
-        due = cfs_snapshot_deadline(group);
-    return due;
+    due = cfs_earlier(due, cfs_home_deadline(&group->home));
+    return cfs_earlier(due, cfs_snapshot_deadline(group));
 }

@@ -471,7 +471,7 @@ static cfs_time next_check(const struct cfs_home *home)
 
     for (struct cfs_session *s = home->machine->sessions.by_id; s && !home->root; s = s->hh.next)
         shortest = s->term < shortest ? s->term : shortest;
-    return home->env->now + shortest / CHECKS;
+    return cfs_env_beat_before(home->env, home->config, home->env->now + shortest / CHECKS);
 }
 
 static void check_sessions(struct cfs_home *home)
@@ -535,15 +535,9 @@ cfs_time cfs_home_deadline(const struct cfs_home *home)
 
     if (!home->serving)
         return CFS_NEVER;
-    if (leased_due(home) < due)
-        due = leased_due(home);
-    if (cfs_home_question_deadline(home) < due)
-        due = cfs_home_question_deadline(home);
-    if (cfs_home_await_deadline(home) < due)
-        due = cfs_home_await_deadline(home);
-    if (cfs_home_changes_deadline(home) < due)
-        due = cfs_home_changes_deadline(home);
-    if (cfs_home_collect_deadline(home) < due)
-        due = cfs_home_collect_deadline(home);
-    return due;
+    due = cfs_earlier(due, leased_due(home));
+    due = cfs_earlier(due, cfs_home_question_deadline(home));
+    due = cfs_earlier(due, cfs_home_await_deadline(home));
+    due = cfs_earlier(due, cfs_home_changes_deadline(home));
+    return cfs_earlier(due, cfs_home_collect_deadline(home));
 }

@@ -180,8 +180,8 @@ static void fill(struct cfs_home *home)
 
 void cfs_home_members_tick(struct cfs_home *home)
 {
-    cfs_node_set all = cfs_node_table_all(&home->machine->nodes);
     struct cfs_membership next;
+    cfs_node_set all;
 
     if (home->env->now < home->members_due)
         return;
@@ -192,6 +192,7 @@ void cfs_home_members_tick(struct cfs_home *home)
         cfs_home_placement_tick(home);
         return;
     }
+    all = cfs_node_table_all(&home->machine->nodes);
     /* Groups are founded by the first members: until they all are, nobody comes or goes. */
     if (!all && home->config->addresses && home->config->member_count && !home->awaits_groups)
         fill(home);

@@ -366,11 +366,14 @@ static void start(struct cfs_core *core)
 }
 
 /* For how long the node did not run though the core had asked for a tick: its process was stopped,
- * or its machine suspended. */
+ * or its machine suspended. 0: not so long that it counts, as nearly always. */
 static cfs_time halt(const struct cfs_core *core, cfs_time now)
 {
-    cfs_time from = core->started ? cfs_core_deadline(core) : CFS_NEVER;
+    cfs_time from;
 
+    if (!core->started || now < core->env.now + cfs_client_halt_min(&core->client))
+        return 0;
+    from = cfs_core_deadline(core);
     if (from < core->env.now)
         from = core->env.now; /* what lies before it was seen to pass */
     return now > from ? now - from : 0;
@@ -404,11 +407,9 @@ cfs_time cfs_core_deadline(const struct cfs_core *core)
     cfs_time due = cfs_client_deadline(&core->client);
 
     for (uint32_t i = 0; i < core->group_count; i++)
-        if (cfs_group_deadline(&core->groups[i]) < due)
-            due = cfs_group_deadline(&core->groups[i]);
-    if (cfs_env_deadline(&core->env) < due)
-        due = cfs_env_deadline(&core->env);
-    return core->look_due < due ? core->look_due : due;
+        due = cfs_earlier(due, cfs_group_deadline(&core->groups[i]));
+    due = cfs_earlier(due, cfs_env_deadline(&core->env));
+    return cfs_earlier(due, core->look_due);
 }
 
 bool cfs_core_wants_flush(const struct cfs_core *core)

@@ -168,7 +168,7 @@ void cfs_core_look_around(struct cfs_core *core)
 {
     const struct cfs_home *root = &core->groups[0].home;
 
-    core->look_due = core->env.now + LOOK_EVERY;
+    core->look_due = cfs_env_beat_before(&core->env, &core->config, core->env.now + LOOK_EVERY);
     for (uint32_t i = 1; i < core->group_count; i++) {
         struct cfs_group *group = &core->groups[i];
         if (is_misplaced(core, group) && knows_its_end(core, group))
@@ -195,7 +195,7 @@ void cfs_core_note_founding(struct cfs_core *core)
 {
     struct cfs_group *root = &core->groups[0];
     bool sound = !root->raft.amnesia || root->raft.recovered;
-    bool written_down = cfs_node_table_all(&root->machine->nodes) != 0;
+    bool written_down = root->machine->nodes.version != 0; /* it is never empty again */
 
     root->home.awaits_groups = false;
     for (uint32_t i = 1; i < core->group_count; i++) {

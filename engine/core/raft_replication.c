@@ -76,15 +76,6 @@ static struct cfs_message append_message(const struct cfs_raft *raft,
                    .serving = cfs_raft_serving(raft)}};
 }
 
-/* Where there are other groups, at the same moments for all that a node leads: their heartbeats
- * share a batch. */
-static cfs_time next_heartbeat(const struct cfs_raft *raft)
-{
-    cfs_time period = raft->config->heartbeat, now = raft->env->now;
-
-    return raft->config->groups ? (now / period + 1) * period : now + period;
-}
-
 void cfs_raft_broadcast_heartbeat(struct cfs_raft *raft)
 {
     CFS_EACH_NODE (node, cfs_membership_all(&raft->members)) {
@@ -95,7 +86,7 @@ void cfs_raft_broadcast_heartbeat(struct cfs_raft *raft)
         struct cfs_message message = append_message(raft, &raft->progress[node]);
         cfs_env_send(raft->env, &message);
     }
-    raft->heartbeat_due = next_heartbeat(raft);
+    raft->heartbeat_due = cfs_env_next_beat(raft->env, raft->config);
 }
 
 void cfs_raft_greet(struct cfs_raft *raft, cfs_node_id node)

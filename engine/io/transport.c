@@ -122,11 +122,6 @@ static void complain(struct cfs_transport *transport, const char *about, const c
     cfs_log(CFS_LOG_WARNING, "%s: %s", about, why);
 }
 
-static cfs_time earlier(cfs_time a, cfs_time b)
-{
-    return a < b ? a : b;
-}
-
 static cfs_time later(cfs_time a, cfs_time b)
 {
     return a > b ? a : b;
@@ -529,11 +524,11 @@ static cfs_time wake_at(const struct peer *peer)
     cfs_time at = held_until(peer);
 
     if (is_guest(peer))
-        at = earlier(at, hope_ends(peer));
+        at = cfs_earlier(at, hope_ends(peer));
     else if (peer->post_count == 0)
-        at = earlier(at, later(peer->line_at, peer->open_at));
+        at = cfs_earlier(at, later(peer->line_at, peer->open_at));
     if (peer->lost)
-        at = earlier(at, peer->told + CFS_MS(TELL_MS));
+        at = cfs_earlier(at, peer->told + CFS_MS(TELL_MS));
     return at;
 }
 
@@ -545,7 +540,7 @@ void cfs_transport_flush(struct cfs_transport *transport)
         flush_peer(&transport->peers[id]);
     cfs_http_client_flush(transport->client);
     CFS_EACH_NODE (id, transport->used)
-        at = earlier(at, wake_at(&transport->peers[id]));
+        at = cfs_earlier(at, wake_at(&transport->peers[id]));
     if (at != transport->timer.at || !transport->timer.set)
         cfs_timer_set(transport->loop, &transport->timer, at);
 }

@@ -13,6 +13,11 @@ typedef uint64_t cfs_time;
 #define CFS_SECONDS(n) ((cfs_time)(n) * 1000000u)
 #define CFS_NEVER UINT64_MAX
 
+static inline cfs_time cfs_earlier(cfs_time a, cfs_time b)
+{
+    return a < b ? a : b;
+}
+
 /* Microseconds since the epoch, as the leader's clock had it: for people, never for decisions. */
 typedef uint64_t cfs_wall_time;
 
