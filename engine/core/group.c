@@ -121,7 +121,7 @@ static void follow_leadership(struct cfs_group *group)
         return;
     }
     cfs_home_start(&group->home);
-    cfs_raft_broadcast_heartbeat(raft); /* so that the others send what they hold back */
+    cfs_raft_broadcast_heartbeat(raft, false); /* so that the others send what they hold back */
 }
 
 void cfs_group_settle(struct cfs_group *group)

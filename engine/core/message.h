@@ -166,6 +166,7 @@ struct cfs_message {
     cfs_group_id group;
     cfs_node_id from, to;
     uint64_t term; /* the sender's; for VOTE with `pre` the term it would start */
+    bool patient;  /* of the sender alone: it may go out some ms later, along with others */
     union {
         struct cfs_msg_vote vote;
         struct cfs_msg_vote_reply vote_reply;

@@ -212,7 +212,7 @@ void cfs_raft_become_leader(struct cfs_raft *raft)
         raft->progress[node] = (struct cfs_progress){
             .node = node, .next = last + 1, .probing = true, .since = raft->env->now};
     raft->noop_index = cfs_raft_propose(raft, CFS_ENTRY_NOOP, NULL, 0);
-    cfs_raft_broadcast_heartbeat(raft);
+    cfs_raft_broadcast_heartbeat(raft, false);
 }
 
 uint64_t cfs_raft_propose(struct cfs_raft *raft, enum cfs_entry_kind kind, const void *data,
@@ -282,7 +282,7 @@ void cfs_raft_tick(struct cfs_raft *raft)
     if (raft->role == CFS_LEADER) {
         check_quorum(raft);
         if (raft->role == CFS_LEADER && raft->env->now >= raft->heartbeat_due)
-            cfs_raft_broadcast_heartbeat(raft);
+            cfs_raft_broadcast_heartbeat(raft, true);
     } else if (raft->env->now >= raft->election_due && !raft->replaced) {
         cfs_raft_campaign(raft);
     }

@@ -175,7 +175,8 @@ void cfs_raft_handle_vote_reply(struct cfs_raft *raft, const struct cfs_message 
 void cfs_raft_check_election(struct cfs_raft *raft);
 void cfs_raft_handle_append(struct cfs_raft *raft, struct cfs_message *message);
 void cfs_raft_handle_append_reply(struct cfs_raft *raft, const struct cfs_message *message);
-void cfs_raft_broadcast_heartbeat(struct cfs_raft *raft);
+/* patient: nothing depends on these but the lease. */
+void cfs_raft_broadcast_heartbeat(struct cfs_raft *raft, bool patient);
 /* Leader: a heartbeat that claims nothing, to a node that is no replica. */
 void cfs_raft_greet(struct cfs_raft *raft, cfs_node_id node);
 /* Takes the reference; orders the entry to be persisted. */

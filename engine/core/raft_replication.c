@@ -76,7 +76,7 @@ static struct cfs_message append_message(const struct cfs_raft *raft,
                    .serving = cfs_raft_serving(raft)}};
 }
 
-void cfs_raft_broadcast_heartbeat(struct cfs_raft *raft)
+void cfs_raft_broadcast_heartbeat(struct cfs_raft *raft, bool patient)
 {
     CFS_EACH_NODE (node, cfs_membership_all(&raft->members)) {
         if (node == raft->env->self)
@@ -84,6 +84,7 @@ void cfs_raft_broadcast_heartbeat(struct cfs_raft *raft)
         if (check_compacted(raft, &raft->progress[node]))
             raft->dirty = true; /* nothing else may come that begins the snapshot */
         struct cfs_message message = append_message(raft, &raft->progress[node]);
+        message.patient = patient;
         cfs_env_send(raft->env, &message);
     }
     raft->heartbeat_due = cfs_env_next_beat(raft->env, raft->config);
@@ -181,6 +182,7 @@ static void reply_to_append(struct cfs_raft *raft, const struct cfs_message *req
         .group = raft->group,
         .to = request->from,
         .term = raft->term,
+        .patient = success && !durable,
         .append_reply = {.success = success,
                          .match = match,
                          .sent = request->term == raft->term ? request->append.sent : 0,
@@ -332,7 +334,7 @@ void cfs_raft_handle_append(struct cfs_raft *raft, struct cfs_message *message)
     if (known_commit > raft->commit) /* an overtaken append may end before it */
         raft->commit = known_commit;
     note_catching_up(raft, append, last);
-    /* A heartbeat is answered at once: the lease must survive a slow disk. */
+    /* To a heartbeat at once, or in time (`patient`): the lease must survive a slow disk. */
     if (append->entry_count)
         reply_to_append(raft, message, true, last, true);
     else

@@ -216,7 +216,7 @@ static const char *set_members(const struct key *key, struct cfs_config *config,
       "expected seconds from 1 to 3600",                                                           \
       "session=SECONDS      a node not heard of for so long loses its locks (5)")                  \
     X("heartbeat_ms", set_number, AT(heartbeat_ms), 5, 60000, "expected a number from 5 to 60000", \
-      "heartbeat_ms=N       between heartbeats of the leader (60)")                                \
+      "heartbeat_ms=N       between heartbeats of the leader (100)")                               \
     X("lease_ms", set_number, AT(lease_ms), 10, 600000, "expected a number from 10 to 600000",     \
       "lease_ms=N           the leader's lease, two heartbeats or more (200)")                     \
     X("cache_lease_ms", set_number, AT(cache_lease_ms), 100, 10000,                                \

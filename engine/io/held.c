@@ -28,6 +28,15 @@ bool cfs_held_empty(const struct cfs_held *held)
     return oldest(held) < 0;
 }
 
+uint32_t cfs_held_count(const struct cfs_held *held)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < CFS_HELD_MAX; i++)
+        count += held->posts[i].request != NULL;
+    return count;
+}
+
 cfs_time cfs_held_since(const struct cfs_held *held)
 {
     int i = oldest(held);

@@ -31,6 +31,7 @@ void cfs_held_close(struct cfs_held *held);
 void cfs_held_add(struct cfs_held *held, struct cfs_http_request *request, cfs_time now);
 
 bool cfs_held_empty(const struct cfs_held *held);
+uint32_t cfs_held_count(const struct cfs_held *held);
 
 /* When the oldest came; CFS_NEVER without one. */
 cfs_time cfs_held_since(const struct cfs_held *held);

@@ -1,17 +1,17 @@
 /* Messages to and from peers.
  *
  * The problem: whoever has something to say must be able to say it at once, over HTTP, where only
- * one side speaks first. The trick: each node leaves a POST open with every other. What the other
- * has to say rides on the response; the reply to that is a POST again, which stays open in turn. So
- * an exchange of two messages is one HTTP round trip, whoever begins, and a node whose process dies
- * is noticed the moment its kernel closes the connection, from both ends, also when nothing was
- * being said.
+ * one side speaks first. The trick: of any two nodes one at least leaves a POST open with the
+ * other. What that one has to say rides on the response; the reply to that is a POST again, which
+ * stays open in turn. So an exchange of two messages is one HTTP round trip, whoever begins, and a
+ * node whose process dies is noticed the moment its kernel closes the connection, by who left the
+ * POST and by who holds it, also when nothing was being said.
  *
  * The choice, for each batch (deliver): a node with no POST of its own open with the peer posts, so
  * that the peer can answer; one that has answers the oldest POST the peer left here; failing that
- * it posts, up to POSTS_MAX; beyond that messages queue up (io/outbox.h). A node whose POSTs were
- * all answered and that has nothing to say posts an empty batch (LINE_MS later: there mostly is
- * something to say, an fsync away).
+ * it posts, up to POSTS_MAX; beyond that messages queue up (io/outbox.h). If neither has a POST
+ * open and nothing to say, they post an empty batch (LINE_MS later: there mostly is something to
+ * say, an fsync away). Heartbeats, and what acknowledges them, may wait for company (io/meeting.h).
  *
  * At most CFS_HELD_MAX POSTs of a peer are held, each HELD_MS at most; the oldest is answered
  * empty.
@@ -39,6 +39,7 @@
 #include "io/held.h"
 #include "io/http_client.h"
 #include "io/http_server.h"
+#include "io/meeting.h"
 #include "io/outbox.h"
 #include "io/wire.h"
 
@@ -69,6 +70,7 @@ struct peer {
     char append_url[352], vote_url[352];
 
     struct cfs_outbox outbox;
+    struct cfs_meeting meeting;
     bool lost; /* messages were, and the core has not been told */
     cfs_time told;
 
@@ -155,10 +157,14 @@ static void on_held_gone(void *arg)
 
 /* ---- what came in ---- */
 
-static void deliver_batch(struct cfs_transport *transport, struct cfs_batch *batch)
+static void deliver_batch(struct peer *peer, struct cfs_batch *batch)
 {
-    for (uint32_t i = 0; i < batch->count; i++)
-        transport->events.message(transport->events.arg, &batch->messages[i]);
+    const struct cfs_transport_events *events = &peer->transport->events;
+
+    for (uint32_t i = 0; i < batch->count; i++) {
+        cfs_meeting_note_heard(&peer->meeting, &batch->messages[i], now_of(peer));
+        events->message(events->arg, &batch->messages[i]);
+    }
     cfs_batch_clear(batch);
 }
 
@@ -246,7 +252,7 @@ void cfs_transport_receive(struct cfs_transport *transport, struct cfs_http_requ
     }
     cfs_held_add(&peer->held, request, now_of(peer));
     heard_from(peer);
-    deliver_batch(transport, &batch);
+    deliver_batch(peer, &batch);
 }
 
 /* ---- what became of our POSTs ---- */
@@ -322,7 +328,7 @@ static bool take_response(struct peer *peer, const struct cfs_http_result *resul
     }
     if (from != peer)
         return false;
-    deliver_batch(peer->transport, &batch);
+    deliver_batch(peer, &batch);
     return true;
 }
 
@@ -396,9 +402,12 @@ void cfs_transport_send(struct cfs_transport *transport, struct cfs_message *mes
 {
     struct peer *peer = find_peer(transport, message->to);
 
-    if (!peer)
+    if (!peer) {
         cfs_message_clear(message);
-    else if (!cfs_outbox_add(&peer->outbox, message))
+        return;
+    }
+    cfs_meeting_note_sent(&peer->meeting, message, now_of(peer));
+    if (!cfs_outbox_add(&peer->outbox, message))
         peer->lost = true;
 }
 
@@ -471,13 +480,18 @@ static bool deliver(struct peer *peer)
     return true;
 }
 
-/* Keeps a POST open with the peer. */
+static bool has_line(const struct peer *peer)
+{
+    return peer->post_count > 0 || !cfs_held_empty(&peer->held);
+}
+
+/* Keeps a POST open with the peer, if it keeps none here. */
 static void keep_line(struct peer *peer)
 {
     uint8_t *batch;
     size_t len;
 
-    if (peer->post_count > 0 || peer->line_at > now_of(peer) || !may_post(peer))
+    if (has_line(peer) || peer->line_at > now_of(peer) || !may_post(peer))
         return;
     batch = take_batch(peer, &len);
     if (batch)
@@ -506,11 +520,33 @@ static cfs_time hope_ends(const struct peer *peer)
     return peer->open_at > now_of(peer) ? 0 : CFS_NEVER;
 }
 
+/* Who has more POSTs of the other here than it has there begins: it can do so by answering one, and
+ * the three batches of a meeting make it the other's turn. With as many, the lower id where ids
+ * differ by an odd number, else the higher: whoever begins then does the answering from now on,
+ * which is cheaper than posting, and so each node does it for half of the others. */
+static bool begins(const struct peer *peer)
+{
+    cfs_node_id self = peer->transport->config->node;
+    uint32_t held = cfs_held_count(&peer->held);
+
+    if (held != peer->post_count)
+        return held > peer->post_count;
+    return (self < peer->id) == ((self ^ peer->id) & 1);
+}
+
+/* Until when what there is to say waits for company; CFS_NEVER: there is nothing. */
+static cfs_time waits_until(const struct peer *peer)
+{
+    if (cfs_outbox_empty(&peer->outbox))
+        return CFS_NEVER;
+    return cfs_meeting_wait(&peer->meeting, &peer->outbox, begins(peer), now_of(peer));
+}
+
 static void flush_peer(struct peer *peer)
 {
     while (held_until(peer) <= now_of(peer))
         cfs_held_answer(&peer->held, NULL, 0);
-    while (!cfs_outbox_empty(&peer->outbox) && deliver(peer))
+    while (waits_until(peer) <= now_of(peer) && deliver(peer))
         ;
     if (hope_ends(peer) <= now_of(peer) && cfs_outbox_lose(&peer->outbox))
         peer->lost = true;
@@ -521,11 +557,13 @@ static void flush_peer(struct peer *peer)
 /* When this peer needs a flush though nothing else happens. */
 static cfs_time wake_at(const struct peer *peer)
 {
-    cfs_time at = held_until(peer);
+    cfs_time at = held_until(peer), waits = waits_until(peer);
 
+    if (waits > now_of(peer)) /* else it is for the end of something to wake us */
+        at = cfs_earlier(at, waits);
     if (is_guest(peer))
         at = cfs_earlier(at, hope_ends(peer));
-    else if (peer->post_count == 0)
+    else if (!has_line(peer))
         at = cfs_earlier(at, later(peer->line_at, peer->open_at));
     if (peer->lost)
         at = cfs_earlier(at, peer->told + CFS_MS(TELL_MS));
@@ -580,6 +618,7 @@ static void init_peer(struct cfs_transport *transport, cfs_node_id id)
 
     peer->transport = transport;
     peer->id = id;
+    peer->meeting.period = CFS_MS(transport->config->heartbeat_ms);
     cfs_held_init(&peer->held, on_held_gone, peer);
 }
 

@@ -18,7 +18,8 @@ static inline cfs_time cfs_earlier(cfs_time a, cfs_time b)
     return a < b ? a : b;
 }
 
-/* Microseconds since the epoch, as the leader's clock had it: for people, never for decisions. */
+/* Microseconds since the epoch, as the leader's clock had it: for people. All that is decided by it
+ * is when in its period a heartbeat goes out. */
 typedef uint64_t cfs_wall_time;
 
 typedef uint32_t cfs_node_id;    /* 1 and up; 0 means none */

@@ -27,6 +27,14 @@ void peers_send_forward(struct peer_node *node, cfs_node_id to, uint32_t len)
     cfs_transport_send(node->transport, &m);
 }
 
+static void acknowledge(struct peer_node *node, const struct cfs_message *heartbeat)
+{
+    struct cfs_message m = {
+        .type = CFS_MSG_APPEND_REPLY, .to = heartbeat->from, .term = 1, .patient = true};
+
+    cfs_transport_send(node->transport, &m);
+}
+
 static void on_message(void *arg, struct cfs_message *message)
 {
     struct peer_node *node = arg;
@@ -38,6 +46,8 @@ static void on_message(void *arg, struct cfs_message *message)
         node->bytes += message->forward.len;
     if (node->echo && message->type == CFS_MSG_DRAIN)
         peers_send_drain(node, message->from, CFS_MSG_DRAIN_REPLY, message->drain.id);
+    if (node->follows && message->type == CFS_MSG_APPEND)
+        acknowledge(node, message);
 }
 
 static void on_refused(void *arg, cfs_node_id peer)

@@ -27,8 +27,9 @@ struct peer_node {
     uint64_t bytes;          /* of forwarded commands */
     uint32_t seen_count, refused, unreachable, requests;
     cfs_time refused_first;
-    bool echo;  /* answers every drain by a drain reply */
-    bool eager; /* sends again from within the news of a loss */
+    bool echo;    /* answers every drain by a drain reply */
+    bool eager;   /* sends again from within the news of a loss */
+    bool follows; /* acknowledges heartbeats */
 };
 
 struct peers {

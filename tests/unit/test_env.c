@@ -226,6 +226,41 @@ static void the_guard_is_two_hundredths_of_a_lease(void **state)
     assert_int_equal(CFS_CLOCK_GUARD(CFS_SECONDS(5)), CFS_MS(100));
 }
 
+static void heartbeats_are_due_at_the_same_moments_of_the_day(void **state)
+{
+    struct bench b;
+    struct cfs_core_config config = {.heartbeat = CFS_MS(100), .groups = 1};
+
+    (void)state;
+    bench_open(&b, 3);
+    b.env.now = CFS_MS(7777);
+    b.env.wall = CFS_MS(123430);
+    assert_int_equal(cfs_env_next_beat(&b.env, &config), CFS_MS(7777 + 70));
+    b.env.wall = CFS_MS(123400);
+    assert_int_equal(cfs_env_next_beat(&b.env, &config), CFS_MS(7777 + 100));
+    config.groups = 0;
+    b.env.wall = CFS_MS(123430);
+    assert_int_equal(cfs_env_next_beat(&b.env, &config), CFS_MS(7777 + 100));
+    bench_close(&b);
+}
+
+static void what_has_time_goes_with_a_heartbeat_before_it_is_due(void **state)
+{
+    struct bench b;
+    struct cfs_core_config config = {.heartbeat = CFS_MS(100), .groups = 1};
+
+    (void)state;
+    bench_open(&b, 3);
+    b.env.now = CFS_MS(1000);
+    b.env.wall = CFS_MS(30); /* heartbeats at 1070, 1170, ... */
+    assert_int_equal(cfs_env_beat_before(&b.env, &config, CFS_MS(1250)), CFS_MS(1170));
+    assert_int_equal(cfs_env_beat_before(&b.env, &config, CFS_MS(1270)), CFS_MS(1270));
+    assert_int_equal(cfs_env_beat_before(&b.env, &config, CFS_MS(1050)), CFS_MS(1050));
+    config.groups = 0;
+    assert_int_equal(cfs_env_beat_before(&b.env, &config, CFS_MS(1250)), CFS_MS(1250));
+    bench_close(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -241,6 +276,8 @@ int main(void)
         cmocka_unit_test(chance_follows_from_the_seed_and_stays_below_its_bound),
         cmocka_unit_test(a_decision_is_traced_as_a_sentence_if_anybody_listens),
         cmocka_unit_test(the_guard_is_two_hundredths_of_a_lease),
+        cmocka_unit_test(heartbeats_are_due_at_the_same_moments_of_the_day),
+        cmocka_unit_test(what_has_time_goes_with_a_heartbeat_before_it_is_due),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

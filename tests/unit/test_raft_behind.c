@@ -97,7 +97,7 @@ static void news_of_a_lost_disk_is_not_overtaken_by_what_was_said_before(void **
 
 static uint64_t sound_at(cfs_node_id peer)
 {
-    cfs_raft_broadcast_heartbeat(&rb.raft);
+    cfs_raft_broadcast_heartbeat(&rb.raft, false);
     return sent_to(peer)->sound_at;
 }
 

@@ -81,7 +81,7 @@ static void who_waits_for_a_snapshot_gets_heartbeats_and_no_entries(void **state
     cfs_raft_flush(&rb.raft);
     assert_true(rb.raft.progress[2].snapshot);
     assert_null(sent_to(2));
-    cfs_raft_broadcast_heartbeat(&rb.raft);
+    cfs_raft_broadcast_heartbeat(&rb.raft, false);
     assert_int_equal(sent_to(2)->prev_index, 0);
     assert_int_equal(sent_to(2)->prev_term, 0);
     assert_int_equal(sent_to(2)->entry_count, 0);
@@ -123,7 +123,7 @@ static void a_hint_before_the_base_calls_for_a_snapshot(void **state)
     lead_with_base();
     rb.raft.progress[2].next = 7;
     reject(2, 3);
-    cfs_raft_broadcast_heartbeat(&rb.raft);
+    cfs_raft_broadcast_heartbeat(&rb.raft, false);
     assert_true(rb.raft.progress[2].snapshot);
     assert_int_equal(sent_to(2)->prev_index, 0);
 }
@@ -135,11 +135,11 @@ static void what_a_heartbeat_finds_compacted_is_sent_soon(void **state)
     lead_with_base();
     rb.raft.dirty = rb.raft.progress[2].snapshot = false;
     rb.raft.progress[2].next = 5;
-    cfs_raft_broadcast_heartbeat(&rb.raft);
+    cfs_raft_broadcast_heartbeat(&rb.raft, false);
     assert_true(rb.raft.progress[2].snapshot);
     assert_true(rb.raft.dirty);
     cfs_raft_flush(&rb.raft);
-    cfs_raft_broadcast_heartbeat(&rb.raft);
+    cfs_raft_broadcast_heartbeat(&rb.raft, false);
     assert_false(rb.raft.dirty);
 }
 

@@ -427,7 +427,7 @@ static void a_learner_gets_all_that_a_voter_gets_and_does_not_count(void **state
     (void)state;
     lead();
     change(&learning);
-    cfs_raft_broadcast_heartbeat(&rb.raft);
+    cfs_raft_broadcast_heartbeat(&rb.raft, false);
     raft_bench_receive(
         &rb, (struct cfs_message){.type = CFS_MSG_APPEND_REPLY,
                                   .from = 4,
@@ -443,7 +443,7 @@ static void a_learner_gets_all_that_a_voter_gets_and_does_not_count(void **state
     assert_int_equal(rb.raft.commit, before);
     assert_int_equal(rb.raft.progress[4].match, last());
     bench_clear(&rb.bench);
-    cfs_raft_broadcast_heartbeat(&rb.raft);
+    cfs_raft_broadcast_heartbeat(&rb.raft, false);
     assert_int_equal(bench_sent_count(&rb.bench, CFS_MSG_APPEND, 4), 1);
     bench_pass(&rb.bench, CFS_SECONDS(1));
     has_all(4);

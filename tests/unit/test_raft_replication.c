@@ -397,7 +397,7 @@ static void what_was_under_way_to_an_unreachable_follower_is_sent_again(void **s
     cfs_raft_flush(&rb.raft);
     cfs_raft_unreachable(&rb.raft, 2);
     bench_clear(&rb.bench);
-    cfs_raft_broadcast_heartbeat(&rb.raft);
+    cfs_raft_broadcast_heartbeat(&rb.raft, false);
     raft_bench_acknowledge(&rb, 2, sent_to(2)->prev_index, rb.bench.env.now);
     assert_true(rb.raft.dirty);
     cfs_raft_flush(&rb.raft);
@@ -432,13 +432,29 @@ static void what_was_lost_without_notice_is_sent_again_after_a_heartbeat(void **
     propose(2);
     cfs_raft_flush(&rb.raft);
     end = rb.raft.noop_index;
-    cfs_raft_broadcast_heartbeat(&rb.raft);
+    cfs_raft_broadcast_heartbeat(&rb.raft, false);
     assert_int_equal(sent_to(2)->prev_index, end + 2);
     reject(2, end);
     assert_true(rb.raft.dirty);
     cfs_raft_flush(&rb.raft);
     assert_int_equal(sent_to(2)->prev_index, end);
     assert_int_equal(sent_to(2)->entry_count, 2);
+}
+
+/* Those of a new leader, by which the others know it, have none. */
+static void periodic_heartbeats_and_what_acknowledges_them_have_time(void **state)
+{
+    (void)state;
+    raft_bench_heartbeat(&rb, 2, 1); /* the first one */
+    assert_true(bench_sent(&rb.bench, CFS_MSG_APPEND_REPLY, 2)->patient);
+    raft_bench_lead(&rb);
+    assert_false(bench_sent(&rb.bench, CFS_MSG_APPEND, 2)->patient);
+    bench_clear(&rb.bench);
+    raft_bench_tick(&rb, rb.raft.config->heartbeat);
+    assert_true(bench_sent(&rb.bench, CFS_MSG_APPEND, 2)->patient);
+    bench_clear(&rb.bench);
+    cfs_raft_flush(&rb.raft);
+    assert_false(bench_sent(&rb.bench, CFS_MSG_APPEND, 2)->patient); /* entries */
 }
 
 static void a_late_rejection_takes_back_nothing_that_is_durable_there(void **state)
@@ -501,7 +517,7 @@ static void a_leader_that_relies_on_a_longer_lease_is_promised_it(void **state)
     assert_int_equal(rb.raft.promise, rb.bench.env.now + CFS_MS(200));
     bench_clear(&rb.bench);
     lead();
-    cfs_raft_broadcast_heartbeat(&rb.raft);
+    cfs_raft_broadcast_heartbeat(&rb.raft, false);
     assert_int_equal(sent_to(2)->lease, CFS_MS(200));
 }
 
@@ -611,6 +627,7 @@ int main(void)
         T(what_was_under_way_to_an_unreachable_follower_is_sent_again),
         T(an_unreachable_follower_is_probed_before_it_is_sent_more),
         T(what_was_lost_without_notice_is_sent_again_after_a_heartbeat),
+        T(periodic_heartbeats_and_what_acknowledges_them_have_time),
         T(a_late_rejection_takes_back_nothing_that_is_durable_there),
         T(a_rejection_renews_the_lease_all_the_same),
         T(entries_whose_indices_do_not_follow_each_other_are_dropped),
