@@ -16,7 +16,7 @@ static bool wants_checkpoint(const struct cfs_core *core)
 static bool may_save(const struct cfs_core *core)
 {
     for (uint32_t i = 0; i < core->group_count; i++)
-        if (cfs_snapshot_switching(&core->groups[i]))
+        if (cfs_snapshot_switching(&core->groups[i]) || !cfs_raft_may_save(&core->groups[i].raft))
             return false;
     return !core->checkpoint_id;
 }

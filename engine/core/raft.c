@@ -49,7 +49,7 @@ static void restore_state(struct cfs_raft *raft, uint64_t term, cfs_node_id vote
 
 /* An entry takes the place of all from its index on, also where that place is compacted. Segments
  * go as a whole, so what is left may begin amid entries that were replaced since: far behind the
- * checkpoint, and void if what replaced them follows. */
+ * checkpoint, and void, for what replaced them follows (cfs_raft_may_save). */
 static void restore_entry(struct cfs_raft *raft, struct cfs_entry *entry, uint64_t lsn)
 {
     uint64_t base = raft->log.base.index;
@@ -115,6 +115,11 @@ bool cfs_raft_is_returning(const struct cfs_raft *raft)
 
     return raft->dropped.term > term ||
            (raft->dropped.term == term && raft->dropped.index > cfs_log_last_index(&raft->log));
+}
+
+bool cfs_raft_may_save(const struct cfs_raft *raft)
+{
+    return raft->replaced_lsn <= raft->env->durable;
 }
 
 uint64_t cfs_raft_keep_lsn(const struct cfs_raft *raft)

@@ -81,7 +81,8 @@ struct cfs_raft {
     bool replaced;    /* its log is about to be replaced: takes no part for the moment */
     uint64_t install; /* the last snapshot that was installed; 0: none */
     uint64_t elections, leaderships; /* begun and won since the start: for people */
-    bool gap;                   /* being restored: entries are missing before the newest record */
+    uint64_t replaced_lsn; /* of the newest record that took the place of others; 0: none did */
+    bool gap;              /* being restored: entries are missing before the newest record */
     struct cfs_log_end dropped; /* votes are compared by it until the log is longer again */
     bool founded; /* by others, for all that is known here: who has no log begins no new one */
 
@@ -127,6 +128,10 @@ struct cfs_log_end cfs_raft_log_end(const struct cfs_raft *raft);
 /* A replica that was dropped and is needed again, before it has got everything anew: of what it
  * once acknowledged something is not there, and its log may name members of long ago. */
 bool cfs_raft_is_returning(const struct cfs_raft *raft);
+
+/* Not as long as entries that were replaced may come back: a crash could leave some of these as the
+ * last ones of the log, and nothing to tell that they are void. */
+bool cfs_raft_may_save(const struct cfs_raft *raft);
 
 /* The oldest record that is needed beside a checkpoint of the applied state. */
 uint64_t cfs_raft_keep_lsn(const struct cfs_raft *raft);

@@ -235,6 +235,7 @@ static void take_entries(struct cfs_raft *raft, struct cfs_msg_append *append)
 #endif
             cfs_raft_log_truncate(raft, entry->index);
             forget_durable(raft, entry->index);
+            raft->replaced_lsn = raft->env->lsn + 1; /* of this entry's record */
         }
         cfs_raft_append_local(raft, cfs_entry_ref(entry));
     }

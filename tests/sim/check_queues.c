@@ -149,9 +149,10 @@ static void note_handed(struct sim *sim, const struct sim_worker *worker,
     message->deliveries = info->deliveries;
     message->given_back = false;
     message->overtaken = 0;
-    message->holder = worker;
     message->life = worker->node->life;
     message->session = worker->request.consume.leased ? 0 : worker->node->view.session;
+    /* The session may have been closed right behind: that has given it back. */
+    message->holder = worker->request.consume.leased || message->session ? worker : NULL;
     message->asked = worker->asked;
     message->heard = sim->world.now;
 }
