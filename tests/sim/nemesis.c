@@ -89,17 +89,23 @@ static void reboot(struct sim *sim)
     sim_at(sim, until(sim, 1000), start_rebooted, node, node->life);
 }
 
-static bool one_is_paused(const struct sim *sim)
+/* One stands still, or has done so and needs a snapshot now: the others can do without it alone. */
+static bool one_is_missing(const struct sim *sim)
 {
+    uint64_t compacted = 0;
+
     for (uint32_t i = 0; i < sim->swarm.node_count; i++)
-        if (sim->nodes[i].state == SIM_PAUSED)
+        if (sim->nodes[i].view.base_index > compacted)
+            compacted = sim->nodes[i].view.base_index;
+    for (uint32_t i = 0; i < sim->swarm.node_count; i++)
+        if (sim->nodes[i].state == SIM_PAUSED || sim->nodes[i].view.last_index < compacted)
             return true;
     return false;
 }
 
 static void pause_node(struct sim *sim, struct sim_node *node)
 {
-    if (!sim->swarm.healthy || !one_is_paused(sim))
+    if (!sim->swarm.healthy || !one_is_missing(sim))
         sim_node_pause(sim, node, until(sim, 1000));
 }
 
