@@ -64,7 +64,8 @@ static bool has_any(const struct cfs_group *group)
 static bool is_overtaken(const struct cfs_raft *raft, const struct cfs_message *message)
 {
     return raft->members_index > message->located.index &&
-           cfs_log_term_at(&raft->log, raft->members_index) >= message->term;
+           (raft->members_index <= raft->commit ||
+            cfs_log_term_at(&raft->log, raft->members_index) >= message->term);
 }
 
 static void hear_whether_needed(struct cfs_group *group, const struct cfs_message *message)

@@ -282,12 +282,18 @@ static void check_quorum(struct cfs_raft *raft)
     cfs_raft_become_follower(raft, raft->term, 0);
 }
 
+/* When one was lost the lease has no time left for the next one to wait. */
+static bool may_wait(const struct cfs_raft *raft)
+{
+    return raft->env->now < quorum_acked(raft) + raft->config->heartbeat * 3 / 2;
+}
+
 void cfs_raft_tick(struct cfs_raft *raft)
 {
     if (raft->role == CFS_LEADER) {
         check_quorum(raft);
         if (raft->role == CFS_LEADER && raft->env->now >= raft->heartbeat_due)
-            cfs_raft_broadcast_heartbeat(raft, true);
+            cfs_raft_broadcast_heartbeat(raft, may_wait(raft));
     } else if (raft->env->now >= raft->election_due && !raft->replaced) {
         cfs_raft_campaign(raft);
     }

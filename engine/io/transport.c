@@ -548,7 +548,8 @@ static void flush_peer(struct peer *peer)
         cfs_held_answer(&peer->held, NULL, 0);
     while (waits_until(peer) <= now_of(peer) && deliver(peer))
         ;
-    if (hope_ends(peer) <= now_of(peer) && cfs_outbox_lose(&peer->outbox))
+    if (hope_ends(peer) <= now_of(peer) && waits_until(peer) <= now_of(peer) &&
+        cfs_outbox_lose(&peer->outbox))
         peer->lost = true;
     keep_line(peer);
     tell_losses(peer);

@@ -85,7 +85,7 @@ static void check_identity(struct sim *sim, const struct sim_message *message, u
 }
 
 /* The claim of before lasts at least from when it was asked for; a clock may be a little fast. Its
- * holder has to have run ever since. */
+ * holder has to have run ever since, and not to be giving back what it has. */
 static void check_time(struct sim *sim, const struct sim_message *message, uint32_t number,
                        const struct cfs_message_info *info)
 {
@@ -96,7 +96,7 @@ static void check_time(struct sim *sim, const struct sim_message *message, uint3
         return;
     if (message->session &&
         (node->state != SIM_UP || node->life != message->life || node->resumed > message->heard ||
-         !node->session || node->view.session != message->session))
+         !node->session || node->leaving || node->view.session != message->session))
         return;
     sim_fail(sim, "queue-claims",
              "message %u is handed out by claim %" PRIu64 ", %" PRIu64 " ms after claim %" PRIu64

@@ -126,6 +126,8 @@ static void dispatch(struct sim *sim, struct cfs_message *message)
     struct sim_packet *packet = cfs_alloc_zeroed(1, sizeof *packet);
     cfs_time at = sim->world.now + delay(sim);
 
+    if (message->patient && sim_random_chance(&sim->network.random, 500))
+        at += sim_random_below(&sim->network.random, sim->swarm.heartbeat / 5);
     if (sim->swarm.fifo && at < link->last_arrival)
         at = link->last_arrival;
     link->last_arrival = at;

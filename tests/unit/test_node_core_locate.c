@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "core/node_core_internal.h"
+#include "queue_requests.h"
 
 #define GROUPS 6u
 #define N(node) CFS_NODE_BIT(node)
@@ -519,6 +520,32 @@ static void what_was_said_before_a_replica_came_back_lets_nobody_go(void **state
     assert_true(is_letting_go(node, group));
 }
 
+/* Nor when the log no longer has the entry that took it in. */
+static void also_when_that_is_compacted(void **state)
+{
+    cfs_group_id group = 1;
+    cfs_node_id leader, node;
+    struct cfs_message late;
+    struct cfs_raft *raft;
+
+    (void)state;
+    grow_to_five();
+    while (group < GROUPS && !newcomer(group))
+        group++;
+    node = newcomer(group);
+    assert_int_not_equal(node, 0);
+    leader = world_group_leader(&w, group);
+    raft = &w.nodes[node].core->groups[group].raft;
+    late = located(leader, node, group, false);
+    late.located.index = raft->members_index - 1;
+    assert_int_equal(world_ask(&w, leader, make_queue(name_in(group))), CFS_OK);
+    world_run(&w, CFS_SECONDS(1));
+    assert_true(raft->applied > raft->members_index);
+    cfs_raft_log_compact(raft, raft->applied);
+    tell(late);
+    assert_false(is_letting_go(node, group));
+}
+
 /* Its replica lags behind. Each time it went back to what that knows its calls would be sent again,
  * and each of them would be answered by who leads. */
 static void what_is_known_of_a_later_term_stays_known(void **state)
@@ -619,6 +646,7 @@ int main(void)
         T(only_the_leader_itself_lets_a_replica_go),
         T(nobody_lets_go_of_group_0),
         T(what_was_said_before_a_replica_came_back_lets_nobody_go),
+        T(also_when_that_is_compacted),
         T(what_is_known_of_a_later_term_stays_known),
         T(who_does_not_lead_does_not_believe_that_it_does),
         T(a_group_is_not_founded_anew_by_those_who_lost_their_disks),

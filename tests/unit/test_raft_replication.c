@@ -449,12 +449,17 @@ static void periodic_heartbeats_and_what_acknowledges_them_have_time(void **stat
     assert_true(bench_sent(&rb.bench, CFS_MSG_APPEND_REPLY, 2)->patient);
     raft_bench_lead(&rb);
     assert_false(bench_sent(&rb.bench, CFS_MSG_APPEND, 2)->patient);
+    raft_bench_acknowledge(&rb, 2, rb.raft.noop_index, rb.bench.env.now);
     bench_clear(&rb.bench);
     raft_bench_tick(&rb, rb.raft.config->heartbeat);
     assert_true(bench_sent(&rb.bench, CFS_MSG_APPEND, 2)->patient);
     bench_clear(&rb.bench);
+    propose(1);
     cfs_raft_flush(&rb.raft);
     assert_false(bench_sent(&rb.bench, CFS_MSG_APPEND, 2)->patient); /* entries */
+    bench_clear(&rb.bench);
+    raft_bench_tick(&rb, rb.raft.config->heartbeat);
+    assert_false(bench_sent(&rb.bench, CFS_MSG_APPEND, 2)->patient); /* the last was not answered */
 }
 
 static void a_late_rejection_takes_back_nothing_that_is_durable_there(void **state)

@@ -435,6 +435,66 @@ static void the_old_address_says_nothing_of_the_node(void **state)
     assert_int_equal(f->nodes[1].refused, 0);
 }
 
+/* Node 1 gets through to node 2 only by answering: its heartbeat, what shows that nobody listens
+ * there, and, when the next heartbeat is nearly due, one of node 2's, whose acknowledgement waits
+ * for it. */
+static struct {
+    struct cfs_timer timer;
+    cfs_time began;
+    int step;
+} one_way;
+
+static void next_of_one_way(void *arg)
+{
+    struct peers *f = arg;
+    struct cfs_message heartbeat = {.type = CFS_MSG_APPEND, .term = 1};
+    static const cfs_time after[] = {0, CFS_MS(70), CFS_MS(95), CFS_MS(400)};
+
+    switch (++one_way.step) {
+    case 1:
+        one_way.began = cfs_loop_now(f->loop);
+        heartbeat.patient = true;
+        heartbeat.to = 2;
+        cfs_transport_send(f->nodes[1].transport, &heartbeat);
+        break;
+    case 2:
+        peers_send_drain(&f->nodes[1], 2, CFS_MSG_DRAIN, 1);
+        break;
+    case 3:
+        f->nodes[2].seen_count = f->nodes[1].seen_count = 0;
+        heartbeat.to = 1;
+        cfs_transport_send(f->nodes[2].transport, &heartbeat);
+        break;
+    default:
+        return;
+    }
+    cfs_timer_set(f->loop, &one_way.timer, one_way.began + after[one_way.step]);
+}
+
+static bool one_way_is_over(struct peers *f)
+{
+    (void)f;
+    return one_way.step >= 4;
+}
+
+static void what_waits_for_company_is_not_lost_while_the_peer_cannot_be_reached(void **state)
+{
+    struct peers *f = *state;
+
+    f->nodes[1].config.heartbeat_ms = f->nodes[2].config.heartbeat_ms = 100;
+    f->nodes[1].config.members[1].port = 1; /* nobody listens there */
+    f->nodes[1].follows = true;
+    peers_start(f, 1);
+    peers_start(f, 2);
+    peers_turn_until(f, one_holds);
+    one_way.step = 0;
+    one_way.timer = (struct cfs_timer){.fn = next_of_one_way, .arg = f};
+    cfs_timer_set(f->loop, &one_way.timer, cfs_clock_now());
+    peers_turn_until(f, one_way_is_over);
+    assert_true(f->nodes[1].seen_count >= 1);
+    assert_true(f->nodes[2].seen_count >= 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -457,6 +517,7 @@ int main(void)
         T(a_guest_becomes_a_peer_and_a_peer_a_guest),
         T(a_peer_that_moves_is_followed),
         T(the_old_address_says_nothing_of_the_node),
+        T(what_waits_for_company_is_not_lost_while_the_peer_cannot_be_reached),
         T(a_number_that_cannot_travel_is_told_as_a_loss),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
