@@ -179,6 +179,29 @@ static void open_again(struct cfs_client *client)
     send_session(client);
 }
 
+void cfs_client_counted(struct cfs_client *client, cfs_time at)
+{
+    client->counted = at;
+    if (!client->removed)
+        return;
+    client->removed = false;
+    begin_session(client);
+}
+
+static void was_removed(struct cfs_client *client)
+{
+    /* Asked before, it may have been answered before too. */
+    if (client->counted >= client->open_sent) {
+        begin_session(client);
+        client->session_due = client->env->now + RESEND_AFTER;
+        return;
+    }
+    if (!client->removed)
+        cfs_trace(client->env, "was removed from the cluster");
+    client->session_due = client->env->now + ASK_AGAIN_AFTER;
+    client->removed = true;
+}
+
 static void session_opened(struct cfs_client *client, struct cfs_msg_answer *message)
 {
     struct cfs_answer answer;
@@ -189,10 +212,7 @@ static void session_opened(struct cfs_client *client, struct cfs_msg_answer *mes
         return;
     free(owned);
     if (answer.error == CFS_ERR_REMOVED) {
-        if (!client->removed)
-            cfs_trace(client->env, "was removed from the cluster");
-        client->session_due = client->env->now + ASK_AGAIN_AFTER;
-        client->removed = true;
+        was_removed(client);
         return;
     }
     if (answer.error) {

@@ -64,6 +64,7 @@ struct cfs_client {
     bool leaving;            /* asked to close: opens no other */
     bool removed; /* the cluster said that the node is none of its own any more, and nothing else
                      since */
+    cfs_time counted;     /* as cfs_client_counted says, last */
     cfs_time open_sent;   /* OPENING: first sending */
     cfs_time renewed;     /* OPEN: sending time of what last renewed it */
     cfs_time session_due; /* next keepalive or resend of OPEN_SESSION */
@@ -97,6 +98,10 @@ void cfs_client_leader(struct cfs_client *client, cfs_group_id group, cfs_node_i
 
 /* A node says who leads a group: of whose replica this node has none. */
 void cfs_client_located(struct cfs_client *client, const struct cfs_message *message);
+
+/* A leader of group 0 sent this node the log at `at`: it had it among the members, and may count on
+ * it. That the node is none of the cluster's own is true only if it is said once more. */
+void cfs_client_counted(struct cfs_client *client, cfs_time at);
 
 /* What was sent to `peer` may be lost. */
 void cfs_client_unreachable(struct cfs_client *client, cfs_node_id peer);

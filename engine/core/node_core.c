@@ -246,6 +246,10 @@ static void tell_nodes(struct cfs_core *core)
  * never tell: who is no replica of group 0 any more need not hear why. */
 static void follow_removal(struct cfs_core *core)
 {
+    cfs_time counted = core->groups[0].raft.counted;
+
+    if (counted > core->client.counted)
+        cfs_client_counted(&core->client, counted);
     if (core->client.removed != core->removed) {
         core->removed = core->client.removed;
         cfs_core_place(core);

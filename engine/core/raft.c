@@ -245,13 +245,14 @@ cfs_time cfs_raft_group_time(const struct cfs_raft *raft)
     return raft->time_base + (raft->env->now - raft->clock_base);
 }
 
-/* The moment by which a quorum, this leader included, has acknowledged messages sent since. */
-static cfs_time quorum_acked(const struct cfs_raft *raft)
+/* The moment by which a quorum, this leader included, has acknowledged messages sent since;
+ * `sound`: without those that have forgotten something. */
+static cfs_time quorum_acked(const struct cfs_raft *raft, bool sound)
 {
     uint64_t acked[CFS_NODE_MAX + 1] = {0};
 
     CFS_EACH_NODE (node, cfs_membership_deciding(&raft->members))
-        if (!raft->progress[node].forgetful)
+        if (!sound || !raft->progress[node].forgetful)
             acked[node] = raft->progress[node].acked;
     acked[raft->env->self] = raft->env->now;
     return cfs_membership_reached(&raft->members, acked);
@@ -265,14 +266,16 @@ cfs_time cfs_raft_lease_until(const struct cfs_raft *raft)
         return 0;
     if (cfs_raft_is_alone(raft))
         return CFS_NEVER;
-    acked = quorum_acked(raft);
+    acked = quorum_acked(raft, true);
     return acked ? acked + raft->config->lease - CFS_CLOCK_GUARD(raft->config->lease) : 0;
 }
 
-/* CheckQuorum: a leader that a majority does not answer makes room for another (6.2). */
+/* CheckQuorum: a leader that a majority does not answer makes room for another (6.2). Whoever has
+ * forgotten something answers too: where nothing can be decided without it it needs this leader to
+ * catch up from, for as long as its snapshot takes. */
 static void check_quorum(struct cfs_raft *raft)
 {
-    cfs_time acked = quorum_acked(raft);
+    cfs_time acked = quorum_acked(raft, false);
 
     if (acked < raft->leader_since)
         acked = raft->leader_since;
@@ -285,7 +288,7 @@ static void check_quorum(struct cfs_raft *raft)
 /* When one was lost the lease has no time left for the next one to wait. */
 static bool may_wait(const struct cfs_raft *raft)
 {
-    return raft->env->now < quorum_acked(raft) + raft->config->heartbeat * 3 / 2;
+    return raft->env->now < quorum_acked(raft, true) + raft->config->heartbeat * 3 / 2;
 }
 
 void cfs_raft_tick(struct cfs_raft *raft)

@@ -66,6 +66,7 @@ struct cfs_raft {
     bool leader_serving;         /* as it says in its heartbeats */
     bool leader_gone;            /* its process refused a connection */
     cfs_time heard;              /* from the leader, last */
+    cfs_time counted;            /* when one last sent more than a greeting (cfs_raft_greet) */
     cfs_time promise;            /* the old leader's lease may run until then */
     cfs_time start_promise;      /* and that of whoever led before the start: no transfer ends it */
     cfs_time election_due;       /* follower and candidates */

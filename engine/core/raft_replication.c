@@ -323,6 +323,8 @@ void cfs_raft_handle_append(struct cfs_raft *raft, struct cfs_message *message)
         reply_to_append(raft, message, false, 0, false);
         return;
     }
+    if (append->prev_index || append->entry_count)
+        raft->counted = raft->env->now;
     raft->promise = raft->env->now + longer(raft->config->lease, append->lease);
     raft->leader_serving = append->serving;
 

@@ -465,7 +465,7 @@ static void check_removal(struct sim *sim, const struct sim_op *op, const struct
 static void removed(struct sim *sim, const struct sim_op *op, struct sim_hold *hold)
 {
     check_removal(sim, op, hold);
-    if (hold->number <= op->holds_made && !hold->unsettled) {
+    if (hold->number <= op->holds_made && !hold->unsettled && hold->settled <= op->submitted) {
         sim_hold_gone(sim, &sim->locks.names[op->name], hold);
     } else {
         doubt(hold);

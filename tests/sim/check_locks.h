@@ -38,9 +38,10 @@ struct sim_hold {
     cfs_time since;         /* answered */
     cfs_time until;         /* not relied on from then on; CFS_NEVER: no bound */
     cfs_time gone;
-    uint64_t op;    /* ENDING: the request that ends it */
-    bool closed;    /* ENDING: by close(2), which has returned */
-    bool unsettled; /* RESIDUE: the acquire may still be applied */
+    uint64_t op;      /* ENDING: the request that ends it */
+    bool closed;      /* ENDING: by close(2), which has returned */
+    bool unsettled;   /* RESIDUE: the acquire may still be applied */
+    cfs_time settled; /* and could until then; 0: it was not unsettled, or is still */
     bool undone; /* RESIDUE: its caller got an error: the node gives back what it may be granted */
     uint32_t writes; /* WRITE requests under way */
     bool content_unclear;

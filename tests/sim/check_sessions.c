@@ -194,6 +194,8 @@ static void resume_hold(struct sim *sim, struct sim_lock_name *name, struct sim_
     if (hold->kind == CFS_FLOCK) {
         sim_hold_gone(sim, name, hold);
     } else {
+        if (hold->unsettled)
+            hold->settled = sim->world.now;
         hold->unsettled = false;
         if (!hold->token)
             return;

@@ -366,6 +366,33 @@ static void who_was_removed_asks_now_and_then_whether_it_still_is(void **state)
     client_bench_close(&fresh);
 }
 
+/* A leader sends it the log: it has it among the members again, and counts on what it acknowledges.
+ * An answer of before may come late. */
+static void who_is_counted_was_not_removed_by_what_was_said_before(void **state)
+{
+    struct client_bench fresh;
+    uint64_t asked;
+
+    (void)state;
+    client_bench_open_groups(&fresh, GROUPS);
+    client_bench_leader(&fresh);
+    refuse_as_removed(&fresh);
+    client_bench_run(&fresh, CFS_MS(100));
+    asked = fresh.client.nonce;
+    cfs_client_counted(&fresh.client, fresh.bench.env.now);
+    assert_false(fresh.client.removed);
+    assert_int_not_equal(fresh.client.nonce, asked);
+    client_bench_run(&fresh, CFS_MS(100)); /* asks again at once */
+    assert_int_equal(client_bench_sent(&fresh).nonce, fresh.client.nonce);
+    cfs_client_counted(&fresh.client, fresh.bench.env.now);
+    refuse_as_removed(&fresh);
+    assert_false(fresh.client.removed);
+    client_bench_run(&fresh, CFS_MS(1000));
+    refuse_as_removed(&fresh); /* it is so, and was said after that */
+    assert_true(fresh.client.removed);
+    client_bench_close(&fresh);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -385,6 +412,7 @@ int main(void)
         T(a_new_session_begins_all_sequences_anew),
         T(a_session_that_some_group_has_lost_is_lost),
         T(who_was_removed_asks_now_and_then_whether_it_still_is),
+        T(who_is_counted_was_not_removed_by_what_was_said_before),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
