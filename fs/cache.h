@@ -90,6 +90,11 @@ struct cfs_cache_inode {
 
     struct cfs_cache_shown shown;
     struct {
+        uint64_t offset;
+        uint32_t times;
+    } unkept; /* the last READ whose page was not kept, and how often that came since anybody was
+                 told the attributes */
+    struct {
         uint64_t at_least;             /* what the kernel takes the file's size to be, at least */
         cfs_time touched;              /* when it last forgot, or wrote */
         struct cfs_cache_call *parked; /* until it does not write */
@@ -387,6 +392,11 @@ void cfs_cache_size_written(struct cfs_cache_inode *inode);
  * is closed: GETATTR waits. */
 void cfs_cache_forget_pages(struct cfs_cache *cache, struct cfs_cache_inode *inode,
                             struct cfs_cache_recalling *recalling);
+/* Likewise, after a page at `offset` was answered that is not to be kept. Whoever is answered may
+ * not run at once, and asks for it once more if it is gone by then, for ever as long as the thread
+ * that has it forgotten is quicker: so it stays for longer each time. */
+void cfs_cache_forget_read(struct cfs_cache *cache, struct cfs_cache_inode *inode,
+                           uint64_t offset);
 void cfs_cache_forget_attributes(struct cfs_cache *cache, struct cfs_cache_inode *inode,
                                  struct cfs_cache_recalling *recalling);
 

@@ -189,6 +189,7 @@ double cfs_cache_stat(struct cfs_cache_call *call, struct stat *attr)
         inode->shown.known = false;
     else if (file && call->has_content)
         show(call);
+    inode->unkept.times = 0;
     if (inode->jobs || call->passes || !inode->has_info || inode->hold.state != CFS_HOLD_NONE)
         return 0;
     seconds = cfs_cache_seconds(call->cache, &inode->info_share);

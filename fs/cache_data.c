@@ -66,7 +66,7 @@ static bool read_shown(struct cfs_cache_call *call)
     end = end < shown->content.size ? end : shown->content.size;
     reply_part(call, shown->head, end);
     if (inode->hold.state != CFS_HOLD_WAITS) /* else they go before the write */
-        cfs_cache_forget_pages(call->cache, inode, NULL);
+        cfs_cache_forget_read(call->cache, inode, call->read.offset);
     return true;
 }
 
@@ -90,7 +90,7 @@ static void have_read(struct cfs_cache_call *call, const struct cfs_answer *answ
     if (shared)
         cfs_cache_charge(call->cache, inode, answer->cache.content.size);
     else
-        cfs_cache_forget_pages(call->cache, inode, NULL);
+        cfs_cache_forget_read(call->cache, inode, call->read.offset);
 }
 
 static void read_pages(struct cfs_cache_call *call)

@@ -21,6 +21,12 @@
 #define LOCKED_FOR CFS_MS(2)
 /* How often somebody is looked at who cannot be seen: he has not gone to sleep yet. */
 #define LOOKS_MAX 8u
+/* How long a page stays that was read once more because it had been forgotten before its reader
+ * ran; twice as long each time, that often. */
+#define AGAIN_AFTER ((cfs_time)50)
+#define AGAIN_MAX 7u
+/* How long after the kernel did not know an inode it is told once more. */
+#define UNKNOWN ((cfs_time)200)
 
 /* --- jobs ---------------------------------------------------------------------------------- */
 
@@ -42,8 +48,10 @@ static struct cfs_notify_job *new_job(const struct cfs_cache *cache, struct cfs_
     return job;
 }
 
-static void forget_range(struct cfs_cache *cache, struct cfs_cache_inode *inode, int64_t offset,
-                         int64_t len, struct cfs_cache_recalling *recalling)
+/* Pages from `offset` on, `after` a while. */
+static void forget_range_after(struct cfs_cache *cache, struct cfs_cache_inode *inode,
+                               int64_t offset, int64_t len, struct cfs_cache_recalling *recalling,
+                               cfs_time after)
 {
     struct cfs_notify_job *job;
 
@@ -52,12 +60,19 @@ static void forget_range(struct cfs_cache *cache, struct cfs_cache_inode *inode,
     job = new_job(cache, inode, CFS_NOTIFY_RANGE);
     job->offset = offset;
     job->len = len;
+    job->after = after;
     job->recalling = recalling;
     if (recalling) {
         recalling->left++;
         DL_APPEND2(inode->ranges, job, prev_own, next_own);
     }
     cfs_notifier_add(cache->notifier, job);
+}
+
+static void forget_range(struct cfs_cache *cache, struct cfs_cache_inode *inode, int64_t offset,
+                         int64_t len, struct cfs_cache_recalling *recalling)
+{
+    forget_range_after(cache, inode, offset, len, recalling, 0);
 }
 
 void cfs_cache_store(struct cfs_cache *cache, struct cfs_cache_inode *inode,
@@ -144,7 +159,7 @@ void cfs_cache_pause(struct cfs_cache *cache, struct cfs_cache_inode *inode, cfs
     if (!is_mounted(cache))
         return;
     job = new_job(cache, inode, CFS_NOTIFY_PAUSE);
-    job->len = (int64_t)pause;
+    job->after = pause;
     cfs_notifier_add(cache->notifier, job);
 }
 
@@ -174,6 +189,23 @@ void cfs_cache_forget_pages(struct cfs_cache *cache, struct cfs_cache_inode *ino
         forget_range(cache, inode, -1, 0, recalling);
     forget_range(cache, inode, (page + 1) * CFS_CACHE_PAGE, 0, recalling);
     forget_range(cache, inode, page * CFS_CACHE_PAGE, CFS_CACHE_PAGE, NULL);
+}
+
+void cfs_cache_forget_read(struct cfs_cache *cache, struct cfs_cache_inode *inode,
+                           uint64_t offset)
+{
+    uint32_t times;
+
+    if (inode->unkept.times && inode->unkept.offset == offset)
+        inode->unkept.times++;
+    else
+        inode->unkept.times = 1;
+    inode->unkept.offset = offset;
+    times = inode->unkept.times < AGAIN_MAX ? inode->unkept.times : AGAIN_MAX;
+    if (times > 1)
+        forget_range_after(cache, inode, 0, 0, NULL, AGAIN_AFTER << (times - 2));
+    else
+        cfs_cache_forget_pages(cache, inode, NULL);
 }
 
 void cfs_cache_write_begins(struct cfs_cache *cache, struct cfs_cache_inode *inode)
@@ -275,7 +307,7 @@ void cfs_cache_job_done(struct cfs_cache *cache, struct cfs_notify_job *job)
     struct cfs_cache_recalling *recalling = job->recalling;
 
     if (is_to_come(cache, job)) {
-        job->again = true;
+        job->after = UNKNOWN;
         cfs_notifier_add(cache->notifier, job);
         return;
     }

@@ -46,8 +46,6 @@ static struct cfs_notify_job *take_job(struct cfs_notifier *notifier)
 
 /* How long after a name was expired this is done again. */
 #define AGAIN_US 20000
-/* And after the kernel did not know an inode. */
-#define UNKNOWN_US 200
 
 /* An invalidated name is gone from the kernel's table, with whatever is known of it; one that
  * begins to be walked through at this moment ends there, and nobody finds it again. An expired one
@@ -85,10 +83,8 @@ static void tell(struct fuse_session *session, struct cfs_notify_job *job)
     struct fuse_bufvec bytes = FUSE_BUFVEC_INIT((size_t)job->len);
 
     bytes.buf[0].mem = job->data;
-    if (job->again)
-        usleep(UNKNOWN_US);
-    if (job->kind == CFS_NOTIFY_PAUSE)
-        usleep((useconds_t)job->len);
+    if (job->after)
+        usleep((useconds_t)job->after);
     if (job->kind == CFS_NOTIFY_STORE) {
         fuse_lowlevel_notify_inval_inode(session, job->id, job->from, 0);
         fuse_lowlevel_notify_store(session, job->id, job->offset, &bytes, 0);

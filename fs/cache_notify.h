@@ -17,7 +17,7 @@ enum cfs_notify_kind {
     CFS_NOTIFY_NAMES,
     CFS_NOTIFY_STORE, /* no forgetting: `len` bytes of `data` are what the file has at `offset`, and
                          it reaches at least to there */
-    CFS_NOTIFY_PAUSE, /* nothing, for `len` microseconds */
+    CFS_NOTIFY_PAUSE, /* nothing */
 };
 
 struct cfs_notify_name {
@@ -34,8 +34,8 @@ struct cfs_notify_job {
     struct cfs_notify_name *names; /* in the directory `id`; freed with the job */
     uint8_t *data;                 /* likewise */
     struct cfs_content_info content;
-    bool again;   /* after a moment */
-    bool unknown; /* done: the kernel does not know the inode */
+    cfs_time after; /* so long is waited before it */
+    bool unknown;   /* done: the kernel does not know the inode */
     struct cfs_notify_job *next;
     /* The asker's. */
     void *inode, *recalling;
