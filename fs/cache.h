@@ -272,6 +272,7 @@ struct cfs_cache_call {
     bool closes_gate; /* of a write: its file is not, or no longer, shared */
     bool looks_up;    /* it is a question that what is shared may answer: a hit or a miss */
     bool asks_file;   /* it is about attributes alone, and was at the gate */
+    bool patient;     /* it comes from who holds no lock: a change under way may be waited for */
     bool pushed;      /* a size, into the kernel, since it was received */
     uint32_t pushes;  /* how often that was tried */
     bool passes;      /* the gate, and is told attributes that are not to be kept */

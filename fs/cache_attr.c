@@ -85,6 +85,7 @@ static void find_out(struct cfs_cache_call *call)
     } else if (call->info.type == CFS_INODE_FILE && !call->has_content) {
         request.op = CFS_OP_CACHE_FETCH;
         request.cache_read.len = CFS_CACHE_HEAD;
+        request.cache_read.patient = call->patient;
         cfs_cache_ask(call, &request, got_content);
     } else {
         call->finish(call);
@@ -346,6 +347,7 @@ void cfs_cache_op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info 
         return;
     call = cfs_cache_call_new(cfs_cache_of(req), req, inode);
     call->looks_up = true;
+    call->patient = true;
     cfs_cache_run(call, get_attributes);
 }
 

@@ -26,9 +26,11 @@ struct cfs_questions {
     struct cfs_question *ready;    /* to be looked at in this step; lists, oldest first */
     struct cfs_question *waiting;  /* for the log and the lease, in the order of `after` */
     struct cfs_question *draining; /* for their drains, in the order of their deadlines */
+    struct cfs_question *patient;  /* for a recall to end, in the order of their deadlines */
     struct cfs_question *by_drain; /* the same, by drain */
     uint64_t drain_id;             /* of the newest drain */
     uint64_t seen;                 /* applied index at the last look at those that drain */
+    uint64_t recalled;             /* recalls that had ended at the last look at the patient */
 };
 
 /* Who waits for a message to be ready and takes none. They cost nothing while they wait but an

@@ -15,6 +15,9 @@
  */
 #define DRAIN_MAX CFS_MS(250)
 
+/* How long whoever is patient waits for a recall. */
+#define PATIENCE CFS_MS(10)
+
 /* Whoever waits for a drain may get what he wants before it ends. That many of the oldest are
  * looked at for it when entries were applied; the others hear it from their drains. */
 #define LOOK_MAX 16u
@@ -172,6 +175,25 @@ static void answer_read(struct cfs_home *home, const struct cfs_question *questi
     free(owned);
 }
 
+static bool is_recalled(const struct cfs_home *home, const struct cfs_question *question)
+{
+    return cfs_lines_recalls(&home->lines,
+                             cfs_line_number(question->message.read.cache.ino, true));
+}
+
+/* Whether it waits for the end of a recall: the old value would be right, but whoever is told it
+ * cannot keep it, and asks again and again, which holds up those who are to give it up. */
+static bool is_put_off(struct cfs_home *home, struct cfs_question *question)
+{
+    const struct cfs_msg_read *read = &question->message.read;
+
+    if (read->op != CFS_OP_CACHE_FETCH || !read->cache.patient || !is_recalled(home, question))
+        return false;
+    question->deadline = home->env->now + PATIENCE;
+    move(question, &home->questions.patient);
+    return true;
+}
+
 static bool progress_read(struct cfs_home *home, struct cfs_question *question)
 {
     const struct cfs_msg_read *read = &question->message.read;
@@ -179,7 +201,7 @@ static bool progress_read(struct cfs_home *home, struct cfs_question *question)
 
     bool of_lock = read->op == CFS_OP_GET || read->op == CFS_OP_LIST;
 
-    if (of_lock && drain(home, question, name))
+    if ((of_lock && drain(home, question, name)) || is_put_off(home, question))
         return false;
     if (read->op == CFS_OP_QUEUE_AWAIT)
         cfs_home_await(home, &question->message);
@@ -269,6 +291,10 @@ static void progress_ready(struct cfs_home *home)
 
     while (questions->draining && questions->draining->deadline <= home->env->now)
         end_drain(home, questions->draining);
+    while (questions->patient && questions->patient->deadline <= home->env->now) {
+        questions->patient->message.read.cache.patient = false;
+        move(questions->patient, &questions->ready);
+    }
     while (questions->ready) {
         struct cfs_question *question = questions->ready;
         if (progress(home, question))
@@ -278,7 +304,7 @@ static void progress_ready(struct cfs_home *home)
     }
 }
 
-/* Who has seen the log under the lease is answered or drains. */
+/* Who has seen the log under the lease is answered, or drains, or is patient. */
 static void progress_waiting(struct cfs_home *home)
 {
     struct cfs_questions *questions = &home->questions;
@@ -289,7 +315,7 @@ static void progress_waiting(struct cfs_home *home)
         if (progress(home, question))
             drop(home, question);
         else
-            assert(question->awaited);
+            assert(question->list != &questions->waiting);
     }
 }
 
@@ -309,6 +335,19 @@ static void progress_draining(struct cfs_home *home)
     }
 }
 
+/* What was recalled is in the log: the change is to be seen. */
+static void progress_patient(struct cfs_home *home)
+{
+    struct cfs_question *question, *next;
+
+    if (home->questions.recalled == home->lines.recalled)
+        return;
+    home->questions.recalled = home->lines.recalled;
+    DL_FOREACH_SAFE (home->questions.patient, question, next)
+        if (!is_recalled(home, question))
+            wait_for_log(home, question);
+}
+
 void cfs_home_progress(struct cfs_home *home)
 {
     cfs_home_wake(home);
@@ -316,6 +355,7 @@ void cfs_home_progress(struct cfs_home *home)
     progress_waiting(home);
     progress_draining(home);
     cfs_home_changes_progress(home);
+    progress_patient(home);
 }
 
 void cfs_home_drained(struct cfs_home *home, const struct cfs_message *message)
@@ -336,5 +376,10 @@ void cfs_home_drained(struct cfs_home *home, const struct cfs_message *message)
 
 cfs_time cfs_home_question_deadline(const struct cfs_home *home)
 {
-    return home->questions.draining ? home->questions.draining->deadline : CFS_NEVER;
+    const struct cfs_questions *questions = &home->questions;
+    cfs_time due = questions->draining ? questions->draining->deadline : CFS_NEVER;
+
+    if (questions->patient && questions->patient->deadline < due)
+        due = questions->patient->deadline;
+    return due;
 }

@@ -397,6 +397,7 @@ void cfs_lines_commit(struct cfs_lines *lines, struct cfs_change *change, uint64
     assert(change->state == CFS_CHANGE_RECALLING && change->list == &lines->settled);
     release(lines, change, change->awaited);
     change->state = CFS_CHANGE_COMMITTING;
+    lines->recalled++;
     change->index = index;
     move(change, &lines->committing);
 }

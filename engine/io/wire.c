@@ -3,7 +3,7 @@
  * A batch is one JSON object on one line, then, without separators, the raw bodies whose lengths
  * the object gives, in the order in which they are announced:
  *
- *     {"v":2,"cluster":"0123456789abcdef","from":2,"to":1,"messages":[{"type":"read",
+ *     {"v":3,"cluster":"0123456789abcdef","from":2,"to":1,"messages":[{"type":"read",
  *      "group":0,"term":7,"id":5,...,"len":4}]}\n<4 bytes>
  *
  * Messages of the frequent types that follow one another are one object, {"type":"rows","len":N},

@@ -40,6 +40,7 @@ static const struct cfs_wire_field read[] = {
     MESSAGE(U64, "ino", read.cache.ino),
     MESSAGE(U64, "offset", read.cache.offset),
     MESSAGE(U32, "bytes", read.cache.len),
+    MESSAGE(BOOL, "patient", read.cache.patient),
     MESSAGE(U64, "epoch", read.cache.epoch),
     END, /* and the name's length */
 };

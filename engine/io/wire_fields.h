@@ -4,7 +4,7 @@
 
 #include "core/message.h"
 
-enum { CFS_WIRE_VERSION = 2, CFS_WIRE_MESSAGES_MAX = 4096 };
+enum { CFS_WIRE_VERSION = 3, CFS_WIRE_MESSAGES_MAX = 4096 };
 
 enum cfs_wire_kind { CFS_WIRE_U64, CFS_WIRE_U32, CFS_WIRE_BOOL };
 

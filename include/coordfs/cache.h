@@ -124,6 +124,7 @@ struct cfs_cache_read {
     cfs_ino ino;
     uint64_t offset;
     uint32_t len;   /* CFS_PUT_MAX at most; 0: none; LIST: entries */
+    bool patient;   /* FETCH: waits a moment for a change that is about to be logged */
     uint64_t epoch; /* filled in by the engine: of the share that is asked for; 0: none */
 };
 

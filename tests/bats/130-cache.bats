@@ -319,6 +319,23 @@ assert best < 20e-6, best' "$b/k"
 # asked I: how often the kernel of node I has asked for what is in cache/, listings apart.
 asked() { awk '$1 == "hits" || $1 == "misses" { n += $2 } END { print n }' "$D/$1/.coordfs/cache"; }
 
+@test "who reads all the time while a value is replaced asks little for each new one" {
+    local before i
+    printf '%0100d' 0 > "$a/k"
+    before=$(asked 2)
+    background reader python3 -c '
+import sys
+value = 0
+while value < 200:
+    with open(sys.argv[1]) as file: new = int(file.read())
+    assert new >= value, (new, value)
+    value = new' "$b/k"
+    for (( i = 1; i <= 200; i++ )); do printf '%0100d' "$i" > "$a/k"; done
+    finish reader
+    is "$status" 0 'the reader'
+    (( $(asked 2) - before <= 200 * 6 )) || fail "$(( $(asked 2) - before )) questions"
+}
+
 @test "ls -l gets attributes with the names, and asks for few files" {
     local before
     python3 -c '

@@ -79,8 +79,10 @@ static void ask_of(struct sim *sim, struct sim_cacher *cacher, enum cfs_op op, c
     struct cfs_request request = {.op = op, .cache_read = {.ino = ino}};
 
     strcpy(request.name, name);
-    if (op == CFS_OP_CACHE_FETCH)
+    if (op == CFS_OP_CACHE_FETCH) {
         request.cache_read.len = SIM_SLOTS_MAX * SLOT;
+        request.cache_read.patient = sim_random_chance(&sim->random_cacher, 500);
+    }
     ask(sim, cacher, &request);
 }
 

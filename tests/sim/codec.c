@@ -61,7 +61,8 @@ static bool same_read(const struct cfs_msg_read *a, const struct cfs_msg_read *b
     return a->id == b->id && a->op == b->op && strcmp(a->name, b->name) == 0 &&
            a->queue.place == b->queue.place && a->queue.number == b->queue.number &&
            a->cache.ino == b->cache.ino && a->cache.offset == b->cache.offset &&
-           a->cache.len == b->cache.len && a->cache.epoch == b->cache.epoch;
+           a->cache.len == b->cache.len && a->cache.patient == b->cache.patient &&
+           a->cache.epoch == b->cache.epoch;
 }
 
 static bool same_recall(const struct cfs_msg_recall *a, const struct cfs_msg_recall *b)

@@ -104,10 +104,11 @@ static struct cfs_answer read_under(cfs_node_id node, enum cfs_op op, cfs_ino in
 {
     static uint64_t id;
     struct cfs_answer answer = {0};
-    struct cfs_message message = {.type = CFS_MSG_READ,
-                                  .from = node,
-                                  .term = hb.rb.raft.term,
-                                  .read = {.id = ++id, .op = op, .cache = {ino, 0, 0, epoch}}};
+    struct cfs_message message = {
+        .type = CFS_MSG_READ,
+        .from = node,
+        .term = hb.rb.raft.term,
+        .read = {.id = ++id, .op = op, .cache = {.ino = ino, .epoch = epoch}}};
 
     strcpy(message.read.name, name);
     home_bench_receive(&hb, message);
@@ -214,6 +215,60 @@ static void who_was_told_the_old_meanwhile_is_recalled_before_the_answer(void **
     assert_true(fetch(3, FILE_A));
 }
 
+static uint64_t ask_patiently(cfs_node_id node)
+{
+    static uint64_t id = 5000;
+
+    home_bench_receive(
+        &hb,
+        (struct cfs_message){.type = CFS_MSG_READ,
+                             .from = node,
+                             .term = hb.rb.raft.term,
+                             .read = {.id = ++id,
+                                      .op = CFS_OP_CACHE_FETCH,
+                                      .cache = {.ino = FILE_A, .patient = true, .epoch = EPOCH}}});
+    return id;
+}
+
+static void who_is_patient_is_told_the_new(void **state)
+{
+    uint64_t sequence, id = ask_patiently(3);
+    struct cfs_answer answer;
+
+    (void)state;
+    assert_non_null(home_bench_said(&hb, CFS_TO_READ, 3, id, NULL)); /* nothing is under way */
+    sequence = ask(2, put(FILE_A, false));
+    id = ask_patiently(3);
+    assert_null(home_bench_said(&hb, CFS_TO_READ, 3, id, NULL));
+    say_recalled(3);
+    assert_null(home_bench_said(&hb, CFS_TO_READ, 3, id, NULL));
+    home_bench_commit(&hb);
+    assert_non_null(home_bench_said(&hb, CFS_TO_READ, 3, id, &answer));
+    assert_int_equal(answer.cache.content.size, 3);
+    assert_int_equal(answer.cache.share.epoch, EPOCH);
+    assert_int_equal(command_answer(2, sequence).error, CFS_OK);
+    assert_int_equal(cfs_home_question_deadline(&hb.home), CFS_NEVER);
+}
+
+static void patience_ends(void **state)
+{
+    struct cfs_answer answer;
+    uint64_t sequence, id;
+
+    (void)state;
+    fetch(3, FILE_A);
+    sequence = ask(2, put(FILE_A, false));
+    id = ask_patiently(3);
+    assert_int_equal(cfs_home_question_deadline(&hb.home), bench()->env.now + CFS_MS(10));
+    pass(CFS_MS(10));
+    assert_non_null(home_bench_said(&hb, CFS_TO_READ, 3, id, &answer));
+    assert_int_equal(answer.cache.content.version, 0);
+    assert_int_equal(answer.cache.share.epoch, 0);
+    say_recalled(3);
+    home_bench_commit(&hb);
+    assert_false(is_answered(2, sequence)); /* before what that was told is taken back */
+}
+
 static void a_resend_adds_nothing(void **state)
 {
     uint64_t end = home_bench_log_end(&hb);
@@ -299,7 +354,7 @@ static void a_read_of_another_term_is_not_shared(void **state)
         .type = CFS_MSG_READ,
         .from = 3,
         .term = hb.rb.raft.term - 1,
-        .read = {.id = 1000, .op = CFS_OP_CACHE_FETCH, .cache = {FILE_A, 0, 0, EPOCH}}};
+        .read = {.id = 1000, .op = CFS_OP_CACHE_FETCH, .cache = {.ino = FILE_A, .epoch = EPOCH}}};
 
     (void)state;
     home_bench_receive(&hb, message);
@@ -507,6 +562,8 @@ int main(void)
         TEST(what_nobody_shares_is_logged_at_once),
         TEST(others_give_up_before_it_is_logged),
         TEST(who_was_told_the_old_meanwhile_is_recalled_before_the_answer),
+        TEST(who_is_patient_is_told_the_new),
+        TEST(patience_ends),
         TEST(a_resend_adds_nothing),
         TEST(a_recall_is_sent_again_until_the_lease_is_over),
         TEST(a_lease_is_renewed_while_something_is_kept),

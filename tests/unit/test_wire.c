@@ -124,7 +124,7 @@ static void fill(struct cfs_message *m, enum cfs_message_type type)
             .op = CFS_OP_MESSAGE_GET,
             .name = "\xff\xfe not UTF-8\n",
             .queue = {.place = CFS_DEAD, .number = BIG},
-            .cache = {.ino = 33, .offset = 34, .len = CFS_PUT_MAX, .epoch = 35}};
+            .cache = {.ino = 33, .offset = 34, .len = CFS_PUT_MAX, .patient = true, .epoch = 35}};
         break;
     case CFS_MSG_ANSWER:
         m->answer = (struct cfs_msg_answer){.to = CFS_TO_READ,
@@ -348,7 +348,7 @@ static void the_format_is_the_documented_one(void **state)
     fill(&m, CFS_MSG_SNAPSHOT);
     struct bytes b = encode(&m, 1);
     static const char expected[] =
-        "{\"v\":2," OURS "\"from\":2,\"to\":1,\"messages\":["
+        "{\"v\":3," OURS "\"from\":2,\"to\":1,\"messages\":["
         "{\"type\":\"snapshot\",\"group\":3,\"term\":99,\"transfer\":9223372036854775807,"
         "\"offset\":29,\"last\":true,\"head_len\":4,\"len\":6}]}\nhe\n\0pieces";
     assert_int_equal(b.len, sizeof expected - 1);
@@ -360,7 +360,7 @@ static void the_format_is_the_documented_one(void **state)
 /* Kind, group, truths, term and the epoch; the command behind its length. */
 static void the_rows_are_the_documented_ones(void **state)
 {
-    static const char expected[] = "{\"v\":2," OURS "\"from\":2,\"to\":1,\"messages\":["
+    static const char expected[] = "{\"v\":3," OURS "\"from\":2,\"to\":1,\"messages\":["
                                    "{\"type\":\"rows\",\"len\":28}]}\n"
                                    "\4\3\1"
                                    "\x63\0\0\0\0\0\0\0"
@@ -483,8 +483,8 @@ struct refusal {
     const char *head, *why;
 };
 
-#define HEAD(message) "{\"v\":2," OURS "\"from\":2,\"to\":1,\"messages\":[" message "]}\n"
-#define NO_CACHE "\"ino\":0,\"offset\":0,\"bytes\":0,\"epoch\":0,"
+#define HEAD(message) "{\"v\":3," OURS "\"from\":2,\"to\":1,\"messages\":[" message "]}\n"
+#define NO_CACHE "\"ino\":0,\"offset\":0,\"bytes\":0,\"patient\":false,\"epoch\":0,"
 #define SNAPSHOT(rest)                                                                             \
     HEAD("{\"type\":\"snapshot\",\"group\":0,\"term\":1,\"transfer\":1,\"offset\":0,\"last\":"     \
          "true" rest "}")
@@ -503,18 +503,18 @@ static const struct refusal refusals[] = {
     {"{}\n", "'v'"},
     {"{\"v\":1}\n", "version 1"},
     {"{\"v\":\"1\"}\n", "'v'"},
-    {"{\"v\":2,\"from\":2,\"to\":1,\"messages\":[]}\n", "'cluster'"},
-    {"{\"v\":2,\"cluster\":5,\"from\":2,\"to\":1,\"messages\":[]}\n", "'cluster'"},
-    {"{\"v\":2,\"cluster\":\"fedcba987654321g\",\"from\":2,\"to\":1}\n", "'cluster'"},
-    {"{\"v\":2,\"cluster\":\"fedcba98765432101\",\"from\":2,\"to\":1}\n", "'cluster'"},
-    {"{\"v\":2," OURS "\"to\":1,\"messages\":[]}\n", "'from'"},
-    {"{\"v\":2," OURS "\"from\":-2,\"to\":1,\"messages\":[]}\n", "'from'"},
-    {"{\"v\":2," OURS "\"from\":4294967296,\"to\":1,\"messages\":[]}\n", "'from'"},
-    {"{\"v\":2," OURS "\"from\":2,\"messages\":[]}\n", "'to'"},
-    {"{\"v\":2," OURS "\"from\":2,\"to\":1}\n", "'messages'"},
-    {"{\"v\":2," OURS "\"from\":2,\"to\":1,\"messages\":{}}\n", "'messages'"},
-    {"{\"v\":2,\"v\":2,\"from\":2,\"to\":1,\"messages\":[]}\n", "no JSON"},
-    {"{\"v\":2," OURS "\"from\":2,\"to\":1,\"messages\":[]} x\n", "no JSON"},
+    {"{\"v\":3,\"from\":2,\"to\":1,\"messages\":[]}\n", "'cluster'"},
+    {"{\"v\":3,\"cluster\":5,\"from\":2,\"to\":1,\"messages\":[]}\n", "'cluster'"},
+    {"{\"v\":3,\"cluster\":\"fedcba987654321g\",\"from\":2,\"to\":1}\n", "'cluster'"},
+    {"{\"v\":3,\"cluster\":\"fedcba98765432101\",\"from\":2,\"to\":1}\n", "'cluster'"},
+    {"{\"v\":3," OURS "\"to\":1,\"messages\":[]}\n", "'from'"},
+    {"{\"v\":3," OURS "\"from\":-2,\"to\":1,\"messages\":[]}\n", "'from'"},
+    {"{\"v\":3," OURS "\"from\":4294967296,\"to\":1,\"messages\":[]}\n", "'from'"},
+    {"{\"v\":3," OURS "\"from\":2,\"messages\":[]}\n", "'to'"},
+    {"{\"v\":3," OURS "\"from\":2,\"to\":1}\n", "'messages'"},
+    {"{\"v\":3," OURS "\"from\":2,\"to\":1,\"messages\":{}}\n", "'messages'"},
+    {"{\"v\":3,\"v\":3,\"from\":2,\"to\":1,\"messages\":[]}\n", "no JSON"},
+    {"{\"v\":3," OURS "\"from\":2,\"to\":1,\"messages\":[]} x\n", "no JSON"},
     {HEAD("7"), "'type'"},
     {HEAD("{}"), "'type'"},
     {HEAD("{\"type\":7}"), "'type'"},
@@ -549,7 +549,8 @@ static const struct refusal refusals[] = {
           "0," NO_CACHE "\"len\":0}"),
      "'op'"},
     {HEAD("{\"type\":\"read\",\"group\":0,\"term\":1,\"id\":1,\"op\":39,\"place\":0,\"number\":0,"
-          "\"ino\":1,\"offset\":0,\"bytes\":1048577,\"epoch\":0,\"len\":0}"),
+          "\"ino\":1,\"offset\":0,\"bytes\":1048577,\"patient\":false,\"epoch\":0,"
+          "\"len\":0}"),
      "'bytes'"},
     {HEAD("{\"type\":\"collect_reply\",\"group\":0,\"term\":1,\"id\":1,\"session\":1,"
           "\"stuck\":[{\"handle\":1,\"waits\":[1,\"2\"]}]}"),
@@ -602,7 +603,7 @@ static void a_name_with_a_zero_byte_is_refused(void **state)
 static void unknown_fields_are_passed_over(void **state)
 {
     static const char head[] =
-        "{\"v\":2," OURS "\"from\":2,\"to\":1,\"since\":3,\"messages\":[{\"type\":"
+        "{\"v\":3," OURS "\"from\":2,\"to\":1,\"since\":3,\"messages\":[{\"type\":"
         "\"drain\",\"group\":0,\"term\":1,\"id\":4,\"mood\":\"good\"}]}\n";
     struct cfs_batch batch;
     char why[256];
