@@ -90,6 +90,9 @@ struct cfs_cache_inode {
 
     struct cfs_cache_shown shown;
     struct {
+        uint64_t came, forgotten;
+    } pages; /* how often the kernel may have got some, and as of when it had forgotten all */
+    struct {
         uint64_t offset;
         uint32_t times;
     } unkept; /* the last READ whose page was not kept, and how often that came since anybody was
@@ -393,11 +396,13 @@ void cfs_cache_size_written(struct cfs_cache_inode *inode);
  * is closed: GETATTR waits. */
 void cfs_cache_forget_pages(struct cfs_cache *cache, struct cfs_cache_inode *inode,
                             struct cfs_cache_recalling *recalling);
-/* Likewise, after a page at `offset` was answered that is not to be kept. Whoever is answered may
- * not run at once, and asks for it once more if it is gone by then, for ever as long as the thread
+/* Whether the kernel may have some. */
+bool cfs_cache_has_pages(const struct cfs_cache_inode *inode);
+
+/* Has it forget them after one at `offset` was answered that is not to be kept. Whoever is answered
+ * may not run at once, and asks once more if it is gone by then, for ever as long as the thread
  * that has it forgotten is quicker: so it stays for longer each time. */
-void cfs_cache_forget_read(struct cfs_cache *cache, struct cfs_cache_inode *inode,
-                           uint64_t offset);
+void cfs_cache_forget_read(struct cfs_cache *cache, struct cfs_cache_inode *inode, uint64_t offset);
 void cfs_cache_forget_attributes(struct cfs_cache *cache, struct cfs_cache_inode *inode,
                                  struct cfs_cache_recalling *recalling);
 

@@ -113,6 +113,7 @@ void cfs_cache_op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset
     (void)fi;
     if (!inode)
         return;
+    inode->pages.came++;
     if (inode->hold.state != CFS_HOLD_NONE) {
         inode->hold.has_pages = true;
         inode->hold.last_read = cfs_fs_now();
@@ -254,6 +255,7 @@ void cfs_cache_op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t
 
     if (!inode)
         return;
+    inode->pages.came++;
     call = cfs_cache_call_new(cache, req, inode);
     cfs_cache_untold(cache, call->tid);
     call->write.offset = (uint64_t)offset;

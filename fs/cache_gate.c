@@ -44,6 +44,7 @@ static struct cfs_notify_job *new_job(const struct cfs_cache *cache, struct cfs_
     job->kind = kind;
     job->id = cfs_cache_id(cache, inode->ino);
     job->inode = cfs_cache_ref(inode);
+    job->pages_came = inode->pages.came;
     inode->jobs++;
     return job;
 }
@@ -142,6 +143,7 @@ static void distrust_writes(struct cfs_cache_inode *inode)
 static void stored(struct cfs_cache *cache, struct cfs_cache_inode *inode,
                    const struct cfs_notify_job *job)
 {
+    inode->pages.came++;
     cfs_cache_size_reaches(inode, job->content.size);
     cfs_cache_show(inode, &job->content, job->data, job->offset ? 0 : (uint32_t)job->len);
     distrust_writes(inode);
@@ -161,6 +163,13 @@ void cfs_cache_pause(struct cfs_cache *cache, struct cfs_cache_inode *inode, cfs
     job = new_job(cache, inode, CFS_NOTIFY_PAUSE);
     job->after = pause;
     cfs_notifier_add(cache->notifier, job);
+}
+
+/* One that is being read or written is locked until that is answered, so that it is forgotten
+ * behind; one that is stored may come later. */
+bool cfs_cache_has_pages(const struct cfs_cache_inode *inode)
+{
+    return inode->stores || inode->pages.came != inode->pages.forgotten;
 }
 
 void cfs_cache_forget_attributes(struct cfs_cache *cache, struct cfs_cache_inode *inode,
@@ -191,8 +200,7 @@ void cfs_cache_forget_pages(struct cfs_cache *cache, struct cfs_cache_inode *ino
     forget_range(cache, inode, page * CFS_CACHE_PAGE, CFS_CACHE_PAGE, NULL);
 }
 
-void cfs_cache_forget_read(struct cfs_cache *cache, struct cfs_cache_inode *inode,
-                           uint64_t offset)
+void cfs_cache_forget_read(struct cfs_cache *cache, struct cfs_cache_inode *inode, uint64_t offset)
 {
     uint32_t times;
 
@@ -312,6 +320,9 @@ void cfs_cache_job_done(struct cfs_cache *cache, struct cfs_notify_job *job)
         return;
     }
     cfs_cache_size_touched(inode);
+    if (job->kind == CFS_NOTIFY_RANGE && !job->offset && !job->len &&
+        job->pages_came > inode->pages.forgotten)
+        inode->pages.forgotten = job->pages_came;
     if (job->kind == CFS_NOTIFY_STORE)
         stored(cache, inode, job);
     if (job->kind == CFS_NOTIFY_NAMES) {

@@ -49,7 +49,7 @@ static void begin(struct cfs_cache *cache, struct cfs_cache_inode *inode, uint32
     inode->hold.pid = process_of(cache, tid);
     inode->hold.opens++;
     inode->hold.until = cfs_fs_now() + CFS_MS(cache->config->trunc_hold_ms);
-    inode->hold.has_pages = true;
+    inode->hold.has_pages = cfs_cache_has_pages(inode);
     DL_APPEND2(cache->held, inode, hold.prev, hold.next);
     cfs_cache_wake_at(cache, inode->hold.until);
 }

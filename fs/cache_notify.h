@@ -39,6 +39,7 @@ struct cfs_notify_job {
     struct cfs_notify_job *next;
     /* The asker's. */
     void *inode, *recalling;
+    uint64_t pages_came;
     struct cfs_notify_job *prev_own, *next_own;
 };
 

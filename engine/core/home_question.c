@@ -177,8 +177,7 @@ static void answer_read(struct cfs_home *home, const struct cfs_question *questi
 
 static bool is_recalled(const struct cfs_home *home, const struct cfs_question *question)
 {
-    return cfs_lines_recalls(&home->lines,
-                             cfs_line_number(question->message.read.cache.ino, true));
+    return cfs_lines_recalls(&home->lines, cfs_line_number(question->message.read.cache.ino, true));
 }
 
 /* Whether it waits for the end of a recall: the old value would be right, but whoever is told it

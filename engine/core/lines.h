@@ -130,8 +130,8 @@ struct cfs_lines {
     struct cfs_change *committing; /* by index, but for those that were logged before */
     uint64_t last_id;
     uint64_t recalled; /* changes that have begun to commit */
-    cfs_time lease;   /* of a share, the clocks' guard included */
-    cfs_time open_at; /* no change is logged before: a former home's shares may be valid */
+    cfs_time lease;    /* of a share, the clocks' guard included */
+    cfs_time open_at;  /* no change is logged before: a former home's shares may be valid */
 };
 
 /* A new home, at `now`, that knows of no shares. */
