@@ -142,7 +142,8 @@ static bool concerns(const struct cfs_recalled_item *item, const struct cfs_requ
         return item->ino == request->cache_read.ino ||
                (item->name && item->ino == answer->cache.inode.parent);
     case CFS_OP_CACHE_LIST:
-        return item->ino == request->cache_read.ino || is_listed(item, answer);
+        return item->ino == request->cache_read.ino || is_listed(item, answer) ||
+               (item->name && item->ino == answer->cache.inode.parent);
     case CFS_OP_CACHE_MAKE:
         return is_name(item, request->cache_make.parent, request->name);
     case CFS_OP_CACHE_REMOVE:

@@ -154,7 +154,7 @@ static bool is_list_touched(const struct cfs_shares *shares, cfs_ino directory,
     return is_node_touched(shares, directory);
 }
 
-/* What is read by its number has perhaps the name that is being taken. */
+/* What is read or listed by its number has perhaps the name that is being taken. */
 bool cfs_sharing_is_changing(const struct cfs_shares *shares, const struct cfs_request *request,
                              const struct cfs_answer *answer)
 {
@@ -171,7 +171,8 @@ bool cfs_sharing_is_changing(const struct cfs_shares *shares, const struct cfs_r
     case CFS_OP_CACHE_LOOKUP:
         return is_name_touched(shares, request->cache_read.ino, request->name);
     case CFS_OP_CACHE_LIST:
-        return is_list_touched(shares, request->cache_read.ino, answer);
+        return is_list_touched(shares, request->cache_read.ino, answer) ||
+               is_touched(shares, inode->parent, ANY_NAME, false);
     case CFS_OP_CACHE_MAKE:
         return is_name_touched(shares, request->cache_make.parent, request->name);
     case CFS_OP_CACHE_REMOVE:
