@@ -270,12 +270,13 @@ cfs_time cfs_raft_lease_until(const struct cfs_raft *raft)
     return acked ? acked + raft->config->lease - CFS_CLOCK_GUARD(raft->config->lease) : 0;
 }
 
-/* CheckQuorum: a leader that a majority does not answer makes room for another (6.2). Whoever has
- * forgotten something answers too: where nothing can be decided without it it needs this leader to
- * catch up from, for as long as its snapshot takes. */
+/* CheckQuorum: a leader that a majority does not answer makes room for another (6.2). One for whom
+ * all have voted need not for those that have forgotten something: they can catch up from it
+ * (stands_without), for as long as a snapshot takes, and where nothing can be decided without them
+ * there is no other. */
 static void check_quorum(struct cfs_raft *raft)
 {
-    cfs_time acked = quorum_acked(raft, false);
+    cfs_time acked = quorum_acked(raft, !raft->unanimous);
 
     if (acked < raft->leader_since)
         acked = raft->leader_since;
