@@ -73,7 +73,7 @@ static bool read_shown(struct cfs_cache_call *call)
 static void have_read(struct cfs_cache_call *call, const struct cfs_answer *answer)
 {
     struct cfs_cache_inode *inode = call->inode;
-    bool shared;
+    bool shared, reads;
 
     if (answer->error) {
         cfs_cache_reply_error(call, answer->error);
@@ -85,12 +85,15 @@ static void have_read(struct cfs_cache_call *call, const struct cfs_answer *answ
         cfs_cache_keep_beginning(inode, &answer->cache);
     if (inode->shown.content.version != answer->cache.content.version && read_shown(call))
         return;
-    reply_bytes(call, answer->cache.data, answer->cache.len);
     shared = answer->cache.share.epoch && cfs_cache_valid(call->cache, &answer->cache.share);
+    reads = !shared && cfs_cache_in_read(call); /* else a mapping would show it for as long */
+    reply_bytes(call, answer->cache.data, answer->cache.len);
     if (shared)
         cfs_cache_charge(call->cache, inode, answer->cache.content.size);
-    else
+    else if (reads)
         cfs_cache_forget_read(call->cache, inode, call->read.offset);
+    else
+        cfs_cache_forget_pages(call->cache, inode, NULL);
 }
 
 static void read_pages(struct cfs_cache_call *call)
@@ -114,10 +117,9 @@ void cfs_cache_op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset
     if (!inode)
         return;
     inode->pages.came++;
-    if (inode->hold.state != CFS_HOLD_NONE) {
+    inode->hold.last_read = cfs_fs_now();
+    if (inode->hold.state != CFS_HOLD_NONE)
         inode->hold.has_pages = true;
-        inode->hold.last_read = cfs_fs_now();
-    }
     call = cfs_cache_call_new(cfs_cache_of(req), req, inode);
     cfs_cache_untold(call->cache, call->tid);
     call->looks_up = true;

@@ -144,6 +144,7 @@ static void stored(struct cfs_cache *cache, struct cfs_cache_inode *inode,
                    const struct cfs_notify_job *job)
 {
     inode->pages.came++;
+    inode->hold.has_pages = true; /* they came behind the beginning of the hold, if there is one */
     cfs_cache_size_reaches(inode, job->content.size);
     cfs_cache_show(inode, &job->content, job->data, job->offset ? 0 : (uint32_t)job->len);
     distrust_writes(inode);

@@ -343,8 +343,10 @@ static void progress_patient(struct cfs_home *home)
         return;
     home->questions.recalled = home->lines.recalled;
     DL_FOREACH_SAFE (home->questions.patient, question, next)
-        if (!is_recalled(home, question))
+        if (!is_recalled(home, question)) {
+            question->message.read.cache.patient = false; /* of one change, not of the next too */
             wait_for_log(home, question);
+        }
 }
 
 void cfs_home_progress(struct cfs_home *home)

@@ -245,14 +245,13 @@ cfs_time cfs_raft_group_time(const struct cfs_raft *raft)
     return raft->time_base + (raft->env->now - raft->clock_base);
 }
 
-/* The moment by which a quorum, this leader included, has acknowledged messages sent since;
- * `sound`: without those that have forgotten something. */
-static cfs_time quorum_acked(const struct cfs_raft *raft, bool sound)
+/* The moment by which a quorum, this leader included, has acknowledged messages sent since. */
+static cfs_time quorum_acked(const struct cfs_raft *raft)
 {
     uint64_t acked[CFS_NODE_MAX + 1] = {0};
 
     CFS_EACH_NODE (node, cfs_membership_deciding(&raft->members))
-        if (!sound || !raft->progress[node].forgetful)
+        if (!raft->progress[node].forgetful)
             acked[node] = raft->progress[node].acked;
     acked[raft->env->self] = raft->env->now;
     return cfs_membership_reached(&raft->members, acked);
@@ -266,18 +265,31 @@ cfs_time cfs_raft_lease_until(const struct cfs_raft *raft)
         return 0;
     if (cfs_raft_is_alone(raft))
         return CFS_NEVER;
-    acked = quorum_acked(raft, true);
+    acked = quorum_acked(raft);
     return acked ? acked + raft->config->lease - CFS_CLOCK_GUARD(raft->config->lease) : 0;
 }
 
+/* Since when all who decide have answered, whatever they may have forgotten. */
+static cfs_time all_acked(const struct cfs_raft *raft)
+{
+    cfs_time since = raft->env->now;
+
+    CFS_EACH_NODE (node, cfs_membership_deciding(&raft->members))
+        if (node != raft->env->self && raft->progress[node].acked < since)
+            since = raft->progress[node].acked;
+    return since;
+}
+
 /* CheckQuorum: a leader that a majority does not answer makes room for another (6.2). One for whom
- * all have voted need not for those that have forgotten something: they can catch up from it
- * (stands_without), for as long as a snapshot takes, and where nothing can be decided without them
- * there is no other. */
+ * all have voted stays also if all are there and too many of them may have forgotten something:
+ * they can catch up from it (stands_without), for as long as a snapshot takes. All have to be:
+ * whoever leads a later term, by a vote that was forgotten since, would say so. */
 static void check_quorum(struct cfs_raft *raft)
 {
-    cfs_time acked = quorum_acked(raft, !raft->unanimous);
+    cfs_time acked = quorum_acked(raft);
 
+    if (raft->unanimous && acked < all_acked(raft))
+        acked = all_acked(raft);
     if (acked < raft->leader_since)
         acked = raft->leader_since;
     if (raft->env->now < acked + 2 * raft->config->election)
@@ -289,7 +301,7 @@ static void check_quorum(struct cfs_raft *raft)
 /* When one was lost the lease has no time left for the next one to wait. */
 static bool may_wait(const struct cfs_raft *raft)
 {
-    return raft->env->now < quorum_acked(raft, true) + raft->config->heartbeat * 3 / 2;
+    return raft->env->now < quorum_acked(raft) + raft->config->heartbeat * 3 / 2;
 }
 
 void cfs_raft_tick(struct cfs_raft *raft)

@@ -178,6 +178,7 @@ void cfs_snapshot_receive(struct cfs_group *group, struct cfs_message *message)
         reply(group, message->from, snapshot->transfer, 0, false);
         return;
     }
+    group->raft.counted = group->env->now;
     if (has_already(group, &head.base)) {
         if (group->install && group->install->transfer == snapshot->transfer)
             cfs_snapshot_drop(group);
