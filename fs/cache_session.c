@@ -55,11 +55,6 @@ void cfs_cache_wake_at(struct cfs_cache *cache, cfs_time at)
         set_timer(cache, at ? at : 1);
 }
 
-static cfs_time sooner(cfs_time a, cfs_time b)
-{
-    return a < b ? a : b;
-}
-
 static void run_timers(struct cfs_cache *cache)
 {
     cfs_time now = cfs_fs_now(), next = CFS_NEVER;
@@ -70,13 +65,13 @@ static void run_timers(struct cfs_cache *cache)
     if (read(cache->timer_fd, &expirations, sizeof expirations) < 0 && errno != EAGAIN)
         cfs_log(CFS_LOG_WARNING, "reading a timer: %s", strerror(errno));
     cache->timer_at = CFS_NEVER; /* those who are called may set it to something sooner */
-    next = sooner(next, cfs_cache_look_held(cache, now));
-    next = sooner(next, cfs_cache_look_locked(cache, now));
-    next = sooner(next, cfs_cache_look_killed(cache, now));
+    next = cfs_earlier(next, cfs_cache_look_held(cache, now));
+    next = cfs_earlier(next, cfs_cache_look_locked(cache, now));
+    next = cfs_earlier(next, cfs_cache_look_killed(cache, now));
     if (cache->again_at && cache->again_at <= now)
         mount_again(cache);
     else if (cache->again_at)
-        next = sooner(next, cache->again_at);
+        next = cfs_earlier(next, cache->again_at);
     cfs_cache_wake_at(cache, next);
 }
 

@@ -184,10 +184,11 @@ static bool is_recalled(const struct cfs_home *home, const struct cfs_question *
  * cannot keep it, and asks again and again, which holds up those who are to give it up. */
 static bool is_put_off(struct cfs_home *home, struct cfs_question *question)
 {
-    const struct cfs_msg_read *read = &question->message.read;
+    struct cfs_msg_read *read = &question->message.read;
 
     if (read->op != CFS_OP_CACHE_FETCH || !read->cache.patient || !is_recalled(home, question))
         return false;
+    read->cache.patient = false; /* it waits for one change, not for the next too */
     question->deadline = home->env->now + PATIENCE;
     move(question, &home->questions.patient);
     return true;
@@ -290,10 +291,8 @@ static void progress_ready(struct cfs_home *home)
 
     while (questions->draining && questions->draining->deadline <= home->env->now)
         end_drain(home, questions->draining);
-    while (questions->patient && questions->patient->deadline <= home->env->now) {
-        questions->patient->message.read.cache.patient = false;
+    while (questions->patient && questions->patient->deadline <= home->env->now)
         move(questions->patient, &questions->ready);
-    }
     while (questions->ready) {
         struct cfs_question *question = questions->ready;
         if (progress(home, question))
@@ -343,10 +342,8 @@ static void progress_patient(struct cfs_home *home)
         return;
     home->questions.recalled = home->lines.recalled;
     DL_FOREACH_SAFE (home->questions.patient, question, next)
-        if (!is_recalled(home, question)) {
-            question->message.read.cache.patient = false; /* of one change, not of the next too */
+        if (!is_recalled(home, question))
             wait_for_log(home, question);
-        }
 }
 
 void cfs_home_progress(struct cfs_home *home)
@@ -380,7 +377,5 @@ cfs_time cfs_home_question_deadline(const struct cfs_home *home)
     const struct cfs_questions *questions = &home->questions;
     cfs_time due = questions->draining ? questions->draining->deadline : CFS_NEVER;
 
-    if (questions->patient && questions->patient->deadline < due)
-        due = questions->patient->deadline;
-    return due;
+    return questions->patient ? cfs_earlier(due, questions->patient->deadline) : due;
 }

@@ -275,8 +275,8 @@ static cfs_time all_acked(const struct cfs_raft *raft)
     cfs_time since = raft->env->now;
 
     CFS_EACH_NODE (node, cfs_membership_deciding(&raft->members))
-        if (node != raft->env->self && raft->progress[node].acked < since)
-            since = raft->progress[node].acked;
+        if (node != raft->env->self)
+            since = cfs_earlier(since, raft->progress[node].acked);
     return since;
 }
 
@@ -286,12 +286,10 @@ static cfs_time all_acked(const struct cfs_raft *raft)
  * whoever leads a later term, by a vote that was forgotten since, would say so. */
 static void check_quorum(struct cfs_raft *raft)
 {
-    cfs_time acked = quorum_acked(raft);
+    cfs_time acked = cfs_later(quorum_acked(raft), raft->leader_since);
 
-    if (raft->unanimous && acked < all_acked(raft))
-        acked = all_acked(raft);
-    if (acked < raft->leader_since)
-        acked = raft->leader_since;
+    if (raft->unanimous)
+        acked = cfs_later(acked, all_acked(raft));
     if (raft->env->now < acked + 2 * raft->config->election)
         return;
     cfs_trace(raft->env, "hears from no majority");
@@ -322,8 +320,8 @@ cfs_time cfs_raft_deadline(const struct cfs_raft *raft)
     if (raft->replaced || cfs_raft_is_outside(raft))
         return CFS_NEVER;
 
-    if (raft->role == CFS_LEADER && raft->env->now < raft->quiet_until && raft->quiet_until < due)
-        due = raft->quiet_until;
+    if (raft->role == CFS_LEADER && raft->env->now < raft->quiet_until)
+        due = cfs_earlier(due, raft->quiet_until);
     return due;
 }
 

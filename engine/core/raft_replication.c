@@ -278,11 +278,6 @@ static bool well_formed(const struct cfs_message *message)
     return append->prev_index != 0 || append->prev_term == 0;
 }
 
-static cfs_time longer(cfs_time a, cfs_time b)
-{
-    return a > b ? a : b;
-}
-
 bool cfs_raft_hear_leader(struct cfs_raft *raft, const struct cfs_message *message)
 {
     if (message->term < raft->term)
@@ -325,7 +320,7 @@ void cfs_raft_handle_append(struct cfs_raft *raft, struct cfs_message *message)
     }
     if (append->prev_index || append->entry_count)
         raft->counted = raft->env->now;
-    raft->promise = raft->env->now + longer(raft->config->lease, append->lease);
+    raft->promise = raft->env->now + cfs_later(raft->config->lease, append->lease);
     raft->leader_serving = append->serving;
 
     if (!follows_our_log(raft, append)) {

@@ -125,6 +125,14 @@ static bool is_listed(const struct cfs_recalled_item *item, const struct cfs_ans
     return false;
 }
 
+/* What is asked for by its number may be what has lost its name. */
+static bool is_of_number(const struct cfs_recalled_item *item, const struct cfs_request *request,
+                         const struct cfs_answer *answer)
+{
+    return item->ino == request->cache_read.ino ||
+           (item->name && item->ino == answer->cache.inode.parent);
+}
+
 /* Whether what was recalled is something of what the answer says, or lets keep. */
 static bool concerns(const struct cfs_recalled_item *item, const struct cfs_request *request,
                      const struct cfs_answer *answer)
@@ -138,12 +146,10 @@ static bool concerns(const struct cfs_recalled_item *item, const struct cfs_requ
     switch (request->op) {
     case CFS_OP_CACHE_LOOKUP:
         return is_name(item, request->cache_read.ino, request->name);
-    case CFS_OP_CACHE_NODE: /* it may be the one that lost its name */
-        return item->ino == request->cache_read.ino ||
-               (item->name && item->ino == answer->cache.inode.parent);
+    case CFS_OP_CACHE_NODE:
+        return is_of_number(item, request, answer);
     case CFS_OP_CACHE_LIST:
-        return item->ino == request->cache_read.ino || is_listed(item, answer) ||
-               (item->name && item->ino == answer->cache.inode.parent);
+        return is_of_number(item, request, answer) || is_listed(item, answer);
     case CFS_OP_CACHE_MAKE:
         return is_name(item, request->cache_make.parent, request->name);
     case CFS_OP_CACHE_REMOVE:
@@ -329,10 +335,8 @@ cfs_time cfs_sharing_deadline(const struct cfs_sharing *sharing)
 
     for (uint32_t i = 0; i < sharing->group_count; i++) {
         const struct cfs_shares *shares = &sharing->groups[i];
-        if (shares->kept && shares->keep_due < due)
-            due = shares->keep_due;
-        if (shares->kept && shares->lease_until < due)
-            due = shares->lease_until;
+        if (shares->kept)
+            due = cfs_earlier(due, cfs_earlier(shares->keep_due, shares->lease_until));
     }
     return due;
 }

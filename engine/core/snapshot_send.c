@@ -188,8 +188,7 @@ cfs_time cfs_snapshot_deadline(const struct cfs_group *group)
     cfs_time due = CFS_NEVER;
 
     DL_FOREACH (group->transfers, transfer)
-        if (transfer->due < due)
-            due = transfer->due;
+        due = cfs_earlier(due, transfer->due);
     return due;
 }
 

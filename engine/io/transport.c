@@ -124,11 +124,6 @@ static void complain(struct cfs_transport *transport, const char *about, const c
     cfs_log(CFS_LOG_WARNING, "%s: %s", about, why);
 }
 
-static cfs_time later(cfs_time a, cfs_time b)
-{
-    return a > b ? a : b;
-}
-
 /* Something changed: if the end of this turn does not bring a flush, the next turn begins with one.
  */
 static void want_flush(struct peer *peer)
@@ -565,7 +560,7 @@ static cfs_time wake_at(const struct peer *peer)
     if (is_guest(peer))
         at = cfs_earlier(at, hope_ends(peer));
     else if (!has_line(peer))
-        at = cfs_earlier(at, later(peer->line_at, peer->open_at));
+        at = cfs_earlier(at, cfs_later(peer->line_at, peer->open_at));
     if (peer->lost)
         at = cfs_earlier(at, peer->told + CFS_MS(TELL_MS));
     return at;

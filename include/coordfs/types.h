@@ -18,6 +18,11 @@ static inline cfs_time cfs_earlier(cfs_time a, cfs_time b)
     return a < b ? a : b;
 }
 
+static inline cfs_time cfs_later(cfs_time a, cfs_time b)
+{
+    return a > b ? a : b;
+}
+
 /* Microseconds since the epoch, as the leader's clock had it: for people. All that is decided by it
  * is when in its period a heartbeat goes out. */
 typedef uint64_t cfs_wall_time;

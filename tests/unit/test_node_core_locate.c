@@ -496,20 +496,29 @@ static cfs_node_id newcomer(cfs_group_id group)
     return 0;
 }
 
+/* A group that has one. */
+static cfs_group_id grow_to_a_newcomer(cfs_node_id *node)
+{
+    cfs_group_id group = 1;
+
+    grow_to_five();
+    while (group < GROUPS && !newcomer(group))
+        group++;
+    *node = newcomer(group);
+    assert_int_not_equal(*node, 0);
+    return group;
+}
+
 /* It was let go and has been taken in again by the same leader since; what was said in between
  * arrives late. Others count on what it has acknowledged by now. */
 static void what_was_said_before_a_replica_came_back_lets_nobody_go(void **state)
 {
-    cfs_group_id group = 1;
+    cfs_group_id group;
     cfs_node_id leader, node;
     struct cfs_message late;
 
     (void)state;
-    grow_to_five();
-    while (group < GROUPS && !newcomer(group))
-        group++;
-    node = newcomer(group);
-    assert_int_not_equal(node, 0);
+    group = grow_to_a_newcomer(&node);
     leader = world_group_leader(&w, group);
     late = located(leader, node, group, false);
     late.located.index = w.nodes[node].core->groups[group].raft.members_index - 1;
@@ -523,17 +532,13 @@ static void what_was_said_before_a_replica_came_back_lets_nobody_go(void **state
 /* Nor when the log no longer has the entry that took it in. */
 static void also_when_that_is_compacted(void **state)
 {
-    cfs_group_id group = 1;
+    cfs_group_id group;
     cfs_node_id leader, node;
     struct cfs_message late;
     struct cfs_raft *raft;
 
     (void)state;
-    grow_to_five();
-    while (group < GROUPS && !newcomer(group))
-        group++;
-    node = newcomer(group);
-    assert_int_not_equal(node, 0);
+    group = grow_to_a_newcomer(&node);
     leader = world_group_leader(&w, group);
     raft = &w.nodes[node].core->groups[group].raft;
     late = located(leader, node, group, false);
