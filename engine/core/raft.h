@@ -30,8 +30,9 @@ struct cfs_progress {
     bool snapshot;  /* what it needs is compacted: heartbeats alone, until a snapshot is there */
     uint64_t inflight[CFS_INFLIGHT_MAX]; /* last indices of the messages under way, ascending */
     uint32_t inflight_count;
-    bool forgetful; /* it may have lost what it acknowledged: it does not count */
-    bool full;      /* its disk is, as it said last */
+    cfs_time held_until; /* entries wait here for more until then; 0: none do (is_spare) */
+    bool forgetful;      /* it may have lost what it acknowledged: it does not count */
+    bool full;           /* its disk is, as it said last */
     cfs_time
         since; /* when it became one of this leader's: what it said before is of another life */
     cfs_time acked; /* sending time of the newest message it acknowledged in this term; 0: none */
@@ -92,9 +93,10 @@ struct cfs_raft {
     cfs_time leader_since;
     cfs_time quiet_until; /* serves nobody before: the voters' promises */
     cfs_time heartbeat_due;
-    uint64_t noop_index; /* of this leadership */
-    bool dirty;          /* something to replicate */
-    cfs_time clock_base; /* group time = time_base + (now - clock_base) */
+    uint64_t noop_index;   /* of this leadership */
+    bool dirty;            /* something to replicate */
+    cfs_node_set majority; /* as few nodes as could commit the last entry; empty: unknown */
+    cfs_time clock_base;   /* group time = time_base + (now - clock_base) */
     cfs_time time_base;
 };
 
@@ -183,6 +185,8 @@ void cfs_raft_handle_append(struct cfs_raft *raft, struct cfs_message *message);
 void cfs_raft_handle_append_reply(struct cfs_raft *raft, const struct cfs_message *message);
 /* patient: nothing depends on these but the lease. */
 void cfs_raft_broadcast_heartbeat(struct cfs_raft *raft, bool patient);
+/* Leader: when entries that wait for more have waited for long enough; CFS_NEVER: none do. */
+cfs_time cfs_raft_held_until(const struct cfs_raft *raft);
 /* Leader: a heartbeat that claims nothing, to a node that is no replica. */
 void cfs_raft_greet(struct cfs_raft *raft, cfs_node_id node);
 /* Takes the reference; orders the entry to be persisted. */

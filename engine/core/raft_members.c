@@ -89,12 +89,14 @@ bool cfs_raft_transfer(struct cfs_raft *raft, cfs_node_id to)
 {
     struct cfs_message message = {
         .type = CFS_MSG_TIMEOUT_NOW, .group = raft->group, .to = to, .term = raft->term};
-
-    const struct cfs_progress *progress = &raft->progress[to];
+    struct cfs_progress *progress = &raft->progress[to];
 
     if (!cfs_raft_serving(raft) || to == raft->env->self ||
-        !(raft->members.voters & CFS_NODE_BIT(to)) || progress->forgetful || progress->probing ||
-        progress->next != cfs_log_last_index(&raft->log) + 1)
+        !(raft->members.voters & CFS_NODE_BIT(to)) || progress->forgetful || progress->probing)
+        return false;
+    progress->held_until = raft->env->now; /* nothing waits there for more */
+    cfs_raft_flush(raft);
+    if (progress->next != cfs_log_last_index(&raft->log) + 1)
         return false; /* all is on its way there, ahead of this message */
     cfs_trace(raft->env, "hands leadership to node %u", to);
     /* It never serves again in this term, so its lease ends here, and the successor need not wait

@@ -119,7 +119,7 @@ static uint32_t batch_count(const struct cfs_raft *raft, uint64_t next)
     return count;
 }
 
-static void send_entries(struct cfs_raft *raft, struct cfs_progress *progress)
+static void send_one(struct cfs_raft *raft, struct cfs_progress *progress)
 {
     struct cfs_message message = append_message(raft, progress);
     uint32_t count = batch_count(raft, progress->next);
@@ -133,37 +133,82 @@ static void send_entries(struct cfs_raft *raft, struct cfs_progress *progress)
     cfs_env_send(raft->env, &message);
 }
 
-/* While an append is under way, what comes waits for its acknowledgement, and goes together
- * (Nagle's rule): the follower writes one thing at a time, and what each message and each fdatasync
- * costs is shared by more entries. What fills a message goes at once. */
-static bool is_worth_sending(const struct cfs_raft *raft, const struct cfs_progress *progress)
+static void send_entries(struct cfs_raft *raft, struct cfs_progress *progress)
+{
+    uint32_t room = progress->probing ? 1 : CFS_INFLIGHT_MAX;
+
+    while (progress->next <= cfs_log_last_index(&raft->log) && progress->inflight_count < room)
+        send_one(raft, progress);
+}
+
+static bool fills_a_message(const struct cfs_raft *raft, const struct cfs_progress *progress)
 {
     uint64_t last = cfs_log_last_index(&raft->log);
     size_t bytes = 0;
 
-    if (!progress->inflight_count)
-        return true;
     for (uint64_t i = progress->next; i <= last && bytes < CFS_APPEND_GATHER_BYTES; i++)
         bytes += cfs_log_get(&raft->log, i)->len;
     return bytes >= CFS_APPEND_GATHER_BYTES;
 }
 
+/* Whether those who committed the last entry can commit the next one without it, as far as this
+ * leader knows ("thrifty": Moraru et al., "There Is More Consensus in Egalitarian Parliaments",
+ * 2013). */
+static bool is_spare(const struct cfs_raft *raft, const struct cfs_progress *progress)
+{
+    if (progress->probing || raft->majority & CFS_NODE_BIT(progress->node) ||
+        !cfs_membership_is_quorum(&raft->members, raft->majority))
+        return false;
+    CFS_EACH_NODE (node, raft->majority)
+        if (node != raft->env->self && raft->progress[node].probing)
+            return false;
+    return true;
+}
+
+/* Whether entries wait for more that goes together with them: the follower writes one thing at a
+ * time, and what each message and each fdatasync costs is shared by more entries. They wait for the
+ * acknowledgement of what is under way (Nagle's rule); and where they are not needed for a majority
+ * until there are some of them, or a moment has passed. What fills a message goes at once. */
+static bool gathers(struct cfs_raft *raft, struct cfs_progress *progress)
+{
+    uint64_t count = cfs_log_last_index(&raft->log) + 1 - progress->next;
+    cfs_time held_until = progress->held_until;
+
+    progress->held_until = 0;
+    if (!count || fills_a_message(raft, progress))
+        return false;
+    if (progress->inflight_count)
+        return true;
+    if (count >= CFS_APPEND_SPARE_ENTRIES || !is_spare(raft, progress) ||
+        (held_until && raft->env->now >= held_until))
+        return false;
+    progress->held_until = held_until ? held_until : raft->env->now + CFS_APPEND_SPARE_TIME;
+    return true;
+}
+
+cfs_time cfs_raft_held_until(const struct cfs_raft *raft)
+{
+    cfs_time due = CFS_NEVER;
+
+    CFS_EACH_NODE (node, cfs_membership_all(&raft->members))
+        if (raft->progress[node].held_until)
+            due = cfs_earlier(due, raft->progress[node].held_until);
+    return due;
+}
+
 void cfs_raft_flush(struct cfs_raft *raft)
 {
-    uint64_t last = cfs_log_last_index(&raft->log);
-
     raft->dirty = false;
     if (raft->role != CFS_LEADER)
         return;
     CFS_EACH_NODE (node, cfs_membership_all(&raft->members)) {
         struct cfs_progress *progress = &raft->progress[node];
-        uint32_t room = progress->probing ? 1 : CFS_INFLIGHT_MAX;
         if (node == raft->env->self)
             continue;
         check_compacted(raft, progress);
-        if (progress->snapshot || !is_worth_sending(raft, progress))
-            continue;
-        while (progress->next <= last && progress->inflight_count < room)
+        if (progress->snapshot)
+            progress->held_until = 0;
+        else if (!gathers(raft, progress))
             send_entries(raft, progress);
     }
 }
@@ -409,6 +454,24 @@ void cfs_raft_snapshot_done(struct cfs_raft *raft, cfs_node_id peer, uint64_t in
     cfs_raft_advance_commit(raft);
 }
 
+/* As few of those who have `index` as are a quorum; the same as before if these have it, so that
+ * followers do not take turns. */
+static cfs_node_set needed_for(const struct cfs_raft *raft, const uint64_t *match, uint64_t index)
+{
+    cfs_node_set all = 0;
+
+    CFS_EACH_NODE (node, cfs_membership_deciding(&raft->members))
+        if (match[node] >= index)
+            all |= CFS_NODE_BIT(node);
+    if (cfs_membership_is_quorum(&raft->members, all & raft->majority))
+        all &= raft->majority;
+    CFS_EACH_NODE (node, all)
+        if (node != raft->env->self &&
+            cfs_membership_is_quorum(&raft->members, all & ~CFS_NODE_BIT(node)))
+            all &= ~CFS_NODE_BIT(node);
+    return all;
+}
+
 /* The largest index durable on a quorum, if it is of this term (3.6.2): an older entry counts
  * only through a newer one on top of it. */
 void cfs_raft_advance_commit(struct cfs_raft *raft)
@@ -421,6 +484,8 @@ void cfs_raft_advance_commit(struct cfs_raft *raft)
     match[raft->env->self] = raft->durable_index;
     index = cfs_membership_reached(&raft->members, match);
     if (index > raft->commit &&
-        (cfs_log_term_at(&raft->log, index) == raft->term || CFS_PLANTED(BUG_COMMIT_OLD_TERM)))
+        (cfs_log_term_at(&raft->log, index) == raft->term || CFS_PLANTED(BUG_COMMIT_OLD_TERM))) {
         raft->commit = index;
+        raft->majority = needed_for(raft, match, index);
+    }
 }

@@ -216,9 +216,9 @@ static const char *set_members(const struct key *key, struct cfs_config *config,
       "expected seconds from 1 to 3600",                                                           \
       "session=SECONDS      a node not heard of for so long loses its locks (5)")                  \
     X("heartbeat_ms", set_number, AT(heartbeat_ms), 5, 60000, "expected a number from 5 to 60000", \
-      "heartbeat_ms=N       between heartbeats of the leader (100)")                               \
+      "heartbeat_ms=N       between heartbeats of the leader (125)")                               \
     X("lease_ms", set_number, AT(lease_ms), 10, 600000, "expected a number from 10 to 600000",     \
-      "lease_ms=N           the leader's lease, two heartbeats or more (200)")                     \
+      "lease_ms=N           the leader's lease, two heartbeats or more (250)")                     \
     X("cache_lease_ms", set_number, AT(cache_lease_ms), 100, 10000,                                \
       "expected a number from 100 to 10000",                                                       \
       "cache_lease_ms=N     for how long a node that is cut off keeps what it has of cache/, "     \
@@ -226,7 +226,7 @@ static const char *set_members(const struct key *key, struct cfs_config *config,
       "                       same on all nodes (1000)")                                           \
     X("election_ms", set_number, AT(election_ms), 11, 600000,                                      \
       "expected a number from 11 to 600000",                                                       \
-      "election_ms=N        silence after which a leader is replaced, more than the lease (250)")  \
+      "election_ms=N        silence after which a leader is replaced, more than the lease (300)")  \
     X("checkpoint_kb", set_number, AT(checkpoint_kb), 64, 65536,                                   \
       "expected a number from 64 to 65536",                                                        \
       "checkpoint_kb=N      KiB of log between checkpoints (8192)")                                \
@@ -268,10 +268,10 @@ void cfs_config_init(struct cfs_config *config)
         .store = CFS_STORE_EMBEDDED,
         .timeout_ms = 5000,
         .session_ms = 5000,
-        .heartbeat_ms = 100,
-        .lease_ms = 200,
+        .heartbeat_ms = 125,
+        .lease_ms = 250,
         .cache_lease_ms = 1000,
-        .election_ms = 250,
+        .election_ms = 300,
         .checkpoint_kb = 8192,
         .cache_size = UINT64_C(1) << 30,
         .max_value = UINT64_C(64) << 20,

@@ -28,10 +28,10 @@ struct cfs_config {
     char join[320];          /* http://HOST:PORT of a node of the cluster to join; "": none */
     uint32_t timeout_ms;     /* how long a call waits for a majority: default 5000 */
     uint32_t session_ms;     /* a node's session: default 5000 */
-    uint32_t heartbeat_ms;   /* default 100 */
-    uint32_t lease_ms;       /* leader lease: default 200; at least 2 heartbeats */
+    uint32_t heartbeat_ms;   /* default 125 */
+    uint32_t lease_ms;       /* leader lease: default 250; at least 2 heartbeats */
     uint32_t cache_lease_ms; /* of what a node keeps of cache/, the same on all: default 1000 */
-    uint32_t election_ms;    /* shortest election timeout, the longest is twice it: default 250 */
+    uint32_t election_ms;    /* shortest election timeout, the longest is twice it: default 300 */
     uint32_t checkpoint_kb;  /* KiB of log between checkpoints: default 8192 */
     uint64_t cache_size;     /* bytes of cached values that the kernel may keep: default 1 GiB; 0:
                                 as many as it likes */

@@ -30,6 +30,8 @@
 #define CFS_APPEND_BYTES_MAX 2359296u  /* entry bytes in one AppendEntries */
 #define CFS_APPEND_ENTRIES_MAX 1024u   /* entries in one AppendEntries */
 #define CFS_APPEND_GATHER_BYTES 65536u /* of entries for which one more is sent at once */
+#define CFS_APPEND_SPARE_ENTRIES 16u   /* that a follower is sent at once whom no majority needs */
+#define CFS_APPEND_SPARE_TIME 5000u    /* microseconds, and when it is sent fewer at the latest */
 #define CFS_PIECE_KEY_MAX 400u         /* bytes of the key of a piece of state */
 #define CFS_SNAPSHOT_BYTES 262144u   /* of pieces in one message, about: one piece may be larger */
 #define CFS_GROUP_HEAD_MAX 4096u     /* bytes of what a checkpoint says beside the state */

@@ -218,6 +218,11 @@ void raft_bench_acknowledge(struct raft_bench *rb, cfs_node_id peer, uint64_t ma
                 .append_reply = {.success = true, .match = match, .sent = sent, .sound = true}});
 }
 
+void raft_bench_has_all(struct raft_bench *rb, cfs_node_id peer)
+{
+    raft_bench_acknowledge(rb, peer, cfs_log_last_index(&rb->raft.log), rb->bench.env.now);
+}
+
 struct cfs_message raft_vote_request(cfs_node_id from, uint64_t term, bool pre, uint64_t last_index,
                                      uint64_t last_term)
 {

@@ -84,6 +84,9 @@ void raft_bench_lead(struct raft_bench *rb);
 /* `peer` acknowledges what was sent at `sent`, durable up to `match`. */
 void raft_bench_acknowledge(struct raft_bench *rb, cfs_node_id peer, uint64_t match, cfs_time sent);
 
+/* `peer` acknowledges all that the leader has. */
+void raft_bench_has_all(struct raft_bench *rb, cfs_node_id peer);
+
 struct cfs_message raft_vote_request(cfs_node_id from, uint64_t term, bool pre, uint64_t last_index,
                                      uint64_t last_term);
 struct cfs_message raft_vote(cfs_node_id from, uint64_t term, bool pre, cfs_time promise);

@@ -119,10 +119,10 @@ static void test_defaults(void **state)
     assert_string_equal(w->config.secret, SECRET);
     assert_int_equal(w->config.timeout_ms, 5000);
     assert_int_equal(w->config.session_ms, 5000);
-    assert_int_equal(w->config.heartbeat_ms, 100);
-    assert_int_equal(w->config.lease_ms, 200);
+    assert_int_equal(w->config.heartbeat_ms, 125);
+    assert_int_equal(w->config.lease_ms, 250);
     assert_int_equal(w->config.cache_lease_ms, 1000);
-    assert_int_equal(w->config.election_ms, 250);
+    assert_int_equal(w->config.election_ms, 300);
     assert_int_equal(w->config.checkpoint_kb, 8192);
     assert_int_equal(w->config.allow_other, geteuid() == 0);
     assert_int_equal(w->config.log_level, CFS_LOG_INFO);
@@ -330,13 +330,13 @@ static void test_times_must_fit_together(void **state)
 {
     struct world *w = *state;
 
-    set(w, "heartbeat_ms", "101");
-    refuse_finish(w, "lease_ms=200 is less than twice heartbeat_ms=101");
-    set(w, "heartbeat_ms", "100");
+    set(w, "heartbeat_ms", "126");
+    refuse_finish(w, "lease_ms=250 is less than twice heartbeat_ms=126");
+    set(w, "heartbeat_ms", "125");
     finish(w);
-    set(w, "election_ms", "200");
-    refuse_finish(w, "election_ms=200 is not more than lease_ms=200");
-    set(w, "election_ms", "201");
+    set(w, "election_ms", "250");
+    refuse_finish(w, "election_ms=250 is not more than lease_ms=250");
+    set(w, "election_ms", "251");
     finish(w);
     set(w, "session", "1");
     set(w, "lease_ms", "251");

@@ -411,6 +411,7 @@ static void what_was_counted_is_not_lost_to_a_late_snapshot(void **state)
     world_run(&w, CFS_MS(200));
     world_hold(&w, entries_for_the_follower);
     first = world_request(&w, leader, bench_lockfile("first"));
+    world_run(&w, CFS_MS(10));
     w.cut[leader][other] = true; /* from here on the follower's disk makes the majority */
     call = world_request(&w, leader, bench_lockfile("counted"));
     assert_int_equal(world_wait(&w, leader, first), CFS_OK);

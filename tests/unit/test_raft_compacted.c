@@ -128,6 +128,16 @@ static void a_hint_before_the_base_calls_for_a_snapshot(void **state)
     assert_int_equal(sent_to(2)->prev_index, 0);
 }
 
+static void who_waits_for_a_snapshot_is_not_handed_leadership(void **state)
+{
+    (void)state;
+    lead_with_base();
+    rb.raft.progress[2].probing = false;
+    assert_false(cfs_raft_transfer(&rb.raft, 2));
+    assert_true(rb.raft.progress[2].snapshot);
+    assert_int_equal(rb.raft.role, CFS_LEADER);
+}
+
 /* In a group where nothing is written nothing else would begin it. */
 static void what_a_heartbeat_finds_compacted_is_sent_soon(void **state)
 {
@@ -193,6 +203,7 @@ int main(void)
         T(who_is_silent_is_not_taken_for_one_that_needs_a_snapshot),
         T(a_follower_at_the_base_needs_no_snapshot),
         T(a_hint_before_the_base_calls_for_a_snapshot),
+        T(who_waits_for_a_snapshot_is_not_handed_leadership),
         T(what_a_heartbeat_finds_compacted_is_sent_soon),
         T(entries_follow_where_the_snapshot_ended),
         T(a_snapshot_that_ended_before_the_base_is_followed_by_another),

@@ -261,12 +261,6 @@ static void change(const struct cfs_membership *members)
     assert_members(members);
 }
 
-/* `peer` has all that the leader has. */
-static void has_all(cfs_node_id peer)
-{
-    raft_bench_acknowledge(&rb, peer, last(), rb.bench.env.now);
-}
-
 static void propose(void)
 {
     cfs_raft_propose(&rb.raft, CFS_ENTRY_COMMAND, "x", 1);
@@ -280,7 +274,7 @@ static void only_a_leader_whose_first_entry_is_applied_changes_members(void **st
     assert_false(cfs_raft_change_members(&rb.raft, &learning));
     raft_bench_lead(&rb);
     assert_false(cfs_raft_change_members(&rb.raft, &learning));
-    has_all(2);
+    raft_bench_has_all(&rb, 2);
     assert_false(cfs_raft_change_members(&rb.raft, &learning));
     rb.raft.applied = rb.raft.commit;
     assert_true(cfs_raft_change_members(&rb.raft, &learning));
@@ -293,7 +287,7 @@ static void one_change_is_under_way_at_a_time(void **state)
     lead();
     change(&learning);
     assert_false(cfs_raft_change_members(&rb.raft, &three));
-    has_all(2);
+    raft_bench_has_all(&rb, 2);
     assert_int_equal(rb.raft.commit, last());
     change(&three);
 }
@@ -314,8 +308,8 @@ static void voters_change_only_by_way_of_both_together(void **state)
     for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
         assert_false(cfs_raft_change_members(&rb.raft, &refused[i]));
     change(&joint);
-    has_all(2);
-    has_all(4);
+    raft_bench_has_all(&rb, 2);
+    raft_bench_has_all(&rb, 4);
     assert_int_equal(rb.raft.commit, last());
     assert_false(cfs_raft_change_members(&rb.raft, &three)); /* no way back */
     assert_false(cfs_raft_change_members(&rb.raft, &joint));
@@ -330,10 +324,10 @@ static void both_majorities_together_commit_while_the_change_is_joint(void **sta
     lead();
     before = rb.raft.commit;
     change(&joint);
-    has_all(4);
-    has_all(5);
+    raft_bench_has_all(&rb, 4);
+    raft_bench_has_all(&rb, 5);
     assert_int_equal(rb.raft.commit, before); /* a majority of the new ones, and of all five */
-    has_all(2);
+    raft_bench_has_all(&rb, 2);
     assert_int_equal(rb.raft.commit, last());
 }
 
@@ -345,10 +339,10 @@ static void the_old_majority_alone_does_not_commit_a_joint_change(void **state)
     lead();
     before = rb.raft.commit;
     change(&joint);
-    has_all(2);
-    has_all(3);
+    raft_bench_has_all(&rb, 2);
+    raft_bench_has_all(&rb, 3);
     assert_int_equal(rb.raft.commit, before);
-    has_all(5);
+    raft_bench_has_all(&rb, 5);
     assert_int_equal(rb.raft.commit, last());
 }
 
@@ -359,14 +353,14 @@ static void the_new_voters_alone_commit_the_end_of_a_change(void **state)
     (void)state;
     lead();
     change(&joint);
-    has_all(2);
-    has_all(4);
+    raft_bench_has_all(&rb, 2);
+    raft_bench_has_all(&rb, 4);
     before = rb.raft.commit;
     change(&final);
-    has_all(2);
-    has_all(3);
+    raft_bench_has_all(&rb, 2);
+    raft_bench_has_all(&rb, 3);
     assert_int_equal(rb.raft.commit, before);
-    has_all(5);
+    raft_bench_has_all(&rb, 5);
     assert_int_equal(rb.raft.commit, last());
 }
 
@@ -379,11 +373,11 @@ static void a_lease_needs_both_majorities_while_the_change_is_joint(void **state
     change(&joint);
     bench_pass(&rb.bench, CFS_SECONDS(1));
     now = rb.bench.env.now;
-    has_all(2);
-    has_all(3);
+    raft_bench_has_all(&rb, 2);
+    raft_bench_has_all(&rb, 3);
     assert_true(cfs_raft_lease_until(&rb.raft) < now);
     bench_pass(&rb.bench, CFS_MS(1));
-    has_all(4);
+    raft_bench_has_all(&rb, 4);
     assert_true(cfs_raft_lease_until(&rb.raft) > now);
     assert_true(cfs_raft_lease_until(&rb.raft) <= now + rb.bench.config.lease);
 }
@@ -394,8 +388,8 @@ static void a_leader_that_the_new_voters_do_not_answer_steps_down(void **state)
     lead();
     change(&joint);
     bench_pass(&rb.bench, rb.bench.config.election);
-    has_all(2);
-    has_all(3);
+    raft_bench_has_all(&rb, 2);
+    raft_bench_has_all(&rb, 3);
     raft_bench_tick(&rb, rb.bench.config.election);
     assert_int_equal(rb.raft.role, CFS_FOLLOWER);
 }
@@ -435,18 +429,18 @@ static void a_learner_gets_all_that_a_voter_gets_and_does_not_count(void **state
                                   .append_reply = {.sent = rb.bench.env.now, .sound = true}});
     cfs_raft_flush(&rb.raft);
     assert_int_equal(bench_sent(&rb.bench, CFS_MSG_APPEND, 4)->append.entry_count, last());
-    has_all(2);
-    has_all(4);
+    raft_bench_has_all(&rb, 2);
+    raft_bench_has_all(&rb, 4);
     before = rb.raft.commit;
     propose();
-    has_all(4);
+    raft_bench_has_all(&rb, 4);
     assert_int_equal(rb.raft.commit, before);
     assert_int_equal(rb.raft.progress[4].match, last());
     bench_clear(&rb.bench);
     cfs_raft_broadcast_heartbeat(&rb.raft, false);
     assert_int_equal(bench_sent_count(&rb.bench, CFS_MSG_APPEND, 4), 1);
     bench_pass(&rb.bench, CFS_SECONDS(1));
-    has_all(4);
+    raft_bench_has_all(&rb, 4);
     assert_true(cfs_raft_lease_until(&rb.raft) < rb.bench.env.now);
     raft_bench_tick(&rb, 0);
     assert_int_equal(rb.raft.role, CFS_FOLLOWER); /* nor does it keep a leader in office */
@@ -477,15 +471,15 @@ static void a_leader_that_is_no_voter_counts_itself_for_nothing(void **state)
     (void)state;
     lead();
     change(&others);
-    has_all(2);
+    raft_bench_has_all(&rb, 2);
     assert_true(rb.raft.commit < last()); /* of two voters both are needed */
-    has_all(3);
+    raft_bench_has_all(&rb, 3);
     before = rb.raft.commit;
     change(&end);
-    has_all(2);
+    raft_bench_has_all(&rb, 2);
     assert_int_equal(rb.raft.commit, before);
     assert_int_equal(rb.raft.role, CFS_LEADER);
-    has_all(3);
+    raft_bench_has_all(&rb, 3);
     assert_int_equal(rb.raft.commit, last());
 }
 
@@ -497,15 +491,15 @@ static void a_leader_that_was_removed_steps_down_when_that_is_committed(void **s
     (void)state;
     lead();
     change(&others);
-    has_all(2);
-    has_all(3);
+    raft_bench_has_all(&rb, 2);
+    raft_bench_has_all(&rb, 3);
     cfs_raft_leave_if_removed(&rb.raft);
     assert_int_equal(rb.raft.role, CFS_LEADER);
     change(&end);
     cfs_raft_leave_if_removed(&rb.raft);
     assert_int_equal(rb.raft.role, CFS_LEADER);
-    has_all(2);
-    has_all(3);
+    raft_bench_has_all(&rb, 2);
+    raft_bench_has_all(&rb, 3);
     cfs_raft_leave_if_removed(&rb.raft);
     assert_int_equal(rb.raft.role, CFS_FOLLOWER);
     assert_int_equal(bench_sent_count(&rb.bench, CFS_MSG_TIMEOUT_NOW, 2), 1);
@@ -557,11 +551,11 @@ static void who_comes_back_begins_anew(void **state)
     (void)state;
     lead();
     change(&learning);
-    has_all(2);
-    has_all(4);
+    raft_bench_has_all(&rb, 2);
+    raft_bench_has_all(&rb, 4);
     before = rb.bench.env.now;
     change(&three);
-    has_all(2);
+    raft_bench_has_all(&rb, 2);
     raft_bench_acknowledge(&rb, 4, last(), before); /* meanwhile it is nobody */
     bench_pass(&rb.bench, CFS_MS(1));
     change(&learning);
@@ -577,7 +571,7 @@ static void who_stays_goes_on_where_it_was(void **state)
     (void)state;
     lead();
     propose();
-    has_all(2);
+    raft_bench_has_all(&rb, 2);
     change(&learning);
     assert_int_equal(rb.raft.progress[2].match, last() - 1);
     assert_false(rb.raft.progress[2].probing);
@@ -608,7 +602,7 @@ static void who_is_no_member_is_not_counted(void **state)
     lead();
     propose();
     for (cfs_node_id node = 4; node <= 6; node++)
-        has_all(node);
+        raft_bench_has_all(&rb, node);
     assert_true(rb.raft.commit < last());
     assert_int_equal(rb.raft.progress[4].match, 0);
 }

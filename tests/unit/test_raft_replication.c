@@ -267,7 +267,6 @@ static void what_comes_while_a_message_is_under_way_gathers(void **state)
     cfs_raft_flush(&rb.raft);
     assert_int_equal(bench_sent_count(&rb.bench, CFS_MSG_APPEND, 2), 2);
     assert_int_equal(sent_to(2)->entry_count, 9);
-    assert_int_equal(bench_sent_count(&rb.bench, CFS_MSG_APPEND, 3), 1); /* each by itself */
 }
 
 static void what_fills_a_message_goes_at_once(void **state)

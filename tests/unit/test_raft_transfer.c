@@ -23,18 +23,12 @@ static uint64_t last(void)
     return cfs_log_last_index(&rb.raft.log);
 }
 
-/* `peer` has all that the leader has. */
-static void has_all(cfs_node_id peer)
-{
-    raft_bench_acknowledge(&rb, peer, last(), rb.bench.env.now);
-}
-
 /* Its first entry is committed and applied; nobody is probed. */
 static void lead(void)
 {
     raft_bench_lead(&rb);
-    has_all(2);
-    has_all(3);
+    raft_bench_has_all(&rb, 2);
+    raft_bench_has_all(&rb, 3);
     rb.raft.applied = rb.raft.commit;
     bench_clear(&rb.bench);
 }
@@ -52,8 +46,8 @@ static void add_learner(void)
     members.learners = CFS_NODE_BIT(LEARNER);
     assert_true(cfs_raft_change_members(&rb.raft, &members));
     cfs_raft_flush(&rb.raft);
-    has_all(2);
-    has_all(LEARNER);
+    raft_bench_has_all(&rb, 2);
+    raft_bench_has_all(&rb, LEARNER);
 }
 
 static void a_leader_hands_on_to_a_voter_that_all_is_on_its_way_to(void **state)
@@ -82,21 +76,31 @@ static void a_leader_keeps_what_nobody_is_ready_to_take(void **state)
     (void)state;
     assert_keeps_leading(2); /* none itself */
     raft_bench_lead(&rb);
-    has_all(2);
+    raft_bench_has_all(&rb, 2);
     assert_keeps_leading(2); /* that does not serve yet */
     rb.raft.applied = rb.raft.commit;
     assert_keeps_leading(3); /* whose log's end is not known */
-    has_all(3);
+    raft_bench_has_all(&rb, 3);
     rb.raft.progress[3].forgetful = true;
     assert_keeps_leading(3);
     assert_keeps_leading(1);
     assert_keeps_leading(4); /* no member */
     add_learner();
     assert_keeps_leading(LEARNER); /* no voter */
+    raft_bench_has_all(&rb, 2);
+    rb.raft.progress[2].inflight_count = CFS_INFLIGHT_MAX;
     append();
-    assert_keeps_leading(2); /* the newest entry is not on its way */
-    cfs_raft_flush(&rb.raft);
+    assert_keeps_leading(2); /* there is no room to send it the newest entry */
+}
+
+static void what_was_held_for_the_successor_is_sent_ahead(void **state)
+{
+    (void)state;
+    lead();
+    append();
     assert_true(cfs_raft_transfer(&rb.raft, 2));
+    assert_int_equal(bench_sent(&rb.bench, CFS_MSG_APPEND, 2)->append.entry_count, 1);
+    assert_int_equal(bench_sent_count(&rb.bench, CFS_MSG_TIMEOUT_NOW, 0), 1);
 }
 
 static struct cfs_message timeout_now(cfs_node_id from, uint64_t term)
@@ -233,6 +237,7 @@ int main(void)
 #define T(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
         T(a_leader_hands_on_to_a_voter_that_all_is_on_its_way_to),
         T(a_leader_keeps_what_nobody_is_ready_to_take),
+        T(what_was_held_for_the_successor_is_sent_ahead),
         T(the_successor_stands_at_once),
         T(who_stands_again_later_does_so_on_its_own),
         T(what_was_promised_to_a_leader_that_hands_on_is_void),
