@@ -208,7 +208,6 @@ void cfs_raft_become_leader(struct cfs_raft *raft)
     cfs_trace(raft->env, "leads term %lu from index %lu", raft->term, last + 1);
     raft->role = CFS_LEADER;
     raft->doubted = 0;
-    raft->majority = 0;
     raft->leaderships++;
     raft->leader = raft->env->self;
     raft->leader_since = raft->env->now;
@@ -306,8 +305,8 @@ static bool may_wait(const struct cfs_raft *raft)
 void cfs_raft_tick(struct cfs_raft *raft)
 {
     if (raft->role == CFS_LEADER) {
-        check_quorum(raft);
         raft->dirty |= raft->env->now >= cfs_raft_held_until(raft);
+        check_quorum(raft);
         if (raft->role == CFS_LEADER && raft->env->now >= raft->heartbeat_due)
             cfs_raft_broadcast_heartbeat(raft, may_wait(raft));
     } else if (raft->env->now >= raft->election_due && !raft->replaced) {

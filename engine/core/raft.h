@@ -95,7 +95,7 @@ struct cfs_raft {
     cfs_time heartbeat_due;
     uint64_t noop_index;   /* of this leadership */
     bool dirty;            /* something to replicate */
-    cfs_node_set majority; /* as few nodes as could commit the last entry; empty: unknown */
+    cfs_node_set majority; /* as few as have committed the last entry; none after a heartbeat */
     cfs_time clock_base;   /* group time = time_base + (now - clock_base) */
     cfs_time time_base;
 };

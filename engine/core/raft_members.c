@@ -94,7 +94,7 @@ bool cfs_raft_transfer(struct cfs_raft *raft, cfs_node_id to)
     if (!cfs_raft_serving(raft) || to == raft->env->self ||
         !(raft->members.voters & CFS_NODE_BIT(to)) || progress->forgetful || progress->probing)
         return false;
-    progress->held_until = raft->env->now; /* nothing waits there for more */
+    progress->held_until = raft->env->now; /* what is held for it goes ahead */
     cfs_raft_flush(raft);
     if (progress->next != cfs_log_last_index(&raft->log) + 1)
         return false; /* all is on its way there, ahead of this message */

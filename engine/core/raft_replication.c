@@ -87,6 +87,7 @@ void cfs_raft_broadcast_heartbeat(struct cfs_raft *raft, bool patient)
         message.patient = patient;
         cfs_env_send(raft->env, &message);
     }
+    raft->majority = 0; /* who is the quickest shows again with the next entry */
     raft->heartbeat_due = cfs_env_next_beat(raft->env, raft->config);
 }
 
@@ -156,7 +157,8 @@ static bool fills_a_message(const struct cfs_raft *raft, const struct cfs_progre
  * 2013). */
 static bool is_spare(const struct cfs_raft *raft, const struct cfs_progress *progress)
 {
-    if (progress->probing || raft->majority & CFS_NODE_BIT(progress->node) ||
+    if (progress->probing || progress->forgetful ||
+        raft->majority & CFS_NODE_BIT(progress->node) ||
         !cfs_membership_is_quorum(&raft->members, raft->majority))
         return false;
     CFS_EACH_NODE (node, raft->majority)

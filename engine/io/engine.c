@@ -2,7 +2,7 @@
  *
  *     readable descriptors and timers -> steps of the core
  *     answers to the files and clients, whose callbacks may ask more
- *     FLUSH: one AppendEntries for all that was proposed
+ *     FLUSH: one AppendEntries to each follower that is due for one
  *     messages to the peers           (replication is on its way ...)
  *     the WAL batch to its writer     (... before the local fdatasync starts)
  *

@@ -108,6 +108,7 @@ static void command(struct sim *sim, struct sim_guest *guest)
         guest->sequence++;
     guest->waits = true;
     message = command_of(guest, leader);
+    guest->term = message.term;
     sim_network_send(sim, &message);
 }
 
@@ -154,8 +155,10 @@ void sim_guests_heard(struct sim *sim, const struct sim_node *node,
         message->answer.to != CFS_TO_COMMAND || node->state != SIM_UP)
         return;
     guest = guest_of(sim, node, message->group);
-    if (!guest->waits || guest->life != node->life || guest->session != node->view.session ||
-        message->answer.session != guest->session || message->answer.id != guest->sequence ||
+    /* As a node does it: the leader that was asked last has the last word. */
+    if (!guest->waits || message->term < guest->term || guest->life != node->life ||
+        guest->session != node->view.session || message->answer.session != guest->session ||
+        message->answer.id != guest->sequence ||
         cfs_answer_decode(&answer, &owned, message->answer.answer, message->answer.len) != 0)
         return;
     free(owned);

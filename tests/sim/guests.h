@@ -31,8 +31,9 @@ struct sim_guest {
     cfs_session_id session;
     uint64_t sequence; /* of the newest command in that session */
     enum sim_guest_state state;
-    bool waits;  /* for the answer to it */
-    uint64_t id; /* of the question that is open; 0: none */
+    bool waits;    /* for the answer to it */
+    uint64_t term; /* of the leader it was sent to last */
+    uint64_t id;   /* of the question that is open; 0: none */
     cfs_time asked;
     bool asked_in_peace; /* when everything had been repaired */
 };

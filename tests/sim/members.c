@@ -8,13 +8,14 @@
 
 #define GATHER_EVERY CFS_MS(150)
 
-static struct sim_node *most_advanced(struct sim *sim)
+/* Of those that run, or of those alone that have a session and so can ask for something. */
+static struct sim_node *most_advanced(struct sim *sim, bool asks)
 {
     struct sim_node *best = NULL;
 
     for (uint32_t i = 0; i < sim->swarm.node_count; i++) {
         struct sim_node *node = &sim->nodes[i];
-        if (node->state == SIM_UP && node->session &&
+        if (node->state == SIM_UP && (node->session || !asks) &&
             (!best || node->view.applied > best->view.applied))
             best = node;
     }
@@ -208,7 +209,7 @@ static void weigh(struct sim *sim, struct sim_node *via, cfs_node_id id)
 
 void sim_members_change(struct sim *sim)
 {
-    struct sim_node *best = most_advanced(sim);
+    struct sim_node *best = most_advanced(sim, true);
     cfs_node_set all = best ? wanted(best) : 0;
 
     if (!all)
@@ -249,14 +250,14 @@ static void bring_back(struct sim *sim, const struct sim_node *best, struct sim_
 
 static void gather(struct sim *sim, void *arg, uint64_t value)
 {
-    struct sim_node *best = most_advanced(sim);
+    struct sim_node *best = most_advanced(sim, true), *seen = most_advanced(sim, false);
 
     (void)arg;
     (void)value;
+    for (uint32_t i = 0; seen && i < sim->swarm.node_count; i++)
+        bring_back(sim, seen, &sim->nodes[i]);
     if (best && wanted(best)) {
         add(sim, best, 0);
-        for (uint32_t i = 0; i < sim->swarm.node_count; i++)
-            bring_back(sim, best, &sim->nodes[i]);
         /* Who waits to be added and was forgotten is asked for again. */
         for (uint32_t i = 0; i < sim->swarm.node_count; i++)
             if (sim->nodes[i].state == SIM_UP && !sim->nodes[i].outside &&

@@ -82,6 +82,36 @@ static void a_majority_that_can_be_the_same_again_stays_the_same(void **state)
     assert_null(sent_to(3));
 }
 
+/* It has to see that it has everything again, and is not to be kept behind all the while. */
+static void who_may_have_forgotten_is_sent_entries_at_once(void **state)
+{
+    (void)state;
+    lead();
+    rb.raft.progress[3].forgetful = true;
+    propose_one();
+    assert_int_equal(sent_to(3)->entry_count, 1);
+}
+
+/* Whoever was slow once would else be waited for as long as it is not much slower than the time
+ * for which entries are held. */
+static void with_each_heartbeat_the_quickest_are_found_anew(void **state)
+{
+    (void)state;
+    lead();
+    cfs_raft_broadcast_heartbeat(&rb.raft, false);
+    bench_clear(&rb.bench);
+    propose_one();
+    assert_non_null(sent_to(2));
+    assert_non_null(sent_to(3));
+    raft_bench_durable(&rb);
+    raft_bench_has_all(&rb, 3);
+    raft_bench_has_all(&rb, 2);
+    bench_clear(&rb.bench);
+    propose_one();
+    assert_non_null(sent_to(3));
+    assert_null(sent_to(2));
+}
+
 static void who_waits_for_a_snapshot_holds_nothing_back(void **state)
 {
     (void)state;
@@ -100,6 +130,8 @@ int main(void)
         T(many_entries_do_not_wait_for_time_to_pass),
         T(who_is_needed_again_is_sent_entries_at_once),
         T(a_majority_that_can_be_the_same_again_stays_the_same),
+        T(who_may_have_forgotten_is_sent_entries_at_once),
+        T(with_each_heartbeat_the_quickest_are_found_anew),
         T(who_waits_for_a_snapshot_holds_nothing_back),
     };
 
