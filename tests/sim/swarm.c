@@ -233,7 +233,7 @@ static void narrow_to_disks(struct sim_swarm *swarm, struct sim_random *random)
     make_calm(swarm);
     swarm->calm = false;
     swarm->node_count = sim_random_chance(random, 700) ? 3 : 5;
-    swarm->tear_permille = 700;
+    swarm->tear_permille = 1000;
     swarm->fault_weights[SIM_FAULT_FLIP_BIT] = 6;
     swarm->fault_weights[SIM_FAULT_FAIL_SYNC] = 3;
     swarm->fault_weights[SIM_FAULT_CRASH] = 8;
