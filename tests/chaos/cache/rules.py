@@ -343,6 +343,14 @@ def judge_log(log, lines, calls):
             yield "answered, and not in the log:\n  %s" % call
 
 
+def begin_of(run, call):
+    """Since when its fate may have been decided. A descriptor whose daemon was killed is dead for
+    good, however late somebody reads from it."""
+    age = getattr(call, "age", None)
+    begin = min(call.begin, call.end - run.fates.timeout)
+    return min(begin, call.end - age) if age and call.what == "ENOTCONN" else begin
+
+
 def available(run):
     """Everybody is answered when nothing is wrong, and in time. A mapping of a file that is shown
     empty, as `whole` allows, has no byte to give: SIGBUS."""
@@ -353,8 +361,7 @@ def available(run):
     asked += [(look, False) for look in run.looks]
     for call, failed in asked:
         late = call.end - call.begin > bound
-        if (failed or late) and not run.in_trouble(
-                call.node, min(call.begin, call.end - run.fates.timeout), call.end):
+        if (failed or late) and not run.in_trouble(call.node, begin_of(run, call), call.end):
             yield "%s, though nothing was wrong:\n  %s" % (
                 "an error" if failed else "an answer came late", call)
 
