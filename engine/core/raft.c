@@ -321,11 +321,11 @@ cfs_time cfs_raft_deadline(const struct cfs_raft *raft)
     if (raft->replaced || cfs_raft_is_outside(raft))
         return CFS_NEVER;
 
-    if (raft->role == CFS_LEADER && raft->env->now < raft->quiet_until)
+    if (raft->role != CFS_LEADER)
+        return due;
+    if (raft->env->now < raft->quiet_until)
         due = cfs_earlier(due, raft->quiet_until);
-    if (raft->role == CFS_LEADER)
-        due = cfs_earlier(due, cfs_raft_held_until(raft));
-    return due;
+    return cfs_earlier(due, cfs_raft_held_until(raft));
 }
 
 void cfs_raft_receive(struct cfs_raft *raft, struct cfs_message *message)

@@ -212,13 +212,17 @@ void sim_locks_unclear(struct sim *sim, const struct sim_op *op, bool undone)
     hold->floor = op->floor;
 }
 
+static bool is_of_process(const struct sim_hold *hold, cfs_node_id node,
+                          const struct cfs_process *process)
+{
+    return hold->node == node && process->pid && hold->identity.pid == process->pid &&
+           hold->identity.start == process->start;
+}
+
 static bool compatible(const struct sim_hold *a, const struct sim_hold *b)
 {
-    bool same_process = a->node == b->node && a->identity.pid &&
-                        a->identity.pid == b->identity.pid &&
-                        a->identity.start == b->identity.start;
-
-    return (a->mode == CFS_SHARED && b->mode == CFS_SHARED) || (same_process && a->kind != b->kind);
+    return (a->mode == CFS_SHARED && b->mode == CFS_SHARED) ||
+           (is_of_process(a, b->node, &b->identity) && a->kind != b->kind);
 }
 
 static void check_exclusion(struct sim *sim, const struct sim_lock_name *name, uint32_t number,
@@ -255,13 +259,10 @@ static cfs_token floor_of(const struct sim_lock_name *name, const struct sim_op 
 /* Its process took the name as a lockfile too, which a flock of its own does not stand against. */
 static bool newest_is_its_own(const struct sim_lock_name *name, const struct sim_op *op)
 {
-    const struct cfs_process *process = &op->request.acquire.process;
-
     for (size_t i = 0; i < name->live.count; i++) {
         const struct sim_hold *hold = &name->live.items[i];
         if (hold->token == name->newest && hold->kind == CFS_LOCKFILE &&
-            hold->node == op->node->id && hold->identity.pid == process->pid &&
-            hold->identity.start == process->start)
+            is_of_process(hold, op->node->id, &op->request.acquire.process))
             return true;
     }
     return false;

@@ -98,8 +98,10 @@ static void what_was_held_for_the_successor_is_sent_ahead(void **state)
     (void)state;
     lead();
     append();
-    assert_true(cfs_raft_transfer(&rb.raft, 2));
-    assert_int_equal(bench_sent(&rb.bench, CFS_MSG_APPEND, 2)->append.entry_count, 1);
+    cfs_raft_flush(&rb.raft);
+    assert_null(bench_sent(&rb.bench, CFS_MSG_APPEND, 3)); /* node 2 makes the majority */
+    assert_true(cfs_raft_transfer(&rb.raft, 3));
+    assert_int_equal(bench_sent(&rb.bench, CFS_MSG_APPEND, 3)->append.entry_count, 1);
     assert_int_equal(bench_sent_count(&rb.bench, CFS_MSG_TIMEOUT_NOW, 0), 1);
 }
 
