@@ -120,7 +120,7 @@ struct cfs_cache_inode {
 
     struct {
         enum cfs_cache_hold state;
-        uint32_t pid;       /* who has truncated it last */
+        uint32_t tid;       /* the thread that has truncated it last */
         bool has_pages;     /* the kernel may have some of the old value's */
         cfs_time last_read; /* when it asked for some last */
         uint32_t opens;     /* how many did, each of whose first writes replaces all there is */

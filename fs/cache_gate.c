@@ -519,6 +519,16 @@ static bool makes_or_removes(long number)
     return is;
 }
 
+static bool lists(long number)
+{
+    bool is = CALL(getdents64);
+
+#ifdef SYS_getdents
+    is = is || CALL(getdents);
+#endif
+    return is;
+}
+
 static long number_of(const struct cfs_cache_call *call)
 {
     return call->tid ? cfs_proc_call(call->cache->proc_fd, call->tid) : -1;
@@ -540,28 +550,14 @@ bool cfs_cache_in_truncate(const struct cfs_cache_call *call)
 
 static enum in_call call_of(const struct cfs_cache_call *call)
 {
-    char text[256];
-    long number;
-    uint64_t args[3] = {0};
+    struct cfs_syscall in;
+    int flags;
 
-    if (!call->tid ||
-        !cfs_proc_read(call->cache->proc_fd, text, sizeof text, "%" PRIu32 "/syscall", call->tid) ||
-        sscanf(text, "%ld %" SCNx64 " %" SCNx64 " %" SCNx64, &number, &args[0], &args[1],
-               &args[2]) < 4)
+    if (!call->tid || !cfs_proc_syscall(call->cache->proc_fd, call->tid, &in))
         return IN_UNKNOWN;
-    if (makes_or_removes(number))
+    if (makes_or_removes(in.number) || (cfs_syscall_opens(&in, &flags) && flags & O_CREAT))
         return IN_CHANGE;
-    if (CALL(getdents64))
-        return IN_LISTING;
-#ifdef SYS_open
-    if (CALL(getdents))
-        return IN_LISTING;
-    if (CALL(open))
-        return args[1] & O_CREAT ? IN_CHANGE : IN_WALK;
-#endif
-    if (CALL(openat))
-        return args[2] & O_CREAT ? IN_CHANGE : IN_WALK;
-    return IN_WALK;
+    return lists(in.number) ? IN_LISTING : IN_WALK;
 }
 
 /* The directory's lock is needed for names to be forgotten, and who asks may hold it. Told ESTALE,

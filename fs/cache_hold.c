@@ -19,19 +19,11 @@
 /* Who was reading when the pages went asks for them once more, and is to be done with them. */
 #define QUIET CFS_MS(1)
 
-static uint32_t process_of(const struct cfs_cache *cache, uint32_t tid)
-{
-    struct cfs_process process;
-    uint32_t parent;
-
-    cfs_proc_identify(cache->proc_fd, tid, &process, &parent);
-    return process.pid ? process.pid : tid;
-}
-
 bool cfs_cache_hold_is_of(const struct cfs_cache_call *call, const struct cfs_cache_inode *inode)
 {
     return inode->hold.state != CFS_HOLD_NONE && call->tid &&
-           (call->tid == inode->hold.pid || process_of(call->cache, call->tid) == inode->hold.pid);
+           (call->tid == inode->hold.tid ||
+            cfs_proc_same_process(call->cache->proc_fd, call->tid, inode->hold.tid));
 }
 
 static void stop_waiting(struct cfs_cache *cache, struct cfs_cache_inode *inode)
@@ -46,7 +38,7 @@ static void begin(struct cfs_cache *cache, struct cfs_cache_inode *inode, uint32
     if (inode->hold.state == CFS_HOLD_NONE)
         cfs_cache_ref(inode);
     inode->hold.state = CFS_HOLD_WAITS;
-    inode->hold.pid = process_of(cache, tid);
+    inode->hold.tid = tid;
     inode->hold.opens++;
     inode->hold.until = cfs_fs_now() + CFS_MS(cache->config->trunc_hold_ms);
     inode->hold.has_pages = cfs_cache_has_pages(inode);

@@ -23,7 +23,7 @@ void cfs_nodes_close(struct cfs_nodes *nodes)
 {
     struct cfs_node *node, *next;
 
-    HASH_CLEAR(hh_name, nodes->directories);
+    HASH_CLEAR(hh_name, nodes->named);
     HASH_ITER (hh, nodes->by_id, node, next) {
         HASH_DEL(nodes->by_id, node);
         free(node);
@@ -78,33 +78,33 @@ static_assert(offsetof(struct cfs_node, name) ==
                   offsetof(struct cfs_node, part) + offsetof(struct key, name),
               "part and name of a node lie as in a key");
 
-static struct cfs_node *find_named(const struct cfs_nodes *nodes, uint64_t part, const char *name)
+static struct cfs_node *newest_named(const struct cfs_nodes *nodes, uint64_t part, const char *name)
 {
     struct key key = {.part = part};
     struct cfs_node *node;
 
     assert(strlen(name) < sizeof key.name);
     strcpy(key.name, name);
-    HASH_FIND(hh_name, nodes->directories, &key, offsetof(struct key, name) + strlen(name), node);
+    HASH_FIND(hh_name, nodes->named, &key, offsetof(struct key, name) + strlen(name), node);
     return node;
 }
 
-struct cfs_node *cfs_node_find_directory(const struct cfs_nodes *nodes, uint64_t part,
-                                         const char *name, cfs_token token)
+struct cfs_node *cfs_node_find_named(const struct cfs_nodes *nodes, uint64_t part, const char *name,
+                                     cfs_token token)
 {
-    struct cfs_node *node = find_named(nodes, part, name);
+    struct cfs_node *node = newest_named(nodes, part, name);
 
     return node && node->token == token ? node : NULL;
 }
 
 /* The newest acquisition is the one that lookups will ask for. */
-static void name_directory(struct cfs_nodes *nodes, struct cfs_node *node)
+static void name_node(struct cfs_nodes *nodes, struct cfs_node *node)
 {
-    struct cfs_node *old = find_named(nodes, node->part, node->name);
+    struct cfs_node *old = newest_named(nodes, node->part, node->name);
 
     if (old)
-        HASH_DELETE(hh_name, nodes->directories, old);
-    HASH_ADD_KEYPTR(hh_name, nodes->directories, &node->part,
+        HASH_DELETE(hh_name, nodes->named, old);
+    HASH_ADD_KEYPTR(hh_name, nodes->named, &node->part,
                     offsetof(struct key, name) + strlen(node->name), node);
 }
 
@@ -114,14 +114,13 @@ void cfs_node_told(struct cfs_nodes *nodes, struct cfs_node *node)
     if (cfs_node_find(nodes, node->id) == node)
         return;
     HASH_ADD(hh, nodes->by_id, id, sizeof node->id, node);
-    if (S_ISDIR(node->mode) && node->token)
-        name_directory(nodes, node);
+    if (node->token)
+        name_node(nodes, node);
 }
 
 static bool is_named(const struct cfs_nodes *nodes, const struct cfs_node *node)
 {
-    return S_ISDIR(node->mode) && node->token &&
-           cfs_node_find_directory(nodes, node->part, node->name, node->token) == node;
+    return node->token && newest_named(nodes, node->part, node->name) == node;
 }
 
 static void free_if_unused(struct cfs_nodes *nodes, struct cfs_node *node)
@@ -132,7 +131,7 @@ static void free_if_unused(struct cfs_nodes *nodes, struct cfs_node *node)
     if (cfs_node_find(nodes, node->id) == node)
         HASH_DEL(nodes->by_id, node);
     if (is_named(nodes, node))
-        HASH_DELETE(hh_name, nodes->directories, node);
+        HASH_DELETE(hh_name, nodes->named, node);
     free(node);
 }
 

@@ -3,9 +3,11 @@
  * Directories of the namespace are fixed nodes with ids of their own. Every lookup of a lock's file
  * answers a node with a fresh id, never used again in this mount: the kernel holds an inode's lock
  * during write(2), and requests of two processes must not queue up behind it. The inode number that
- * stat shows is another thing: a function of the name, the same on all nodes. A directory (a lock
- * made by mkdir, as long as it is held, or a queue opened up) keeps its id, else a process whose
- * directory it is would lose its way. */
+ * stat shows is another thing: a function of the name, the same on all nodes.
+ *
+ * Others keep their ids (cfs_node_find_named): directories (a lock made by mkdir, as long as it is
+ * held, or a queue opened up), else a process whose directory it is would lose its way, and queues
+ * that nobody here has open to write (fs/queue_attr.c). */
 #ifndef CFS_FS_NODE_H
 #define CFS_FS_NODE_H
 
@@ -24,26 +26,30 @@ struct cfs_node {
     uint64_t lookups; /* times the kernel was told of it and has not forgotten */
     uint32_t refs;    /* parked requests and open files; freed when both are 0 */
     uint32_t handles; /* open files */
+    uint32_t writers; /* queues: those of them that may write */
     const struct cfs_tree *tree;
     const struct cfs_fixed *fixed; /* NULL for all that comes and goes */
     mode_t mode;                   /* type and permissions, as made or as last seen */
     uid_t uid;
     gid_t gid;
     struct timespec made;     /* the times of what is not held */
-    cfs_token token;          /* directories: the acquisition this id stands for; of queues: 1 */
+    cfs_token token;          /* of what is named: the acquisition it stands for; of queues: 1 */
     bool lost;                /* an open file of it lost its lock: stat answers EIO too */
     enum cfs_framing framing; /* queues: as last seen, which open(2) does just before it opens */
+    uint64_t seen;            /* queues: the engine's id of the request that has shown it */
+    cfs_time opens_until;     /* queues: whoever was told of it last opens it until then ... */
+    bool opens_to_write;      /* ... perhaps to write */
     uint64_t number;          /* a message's or a claim's file: its id */
     UT_hash_handle hh, hh_name;
-    /* Together the key of a directory. `part` 0: `name` is a lock; else it is a queue, and this one
-     * of the files that belong to it (fs/queues.h). */
+    /* Together the key of what is named. `part` 0: `name` is a lock; else it is a queue, and this
+     * one of the files that belong to it (fs/queues.h). */
     uint64_t part;
     char name[];
 };
 
 struct cfs_nodes {
     struct cfs_node *by_id;
-    struct cfs_node *directories; /* by part and name */
+    struct cfs_node *named; /* the newest with a token, by part and name */
     uint64_t next_id;
 };
 
@@ -60,10 +66,10 @@ struct cfs_node *cfs_node_new(struct cfs_nodes *nodes, const struct cfs_tree *tr
 /* NULL when there is none. */
 struct cfs_node *cfs_node_find(const struct cfs_nodes *nodes, uint64_t id);
 
-/* The directory that stands for acquisition `token` of `part` of `name`; NULL when the kernel knows
+/* The node that stands for acquisition `token` of `part` of `name`; NULL when the kernel knows
  * none. */
-struct cfs_node *cfs_node_find_directory(const struct cfs_nodes *nodes, uint64_t part,
-                                         const char *name, cfs_token token);
+struct cfs_node *cfs_node_find_named(const struct cfs_nodes *nodes, uint64_t part, const char *name,
+                                     cfs_token token);
 
 /* The kernel has been told of the node, once more. */
 void cfs_node_told(struct cfs_nodes *nodes, struct cfs_node *node);

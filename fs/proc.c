@@ -151,6 +151,14 @@ bool cfs_proc_exists(int proc, const struct cfs_process *process)
            start == process->start && state != 'Z';
 }
 
+bool cfs_proc_same_process(int proc, uint32_t tid, uint32_t other)
+{
+    char path[64];
+
+    snprintf(path, sizeof path, "%" PRIu32 "/task/%" PRIu32, tid, other);
+    return faccessat(proc, path, F_OK, 0) == 0;
+}
+
 bool cfs_proc_in_wait(int proc, uint32_t pid, uint32_t tid)
 {
     char text[256];
@@ -162,15 +170,37 @@ bool cfs_proc_in_wait(int proc, uint32_t pid, uint32_t tid)
            strcmp(text, "do_wait") == 0;
 }
 
-long cfs_proc_call(int proc, uint32_t tid)
+bool cfs_proc_syscall(int proc, uint32_t tid, struct cfs_syscall *call)
 {
     char text[256];
-    long number;
 
-    if (!cfs_proc_read(proc, text, sizeof text, "%" PRIu32 "/syscall", tid) ||
-        sscanf(text, "%ld", &number) != 1)
-        return -1;
-    return number;
+    return cfs_proc_read(proc, text, sizeof text, "%" PRIu32 "/syscall", tid) &&
+           sscanf(text, "%ld %" SCNx64 " %" SCNx64 " %" SCNx64, &call->number, &call->args[0],
+                  &call->args[1], &call->args[2]) == 4;
+}
+
+long cfs_proc_call(int proc, uint32_t tid)
+{
+    struct cfs_syscall call;
+
+    return cfs_proc_syscall(proc, tid, &call) ? call.number : -1;
+}
+
+bool cfs_syscall_opens(const struct cfs_syscall *call, int *flags)
+{
+    uint64_t given = 0;
+    bool opens = call->number == SYS_openat;
+
+    if (opens)
+        given = call->args[2];
+#ifdef SYS_open
+    if (call->number == SYS_open) {
+        opens = true;
+        given = call->args[1];
+    }
+#endif
+    *flags = (int)given;
+    return opens;
 }
 
 bool cfs_proc_write_size(int proc, uint32_t tid, uint64_t *size)

@@ -33,11 +33,26 @@ void cfs_proc_identify(int proc, uint32_t tid, struct cfs_process *process, uint
 /* Whether that very process still exists. */
 bool cfs_proc_exists(int proc, const struct cfs_process *process);
 
+/* Whether two threads are of one process; of those that have ended none is. */
+bool cfs_proc_same_process(int proc, uint32_t tid, uint32_t other);
+
 /* Whether the thread is blocked in wait4(2) or waitid(2). */
 bool cfs_proc_in_wait(int proc, uint32_t pid, uint32_t tid);
 
-/* The number of the system call that the thread is blocked in; -1: none, or not for us to know. */
+/* A system call, and what it was given first. */
+struct cfs_syscall {
+    long number;
+    uint64_t args[3];
+};
+
+/* The one that the thread is blocked in. False: none, or not for us to know. */
+bool cfs_proc_syscall(int proc, uint32_t tid, struct cfs_syscall *call);
+
+/* Its number; -1 for false. */
 long cfs_proc_call(int proc, uint32_t tid);
+
+/* Whether it is open(2) or openat(2); then its flags. */
+bool cfs_syscall_opens(const struct cfs_syscall *call, int *flags);
 
 /* How many bytes the thread, blocked in write(2), has asked to write; 0: it is blocked in something
  * else, or not for us to know. False: it has not gone to sleep yet. */

@@ -1,12 +1,15 @@
 /* stat of a queue and of what belongs to it, and the setters. Whatever is asked of .NAME/ is asked
  * of the queue: its parts exist when it does, and have permissions that follow from its own. */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
 
 #include "fs/attr.h"
 #include "fs/clock.h"
+#include "fs/proc.h"
 #include "fs/queues.h"
 #include "fs/tree_fixed.h"
 
@@ -18,22 +21,27 @@ struct cfs_request cfs_queue_request(enum cfs_op op, const char *name)
     return request;
 }
 
+/* From LOOKUP to OPEN. For as long the kernel may keep the attributes, too (it makes a tick or two
+ * of it), for it looks at them before it opens, and would have to ask for them again. */
+#define OPENING CFS_MS(1)
+
 /* --- nodes ------------------------------------------------------------------------------- */
 
 struct part {
     const char *name; /* below .NAME/ */
     mode_t type;
     const struct cfs_tree *tree;
+    bool named; /* a lookup answers the node that is there; the kernel keeps no bytes of it */
 };
 
 static const struct part parts[] = {
-    [CFS_PART_QUEUE] = {NULL, S_IFREG, &cfs_tree_queues},
-    [CFS_PART_OPENED] = {NULL, S_IFDIR, &cfs_tree_queue_opened},
-    [CFS_PART_CLAIM] = {"claim", S_IFREG, &cfs_tree_queue_claim},
-    [CFS_PART_CONFIG] = {"config", S_IFREG, &cfs_tree_queue_config},
-    [CFS_PART_INFLIGHT] = {"inflight", S_IFDIR, &cfs_tree_queue_place},
-    [CFS_PART_DEAD] = {"dead", S_IFDIR, &cfs_tree_queue_place},
-    [CFS_PART_READY] = {"ready", S_IFDIR, &cfs_tree_queue_place},
+    [CFS_PART_QUEUE] = {NULL, S_IFREG, &cfs_tree_queues, true},
+    [CFS_PART_OPENED] = {NULL, S_IFDIR, &cfs_tree_queue_opened, true},
+    [CFS_PART_CLAIM] = {"claim", S_IFREG, &cfs_tree_queue_claim, true},
+    [CFS_PART_CONFIG] = {"config", S_IFREG, &cfs_tree_queue_config, false},
+    [CFS_PART_INFLIGHT] = {"inflight", S_IFDIR, &cfs_tree_queue_place, true},
+    [CFS_PART_DEAD] = {"dead", S_IFDIR, &cfs_tree_queue_place, true},
+    [CFS_PART_READY] = {"ready", S_IFDIR, &cfs_tree_queue_place, true},
 };
 
 uint64_t cfs_queue_ino(enum cfs_queue_part part, const char *name)
@@ -63,7 +71,7 @@ struct cfs_node *cfs_queue_node(struct cfs_fs *fs, enum cfs_queue_part part, con
 
     node->part = part;
     node->mode = parts[part].type;
-    node->token = S_ISDIR(node->mode) ? 1 : 0;
+    node->token = parts[part].named ? 1 : 0;
     node->framing = CFS_FRAMING_WRITE;
     node->ino = cfs_queue_ino(part, name);
     return node;
@@ -92,8 +100,11 @@ static mode_t permissions(enum cfs_queue_part part, mode_t perm)
     return 0;
 }
 
-void cfs_queue_seen(struct cfs_node *node, const struct cfs_queue_info *info)
+void cfs_queue_seen(struct cfs_node *node, const struct cfs_queue_info *info, uint64_t request)
 {
+    if (request < node->seen)
+        return;
+    node->seen = request;
     node->mode = parts[node->part].type | permissions(node->part, info->perm);
     node->uid = info->uid;
     node->gid = info->gid;
@@ -148,7 +159,7 @@ static void got_attr(struct cfs_pending *pending, const struct cfs_answer *answe
         return;
     }
     if (!gone)
-        cfs_queue_seen(node, &answer->queue);
+        cfs_queue_seen(node, &answer->queue, pending->id);
     attr = cfs_queue_attributes(node, gone ? NULL : &answer->queue);
     fuse_reply_attr(cfs_pending_take(pending), &attr, 0);
 }
@@ -167,14 +178,56 @@ void cfs_queue_getattr(struct cfs_fs *fs, fuse_req_t req, struct cfs_node *node)
 
 /* --- lookup ------------------------------------------------------------------------------ */
 
-/* The node that the kernel knows, where that has to stay the same; a reference. */
-static struct cfs_node *settled_node(struct cfs_fs *fs, struct cfs_node *node)
-{
-    struct cfs_node *known =
-        node->token ? cfs_node_find_directory(&fs->nodes, node->part, node->name, node->token)
-                    : NULL;
+/* What LOOKUP is asked for. */
+enum purpose {
+    TO_LOOK,
+    TO_READ,  /* by an open(2) */
+    TO_WRITE, /* perhaps */
+};
 
-    return cfs_node_ref(known ? known : node);
+static enum purpose purpose_of(const struct cfs_fs *fs, fuse_req_t req)
+{
+    struct cfs_syscall call;
+    int flags;
+
+    if (!cfs_proc_syscall(fs->proc_fd, (uint32_t)fuse_req_ctx(req)->pid, &call))
+        return TO_WRITE;
+    if (cfs_syscall_opens(&call, &flags))
+        return (flags & O_ACCMODE) == O_RDONLY ? TO_READ : TO_WRITE;
+    return call.number == SYS_openat2 ? TO_WRITE : TO_LOOK;
+}
+
+/* The kernel holds an inode's lock during write(2), and takes it in close(2): who writes needs one
+ * that nobody else has open. */
+static bool is_free(const struct cfs_node *node, enum purpose purpose)
+{
+    bool opening = node->opens_until > cfs_fs_now();
+
+    if (purpose == TO_WRITE)
+        return !node->handles && !opening;
+    return !node->writers && !(opening && node->opens_to_write);
+}
+
+/* The node that the kernel knows where it may be; a reference. Another one costs an open(2) a
+ * second question, with the directory's lock taken. */
+static struct cfs_node *settled_node(const struct cfs_pending *pending)
+{
+    const struct cfs_nodes *nodes = &pending->fs->nodes;
+    struct cfs_node *node = pending->node;
+    struct cfs_node *known =
+        node->token ? cfs_node_find_named(nodes, node->part, node->name, node->token) : NULL;
+    enum purpose purpose;
+
+    if (S_ISDIR(node->mode) || !node->token)
+        return cfs_node_ref(known ? known : node);
+    purpose = purpose_of(pending->fs, pending->req);
+    if (known && is_free(known, purpose))
+        node = known;
+    if (purpose != TO_LOOK) {
+        node->opens_until = cfs_fs_now() + OPENING;
+        node->opens_to_write = purpose == TO_WRITE;
+    }
+    return cfs_node_ref(node);
 }
 
 static void looked_up(struct cfs_pending *pending, const struct cfs_answer *answer)
@@ -187,10 +240,11 @@ static void looked_up(struct cfs_pending *pending, const struct cfs_answer *answ
         cfs_pending_reply_error(pending, answer->error);
         return;
     }
-    node = settled_node(fs, pending->node);
-    cfs_queue_seen(node, &answer->queue);
+    node = settled_node(pending);
+    cfs_queue_seen(node, &answer->queue, pending->id);
     entry.ino = node->id;
     entry.attr = cfs_queue_attributes(node, &answer->queue);
+    entry.attr_timeout = node->token ? (double)OPENING / CFS_SECONDS(1) : 0;
     if (fuse_reply_entry(cfs_pending_take(pending), &entry) == 0)
         cfs_node_told(&fs->nodes, node);
     cfs_node_unref(&fs->nodes, node);

@@ -7,6 +7,7 @@
  * Reads and writes come as pieces when they are longer than 1 MiB, or than 256 pages of the
  * caller's memory touched in part. The offset tells a first piece (0, as a stream has no position)
  * from those behind it; only a write with O_APPEND begins somewhere else. */
+#include <fcntl.h>
 #include <linux/fuse.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +27,9 @@ static struct cfs_handle *new_handle(struct cfs_fs *fs, fuse_req_t req, struct c
     handle->queue->opener = (uint32_t)fuse_req_ctx(req)->pid;
     handle->queue->access = flags & O_ACCMODE;
     handle->queue->framing = node->framing;
+    node->opens_until = 0;
+    if (handle->queue->access != O_RDONLY)
+        node->writers++;
     return handle;
 }
 

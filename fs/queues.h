@@ -83,8 +83,9 @@ uint64_t cfs_message_ino(enum cfs_queue_part part, const char *name, uint64_t nu
 void cfs_queue_lookup(struct cfs_fs *fs, fuse_req_t req, enum cfs_queue_part part,
                       const char *name);
 
-/* The node learns owner, permissions and framing. */
-void cfs_queue_seen(struct cfs_node *node, const struct cfs_queue_info *info);
+/* The node learns owner, permissions and framing, as `request` was answered; what it knows already
+ * by a later one stays. */
+void cfs_queue_seen(struct cfs_node *node, const struct cfs_queue_info *info, uint64_t request);
 
 /* What stat shows of `node`; `info` NULL: of one that is open, or about to be, of a queue that is
  * gone. */

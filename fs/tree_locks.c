@@ -38,7 +38,7 @@ static void found(struct cfs_pending *pending, const struct cfs_lock_info *info)
     struct cfs_fs *fs = pending->fs;
     bool directory = info->form == CFS_FORM_DIRECTORY;
     struct cfs_node *node =
-        directory ? cfs_node_find_directory(&fs->nodes, 0, pending->node->name, info->token) : NULL;
+        directory ? cfs_node_find_named(&fs->nodes, 0, pending->node->name, info->token) : NULL;
     struct fuse_entry_param entry;
     struct stat attr;
 

@@ -51,7 +51,7 @@ static void seen(struct cfs_pending *pending, const struct cfs_answer *answer)
                                    want[pending->create.flags & O_ACCMODE])) {
         cfs_pending_reply_errno(pending, EACCES);
     } else {
-        cfs_queue_seen(node, info);
+        cfs_queue_seen(node, info, pending->id);
         attr = cfs_queue_attributes(node, info);
         cfs_queue_reply_create(pending->fs, cfs_pending_take(pending), node, &pending->create,
                                &attr);

@@ -95,16 +95,16 @@ static void a_directory_keeps_its_id_while_it_is_the_same_acquisition(void **sta
     struct cfs_node *first = lookup(nodes, "d", S_IFDIR, 7);
     struct cfs_node *second;
 
-    assert_ptr_equal(cfs_node_find_directory(nodes, 0, "d", 7), first);
-    assert_null(cfs_node_find_directory(nodes, 0, "d", 8));
-    assert_null(cfs_node_find_directory(nodes, 0, "e", 7));
+    assert_ptr_equal(cfs_node_find_named(nodes, 0, "d", 7), first);
+    assert_null(cfs_node_find_named(nodes, 0, "d", 8));
+    assert_null(cfs_node_find_named(nodes, 0, "e", 7));
     second = lookup(nodes, "d", S_IFDIR, 8);
     assert_int_not_equal(first->id, second->id);
-    assert_ptr_equal(cfs_node_find_directory(nodes, 0, "d", 8), second);
+    assert_ptr_equal(cfs_node_find_named(nodes, 0, "d", 8), second);
     cfs_node_forget(nodes, first->id, 1); /* the old one's end does not hide the new one */
-    assert_ptr_equal(cfs_node_find_directory(nodes, 0, "d", 8), second);
+    assert_ptr_equal(cfs_node_find_named(nodes, 0, "d", 8), second);
     cfs_node_forget(nodes, second->id, 1);
-    assert_null(cfs_node_find_directory(nodes, 0, "d", 8));
+    assert_null(cfs_node_find_named(nodes, 0, "d", 8));
 }
 
 /* Told again after it was forgotten, while somebody still refers to it: one entry, not two. */

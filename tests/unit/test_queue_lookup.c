@@ -1,0 +1,170 @@
+/* Which node LOOKUP of a queue answers: the one that the kernel knows, as long as no write(2) can
+ * hold up others there. */
+#include <stdio.h>
+#include <sys/syscall.h>
+
+#include "queue_file_world.h"
+
+#define CALLER 1234
+
+static struct fake_proc proc;
+
+static int open_world(void **state)
+{
+    struct world *w;
+
+    if (world_open(state) != 0)
+        return -1;
+    w = *state;
+    fake_proc_open(&proc);
+    close(w->fs.proc_fd);
+    w->fs.proc_fd = dup(proc.fd);
+    return 0;
+}
+
+static int close_world(void **state)
+{
+    fake_proc_close(&proc);
+    return world_close(state);
+}
+
+/* A LOOKUP of "q" by a thread that stands in a system call. */
+static struct fuse_req *ask(struct world *w, long number, const char *args)
+{
+    struct cfs_node *dir = queues_dir(w);
+    struct fuse_req *req = request(w);
+    char text[128];
+
+    snprintf(text, sizeof text, "%ld %s 0x0 0x7ffc9f3eddd8 0x7f5c\n", number, args);
+    fake_put(&proc, text, "%d/syscall", CALLER);
+    req->ctx.pid = CALLER;
+    dir->tree->lookup(&w->fs, req, dir, "q");
+    return req;
+}
+
+static struct fuse_req *ask_opening(struct world *w, int flags)
+{
+    char args[64];
+
+    snprintf(args, sizeof args, "0xffffff9c 0x55a0 0x%x 0x1b6", (unsigned)flags);
+    return ask(w, SYS_openat, args);
+}
+
+static struct cfs_node *told(struct world *w, struct fuse_req *req)
+{
+    answer_queue(&QUEUE);
+    assert_replied(req, 0);
+    return cfs_node_find(&w->fs.nodes, req->entry.ino);
+}
+
+static struct cfs_node *node_to(struct world *w, int flags)
+{
+    return told(w, ask_opening(w, flags));
+}
+
+static void readers_share_a_node(void **state)
+{
+    struct world *w = *state;
+    struct cfs_node *node = node_to(w, O_RDONLY);
+
+    assert_ptr_equal(node_to(w, O_RDONLY), node);
+    open_node(w, node, O_RDONLY);
+    assert_ptr_equal(node_to(w, O_RDONLY | O_NONBLOCK), node);
+}
+
+static void one_writer_after_another_has_the_same_node(void **state)
+{
+    struct world *w = *state;
+    struct cfs_node *node = node_to(w, O_WRONLY | O_CREAT | O_TRUNC);
+
+    cfs_handle_close(open_node(w, node, O_WRONLY));
+    assert_ptr_equal(node_to(w, O_WRONLY | O_CREAT | O_TRUNC), node);
+}
+
+static void a_writer_has_a_node_to_himself(void **state)
+{
+    struct world *w = *state;
+    struct cfs_node *read = node_to(w, O_RDONLY), *first, *second;
+
+    open_node(w, read, O_RDONLY);
+    first = node_to(w, O_WRONLY);
+    assert_ptr_not_equal(first, read);
+    open_node(w, first, O_WRONLY);
+    second = node_to(w, O_RDWR);
+    assert_ptr_not_equal(second, first);
+    open_node(w, second, O_RDWR);
+    assert_ptr_not_equal(node_to(w, O_RDONLY), second);
+}
+
+/* Between LOOKUP and OPEN nobody has it open yet. */
+static void what_is_about_to_be_opened_is_nobody_elses(void **state)
+{
+    struct world *w = *state;
+    struct cfs_node *node = node_to(w, O_WRONLY);
+
+    assert_ptr_not_equal(node_to(w, O_WRONLY), node);
+    node = node_to(w, O_RDONLY);
+    assert_ptr_not_equal(node_to(w, O_WRONLY), node);
+}
+
+static void who_cannot_be_seen_may_be_a_writer(void **state)
+{
+    struct world *w = *state;
+    struct cfs_node *node = told(w, ask(w, SYS_statx, "0x5 0x6 0x7 0x8"));
+    struct fuse_req *req;
+
+    open_node(w, node, O_RDONLY);
+    assert_ptr_equal(told(w, ask(w, SYS_statx, "0x5 0x6 0x7 0x8")), node);
+    assert_ptr_not_equal(told(w, ask(w, SYS_openat2, "0x5 0x6 0x7 0x8")), node);
+    req = request(w);
+    req->ctx.pid = CALLER + 1;
+    queues_dir(w)->tree->lookup(&w->fs, req, queues_dir(w), "q");
+    assert_ptr_not_equal(told(w, req), node);
+}
+
+/* LOOKUP has told the attributes, and open(2) looks at them once more; config's have its length. */
+static void attributes_are_kept_from_lookup_to_open(void **state)
+{
+    struct world *w = *state;
+    struct cfs_node *opened = find(w, queues_dir(w), ".q", &QUEUE);
+
+    assert_true(look_up(w, queues_dir(w), "q", &QUEUE)->entry.attr_timeout > 0);
+    assert_true(look_up(w, queues_dir(w), "q", &QUEUE)->entry.attr_timeout <= 0.001);
+    assert_true(look_up(w, queues_dir(w), "q", &QUEUE)->entry.entry_timeout == 0);
+    assert_true(look_up(w, opened, "config", &QUEUE)->entry.attr_timeout == 0);
+}
+
+/* Questions may overtake each other on their way. */
+static void a_late_answer_does_not_undo_a_newer_one(void **state)
+{
+    struct cfs_queue_info info = QUEUE;
+    struct world *w = *state;
+    struct cfs_node *node = node_to(w, O_RDONLY);
+    uint64_t first;
+
+    ask_opening(w, O_RDONLY);
+    first = engine.count;
+    ask_opening(w, O_RDONLY);
+    info.config.framing = CFS_FRAMING_LINE;
+    answer_queue(&info);
+    answer_id(first, &(struct cfs_answer){.queue = QUEUE});
+    assert_int_equal(node->framing, CFS_FRAMING_LINE);
+}
+
+#undef TEST
+#define TEST(name) cmocka_unit_test_setup_teardown(name, open_world, close_world)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(readers_share_a_node),
+        TEST(one_writer_after_another_has_the_same_node),
+        TEST(a_writer_has_a_node_to_himself),
+        TEST(what_is_about_to_be_opened_is_nobody_elses),
+        TEST(who_cannot_be_seen_may_be_a_writer),
+        TEST(attributes_are_kept_from_lookup_to_open),
+        TEST(a_late_answer_does_not_undo_a_newer_one),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
