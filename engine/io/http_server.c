@@ -438,19 +438,23 @@ static void set_timer(struct cfs_http_server *server)
         cfs_timer_cancel(server->loop, &server->timer);
 }
 
-/* Until libmicrohttpd has nothing more to do at once; but others want their turn too. */
+/* Until libmicrohttpd has nothing more to do at once; but others want their turn too. A connection
+ * that it resumes is watched anew, which reports at once that it can be written: one more run takes
+ * note of that, else the loop would wake up for it. */
 static void run(struct cfs_http_server *server)
 {
     MHD_UNSIGNED_LONG_LONG left_ms;
+    bool resumed;
     int runs = 0;
 
     assert(!server->running);
     server->running = true;
     do {
+        resumed = server->resumed;
         server->resumed = false;
         MHD_run(server->daemon);
     } while (++runs < RUNS_MAX &&
-             (server->resumed ||
+             (resumed || server->resumed ||
               (MHD_get_timeout(server->daemon, &left_ms) == MHD_YES && left_ms == 0)));
     server->running = false;
     set_timer(server);
