@@ -35,6 +35,7 @@ enum {
     MEMORY_MAX = 32768,             /* per connection, for the head and as receive buffer */
     IDLE_SECONDS = 300,             /* peers keep connections for their next message */
     RUNS_MAX = 16,                  /* in a row, before other descriptors get their turn */
+    RUNS_OF_RESUMED = 3,            /* until a connection that was resumed is done with */
     DISCARD_MAX = 16 * 1024 * 1024, /* of a body that is too big, before the connection is closed */
 };
 
@@ -439,22 +440,21 @@ static void set_timer(struct cfs_http_server *server)
 }
 
 /* Until libmicrohttpd has nothing more to do at once; but others want their turn too. A connection
- * that it resumes is watched anew, which reports at once that it can be written: one more run takes
- * note of that, else the loop would wake up for it. */
+ * that it resumes is answered in one run, watched anew in the next, and reported to be writable in
+ * the one behind that, else the loop would wake up for it. */
 static void run(struct cfs_http_server *server)
 {
     MHD_UNSIGNED_LONG_LONG left_ms;
-    bool resumed;
-    int runs = 0;
+    int runs = 0, since_resumed = RUNS_OF_RESUMED;
 
     assert(!server->running);
     server->running = true;
     do {
-        resumed = server->resumed;
+        since_resumed = server->resumed ? 1 : since_resumed + 1;
         server->resumed = false;
         MHD_run(server->daemon);
     } while (++runs < RUNS_MAX &&
-             (resumed || server->resumed ||
+             (since_resumed < RUNS_OF_RESUMED || server->resumed ||
               (MHD_get_timeout(server->daemon, &left_ms) == MHD_YES && left_ms == 0)));
     server->running = false;
     set_timer(server);
