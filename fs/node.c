@@ -123,6 +123,12 @@ static bool is_named(const struct cfs_nodes *nodes, const struct cfs_node *node)
     return node->token && newest_named(nodes, node->part, node->name) == node;
 }
 
+void cfs_node_unname(struct cfs_nodes *nodes, struct cfs_node *node)
+{
+    if (is_named(nodes, node))
+        HASH_DELETE(hh_name, nodes->named, node);
+}
+
 static void free_if_unused(struct cfs_nodes *nodes, struct cfs_node *node)
 {
     if (node->lookups || node->refs)
@@ -130,8 +136,7 @@ static void free_if_unused(struct cfs_nodes *nodes, struct cfs_node *node)
     /* It is in the tables from the first time the kernel was told until here. */
     if (cfs_node_find(nodes, node->id) == node)
         HASH_DEL(nodes->by_id, node);
-    if (is_named(nodes, node))
-        HASH_DELETE(hh_name, nodes->named, node);
+    cfs_node_unname(nodes, node);
     free(node);
 }
 

@@ -5,9 +5,9 @@
  * during write(2), and requests of two processes must not queue up behind it. The inode number that
  * stat shows is another thing: a function of the name, the same on all nodes.
  *
- * Others keep their ids (cfs_node_find_named): directories (a lock made by mkdir, as long as it is
- * held, or a queue opened up), else a process whose directory it is would lose its way, and queues
- * that nobody here has open to write (fs/queue_attr.c). */
+ * Others have names (cfs_node_find_named), and a lookup may answer them again: directories (a lock
+ * made by mkdir, as long as it is held, or a queue opened up), else a process whose directory it is
+ * would lose its way, and queues, for those who read (fs/queue_attr.c). */
 #ifndef CFS_FS_NODE_H
 #define CFS_FS_NODE_H
 
@@ -26,7 +26,6 @@ struct cfs_node {
     uint64_t lookups; /* times the kernel was told of it and has not forgotten */
     uint32_t refs;    /* parked requests and open files; freed when both are 0 */
     uint32_t handles; /* open files */
-    uint32_t writers; /* queues: those of them that may write */
     const struct cfs_tree *tree;
     const struct cfs_fixed *fixed; /* NULL for all that comes and goes */
     mode_t mode;                   /* type and permissions, as made or as last seen */
@@ -37,8 +36,6 @@ struct cfs_node {
     bool lost;                /* an open file of it lost its lock: stat answers EIO too */
     enum cfs_framing framing; /* queues: as last seen, which open(2) does just before it opens */
     uint64_t seen;            /* queues: the engine's id of the request that has shown it */
-    cfs_time opens_until;     /* queues: whoever was told of it last opens it until then ... */
-    bool opens_to_write;      /* ... perhaps to write */
     uint64_t number;          /* a message's or a claim's file: its id */
     UT_hash_handle hh, hh_name;
     /* Together the key of what is named. `part` 0: `name` is a lock; else it is a queue, and this
@@ -70,6 +67,9 @@ struct cfs_node *cfs_node_find(const struct cfs_nodes *nodes, uint64_t id);
  * none. */
 struct cfs_node *cfs_node_find_named(const struct cfs_nodes *nodes, uint64_t part, const char *name,
                                      cfs_token token);
+
+/* Nobody is to be told of it any more. */
+void cfs_node_unname(struct cfs_nodes *nodes, struct cfs_node *node);
 
 /* The kernel has been told of the node, once more. */
 void cfs_node_told(struct cfs_nodes *nodes, struct cfs_node *node);

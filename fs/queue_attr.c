@@ -5,7 +5,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/syscall.h>
 
 #include "fs/attr.h"
 #include "fs/clock.h"
@@ -21,9 +20,9 @@ struct cfs_request cfs_queue_request(enum cfs_op op, const char *name)
     return request;
 }
 
-/* From LOOKUP to OPEN. For as long the kernel may keep the attributes, too (it makes a tick or two
- * of it), for it looks at them before it opens, and would have to ask for them again. */
-#define OPENING CFS_MS(1)
+/* How long the kernel may keep the attributes of who opens: it looks at them between LOOKUP and
+ * OPEN, which makes it forget them. It makes a tick or two of it. */
+#define OPENING_S 0.001
 
 /* --- nodes ------------------------------------------------------------------------------- */
 
@@ -31,7 +30,7 @@ struct part {
     const char *name; /* below .NAME/ */
     mode_t type;
     const struct cfs_tree *tree;
-    bool named; /* a lookup answers the node that is there; the kernel keeps no bytes of it */
+    bool named; /* others may be told of its node; the kernel keeps no bytes of it */
 };
 
 static const struct part parts[] = {
@@ -178,56 +177,54 @@ void cfs_queue_getattr(struct cfs_fs *fs, fuse_req_t req, struct cfs_node *node)
 
 /* --- lookup ------------------------------------------------------------------------------ */
 
-/* What LOOKUP is asked for. */
-enum purpose {
-    TO_LOOK,
-    TO_READ,  /* by an open(2) */
-    TO_WRITE, /* perhaps */
-};
-
-static enum purpose purpose_of(const struct cfs_fs *fs, fuse_req_t req)
+/* Whether the thread is in open(2) or openat(2), and will come to OPEN; then with which access. */
+static bool is_opening(const struct cfs_pending *pending, int *access)
 {
     struct cfs_syscall call;
     int flags;
 
-    if (!cfs_proc_syscall(fs->proc_fd, (uint32_t)fuse_req_ctx(req)->pid, &call))
-        return TO_WRITE;
-    if (cfs_syscall_opens(&call, &flags))
-        return (flags & O_ACCMODE) == O_RDONLY ? TO_READ : TO_WRITE;
-    return call.number == SYS_openat2 ? TO_WRITE : TO_LOOK;
+    if (!cfs_proc_syscall(pending->fs->proc_fd, (uint32_t)fuse_req_ctx(pending->req)->pid, &call) ||
+        !cfs_syscall_opens(&call, &flags) || flags & O_PATH)
+        return false;
+    *access = flags & O_ACCMODE;
+    return true;
 }
 
-/* The kernel holds an inode's lock during write(2), and takes it in close(2): who writes needs one
- * that nobody else has open. */
-static bool is_free(const struct cfs_node *node, enum purpose purpose)
+/* The node that readers share. A file whose owner or permissions have changed is not told to
+ * anybody any more: of several replies the kernel may take an older one. */
+static struct cfs_node *shared_node(struct cfs_fs *fs, struct cfs_node *node)
 {
-    bool opening = node->opens_until > cfs_fs_now();
+    struct cfs_node *known = cfs_node_find_named(&fs->nodes, node->part, node->name, node->token);
+    bool same =
+        known && known->mode == node->mode && known->uid == node->uid && known->gid == node->gid;
 
-    if (purpose == TO_WRITE)
-        return !node->handles && !opening;
-    return !node->writers && !(opening && node->opens_to_write);
+    if (!known || same || S_ISDIR(known->mode))
+        return known ? known : node;
+    cfs_node_unname(&fs->nodes, known);
+    return node;
 }
 
-/* The node that the kernel knows where it may be; a reference. Another one costs an open(2) a
- * second question, with the directory's lock taken. */
-static struct cfs_node *settled_node(const struct cfs_pending *pending)
+/* A fresh node costs an open(2) a second question, with the directory's lock taken. So readers get
+ * the one that is there, as does whoever asks for a directory; but the kernel holds an inode's lock
+ * during write(2), and takes it in close(2) and chmod(2): who may write, and whoever cannot be
+ * seen, gets one of his own. */
+static struct cfs_node *settle(const struct cfs_pending *pending, double *seconds)
 {
-    const struct cfs_nodes *nodes = &pending->fs->nodes;
     struct cfs_node *node = pending->node;
-    struct cfs_node *known =
-        node->token ? cfs_node_find_named(nodes, node->part, node->name, node->token) : NULL;
-    enum purpose purpose;
+    bool file = S_ISREG(node->mode), opening;
+    int access = O_RDWR;
 
-    if (S_ISDIR(node->mode) || !node->token)
-        return cfs_node_ref(known ? known : node);
-    purpose = purpose_of(pending->fs, pending->req);
-    if (known && is_free(known, purpose))
-        node = known;
-    if (purpose != TO_LOOK) {
-        node->opens_until = cfs_fs_now() + OPENING;
-        node->opens_to_write = purpose == TO_WRITE;
-    }
-    return cfs_node_ref(node);
+    *seconds = 0;
+    if (!node->token)
+        return node;
+    opening = file && is_opening(pending, &access);
+    if (!file || (opening && access == O_RDONLY))
+        node = shared_node(pending->fs, node);
+    else
+        node->token = 0;
+    if (opening && node == pending->node)
+        *seconds = OPENING_S;
+    return node;
 }
 
 static void looked_up(struct cfs_pending *pending, const struct cfs_answer *answer)
@@ -240,11 +237,11 @@ static void looked_up(struct cfs_pending *pending, const struct cfs_answer *answ
         cfs_pending_reply_error(pending, answer->error);
         return;
     }
-    node = settled_node(pending);
+    cfs_queue_seen(pending->node, &answer->queue, pending->id);
+    node = cfs_node_ref(settle(pending, &entry.attr_timeout));
     cfs_queue_seen(node, &answer->queue, pending->id);
     entry.ino = node->id;
     entry.attr = cfs_queue_attributes(node, &answer->queue);
-    entry.attr_timeout = node->token ? (double)OPENING / CFS_SECONDS(1) : 0;
     if (fuse_reply_entry(cfs_pending_take(pending), &entry) == 0)
         cfs_node_told(&fs->nodes, node);
     cfs_node_unref(&fs->nodes, node);

@@ -16,7 +16,6 @@
  * A close waits for an answer no longer than a call without a majority does, also when the queue is
  * full. */
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 
 #include "coordfs/log.h"
@@ -259,8 +258,6 @@ void cfs_queue_release(struct cfs_handle *handle)
 
     if (!queue)
         return; /* a directory */
-    if (queue->access != O_RDONLY)
-        handle->node->writers--;
     if (queue->awaiting)
         cfs_engine_cancel(handle->fs->engine, queue->awaiting->id);
     if (settle_request(handle, &request))

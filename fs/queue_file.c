@@ -7,7 +7,6 @@
  * Reads and writes come as pieces when they are longer than 1 MiB, or than 256 pages of the
  * caller's memory touched in part. The offset tells a first piece (0, as a stream has no position)
  * from those behind it; only a write with O_APPEND begins somewhere else. */
-#include <fcntl.h>
 #include <linux/fuse.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,9 +26,6 @@ static struct cfs_handle *new_handle(struct cfs_fs *fs, fuse_req_t req, struct c
     handle->queue->opener = (uint32_t)fuse_req_ctx(req)->pid;
     handle->queue->access = flags & O_ACCMODE;
     handle->queue->framing = node->framing;
-    node->opens_until = 0;
-    if (handle->queue->access != O_RDONLY)
-        node->writers++;
     return handle;
 }
 
@@ -72,6 +68,9 @@ void cfs_queue_open(struct cfs_fs *fs, fuse_req_t req, struct cfs_node *node,
     struct cfs_handle *handle = new_handle(fs, req, node, file->flags);
     struct fuse_open_out out = open_out(handle);
 
+    if (handle->queue->access != O_RDONLY)
+        cfs_node_unname(&fs->nodes, node); /* by way of /proc/PID/fd */
+    fuse_lowlevel_notify_inval_inode(fs->session, node->id, -1, 0);
     if (fuse_reply_buf(req, (const char *)&out, sizeof out) != 0)
         cfs_handle_close(handle);
 }

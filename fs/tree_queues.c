@@ -9,7 +9,7 @@
  *     readdir          the queues, typed as FIFOs: grep -r and find -type f pass by what would
  *                      be taken by reading it
  *
- * As in locks/ the kernel keeps nothing of it, and nothing here waits for others, because the
+ * As in locks/ the kernel keeps no names, and nothing here waits for others, because the
  * kernel holds the directory's own lock meanwhile. */
 #include <errno.h>
 

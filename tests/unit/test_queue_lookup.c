@@ -1,5 +1,4 @@
-/* Which node LOOKUP of a queue answers: the one that the kernel knows, as long as no write(2) can
- * hold up others there. */
+/* Which node LOOKUP of a queue answers: one that readers share, or a fresh one. */
 #include <stdio.h>
 #include <sys/syscall.h>
 
@@ -72,66 +71,69 @@ static void readers_share_a_node(void **state)
     assert_ptr_equal(node_to(w, O_RDONLY | O_NONBLOCK), node);
 }
 
-static void one_writer_after_another_has_the_same_node(void **state)
-{
-    struct world *w = *state;
-    struct cfs_node *node = node_to(w, O_WRONLY | O_CREAT | O_TRUNC);
-
-    cfs_handle_close(open_node(w, node, O_WRONLY));
-    assert_ptr_equal(node_to(w, O_WRONLY | O_CREAT | O_TRUNC), node);
-}
-
 static void a_writer_has_a_node_to_himself(void **state)
 {
     struct world *w = *state;
-    struct cfs_node *read = node_to(w, O_RDONLY), *first, *second;
+    struct cfs_node *read = node_to(w, O_RDONLY), *write = node_to(w, O_WRONLY | O_CREAT);
 
-    open_node(w, read, O_RDONLY);
-    first = node_to(w, O_WRONLY);
-    assert_ptr_not_equal(first, read);
-    open_node(w, first, O_WRONLY);
-    second = node_to(w, O_RDWR);
-    assert_ptr_not_equal(second, first);
-    open_node(w, second, O_RDWR);
-    assert_ptr_not_equal(node_to(w, O_RDONLY), second);
+    assert_ptr_not_equal(write, read);
+    open_node(w, write, O_WRONLY);
+    assert_ptr_not_equal(node_to(w, O_RDWR), write);
+    assert_ptr_equal(node_to(w, O_RDONLY), read);
+    open_node(w, read, O_WRONLY); /* as /proc/PID/fd/N */
+    assert_ptr_not_equal(node_to(w, O_RDONLY), read);
 }
 
-/* Between LOOKUP and OPEN nobody has it open yet. */
-static void what_is_about_to_be_opened_is_nobody_elses(void **state)
+/* chmod(2) takes the inode's lock, too; and creat(2) and O_PATH are more than they seem. */
+static void who_is_not_seen_to_read_has_a_node_to_himself(void **state)
 {
     struct world *w = *state;
-    struct cfs_node *node = node_to(w, O_WRONLY);
+    struct cfs_node *node = node_to(w, O_RDONLY);
+    struct fuse_req *req = request(w);
 
-    assert_ptr_not_equal(node_to(w, O_WRONLY), node);
-    node = node_to(w, O_RDONLY);
-    assert_ptr_not_equal(node_to(w, O_WRONLY), node);
-}
-
-static void who_cannot_be_seen_may_be_a_writer(void **state)
-{
-    struct world *w = *state;
-    struct cfs_node *node = told(w, ask(w, SYS_statx, "0x5 0x6 0x7 0x8"));
-    struct fuse_req *req;
-
-    open_node(w, node, O_RDONLY);
-    assert_ptr_equal(told(w, ask(w, SYS_statx, "0x5 0x6 0x7 0x8")), node);
-    assert_ptr_not_equal(told(w, ask(w, SYS_openat2, "0x5 0x6 0x7 0x8")), node);
-    req = request(w);
+    assert_ptr_not_equal(told(w, ask(w, SYS_statx, "0x5 0x6 0x7 0x8")), node);
+    assert_ptr_not_equal(told(w, ask(w, SYS_openat2, "0x5 0x6 0x0 0x8")), node);
+    assert_ptr_not_equal(node_to(w, O_PATH), node);
     req->ctx.pid = CALLER + 1;
     queues_dir(w)->tree->lookup(&w->fs, req, queues_dir(w), "q");
     assert_ptr_not_equal(told(w, req), node);
+    assert_ptr_equal(node_to(w, O_RDONLY), node);
 }
 
-/* LOOKUP has told the attributes, and open(2) looks at them once more; config's have its length. */
+/* Of several replies about one node the kernel may take an older one. */
+static void a_node_is_shared_until_its_permissions_change(void **state)
+{
+    struct cfs_queue_info info = QUEUE;
+    struct world *w = *state;
+    struct cfs_node *node = node_to(w, O_RDONLY);
+    struct fuse_req *req = ask_opening(w, O_RDONLY);
+
+    info.perm = 0600;
+    answer_queue(&info);
+    assert_int_not_equal(req->entry.ino, node->id);
+    assert_int_equal(req->entry.attr.st_mode, S_IFREG | 0600);
+    req = ask_opening(w, O_RDONLY);
+    answer_queue(&info);
+    assert_int_not_equal(req->entry.ino, node->id);
+}
+
+/* LOOKUP has told the attributes, and open(2) looks at them once more. */
 static void attributes_are_kept_from_lookup_to_open(void **state)
 {
     struct world *w = *state;
-    struct cfs_node *opened = find(w, queues_dir(w), ".q", &QUEUE);
+    struct fuse_req *first = ask_opening(w, O_RDONLY), *second;
+    struct cfs_node *node = told(w, first);
 
-    assert_true(look_up(w, queues_dir(w), "q", &QUEUE)->entry.attr_timeout > 0);
-    assert_true(look_up(w, queues_dir(w), "q", &QUEUE)->entry.attr_timeout <= 0.001);
-    assert_true(look_up(w, queues_dir(w), "q", &QUEUE)->entry.entry_timeout == 0);
-    assert_true(look_up(w, opened, "config", &QUEUE)->entry.attr_timeout == 0);
+    assert_true(first->entry.attr_timeout > 0 && first->entry.attr_timeout <= 0.001);
+    assert_true(first->entry.entry_timeout == 0);
+    open_node(w, node, O_RDONLY);
+    assert_int_equal(forgotten, node->id);
+    second = ask_opening(w, O_RDONLY); /* others have it */
+    told(w, second);
+    assert_true(second->entry.attr_timeout == 0);
+    second = ask(w, SYS_statx, "0x5 0x6 0x7 0x8");
+    told(w, second);
+    assert_true(second->entry.attr_timeout == 0);
 }
 
 /* Questions may overtake each other on their way. */
@@ -158,10 +160,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(readers_share_a_node),
-        TEST(one_writer_after_another_has_the_same_node),
         TEST(a_writer_has_a_node_to_himself),
-        TEST(what_is_about_to_be_opened_is_nobody_elses),
-        TEST(who_cannot_be_seen_may_be_a_writer),
+        TEST(who_is_not_seen_to_read_has_a_node_to_himself),
+        TEST(a_node_is_shared_until_its_permissions_change),
         TEST(attributes_are_kept_from_lookup_to_open),
         TEST(a_late_answer_does_not_undo_a_newer_one),
     };
