@@ -30,6 +30,22 @@ in_runner() {
     wait_until 5 has_ended "$(< "$BATS_TEST_TMPDIR/pid")"
 }
 
+@test "a suite that takes too long ends no other beside it" {
+    [[ -c /dev/fuse ]] || skip 'needs /dev/fuse'
+    printf '@test "hangs" {\n    sleep 300\n}\n' > "$BATS_TEST_TMPDIR/hangs.bats"
+    printf '@test "goes on" {\n    wait_until() { until "$@"; do sleep 0.1; done; }\n    %s\n}\n' \
+        "wait_until test -e '$BATS_TEST_TMPDIR/over'" > "$BATS_TEST_TMPDIR/beside.bats"
+    # shellcheck disable=SC2016
+    in_runner 'begin_suites beside 60 /bin/true "$4/beside.bats"
+        suites hangs 2 /bin/true "$4/hangs.bats"
+        touch "$4/over"
+        end_suites beside
+        echo "passed: $passed"' "$BATS_TEST_TMPDIR"
+    like "$output" 'hangs took longer than 2 s' 'what it says'
+    like "$output" $'\nok 1 goes on' 'the other'
+    like "$output" $'\npassed: 1\n' 'the count'
+}
+
 @test "a suite that ends in time is shown and counted" {
     [[ -c /dev/fuse ]] || skip 'needs /dev/fuse'
     printf '@test "good" {\n    true\n}\n@test "bad" {\n    false\n}\n' \
