@@ -98,7 +98,8 @@ struct cfs_cache_inode {
     } unkept; /* the last READ whose page was not kept, and how often that came since anybody was
                  told the attributes */
     struct {
-        uint64_t at_least;             /* what the kernel takes the file's size to be, at least */
+        uint64_t at_least, at_most;    /* what the kernel takes the file's size to be */
+        struct cfs_notify_job *look;   /* has it ask for it; NULL: none is under way */
         cfs_time touched;              /* when it last forgot, or wrote */
         struct cfs_cache_call *parked; /* until it does not write */
     } size;
@@ -120,7 +121,7 @@ struct cfs_cache_inode {
 
     struct {
         enum cfs_cache_hold state;
-        uint32_t tid;       /* the thread that has truncated it last */
+        uint32_t pid;       /* who has truncated it last */
         bool has_pages;     /* the kernel may have some of the old value's */
         cfs_time last_read; /* when it asked for some last */
         uint32_t opens;     /* how many did, each of whose first writes replaces all there is */
@@ -383,9 +384,15 @@ void cfs_cache_size_read(struct cfs_cache_call *call, uint64_t len);
 /* Where the page begins that the kernel may take for the last. */
 uint64_t cfs_cache_size_page(const struct cfs_cache_inode *inode);
 
-/* Whether the kernel perhaps takes the file to be shorter than it is, and might not believe the
- * reply. Then it is put right, and `again` is called, once in a call. */
+/* Whether the kernel perhaps takes the file to be shorter or longer than it is, and might not
+ * believe the reply. Then it is put right, and `again` is called. */
 bool cfs_cache_size_push(struct cfs_cache_call *call, cfs_cache_go_fn again);
+
+/* Replies to a GETATTR that a look of ours has made the kernel ask; false: it is another. */
+bool cfs_cache_size_look_asks(struct cfs_cache_inode *inode, fuse_req_t req);
+
+/* That look is over. */
+void cfs_cache_size_looked(struct cfs_cache_inode *inode, const struct cfs_notify_job *job);
 
 /* A write was answered: who has waited for the last of them goes on. */
 void cfs_cache_size_written(struct cfs_cache_inode *inode);
@@ -415,6 +422,10 @@ void cfs_cache_store(struct cfs_cache *cache, struct cfs_cache_inode *inode,
                      const struct cfs_content_info *content, uint64_t offset, const uint8_t *data,
                      uint32_t len);
 
+/* Has the kernel ask for the attributes, on account of the caller who reads from his descriptor
+ * `fd`; it is told what `call` has found, of which `head` are the first bytes, `len`; 0: not known. */
+void cfs_cache_look(struct cfs_cache_call *call, int fd, const uint8_t *head, uint32_t len);
+
 /* Closes the gate for so many microseconds. */
 void cfs_cache_pause(struct cfs_cache *cache, struct cfs_cache_inode *inode, cfs_time pause);
 
@@ -441,6 +452,9 @@ bool cfs_cache_gate(struct cfs_cache_call *call, cfs_cache_go_fn go);
 /* Whether the thread is in read(2) or the like, which asks for attributes before it looks at pages;
  * not in a page fault. */
 bool cfs_cache_in_read(const struct cfs_cache_call *call);
+
+/* The descriptor it reads from; -1: it is in something else, or nobody can tell. */
+int cfs_cache_read_fd(const struct cfs_cache_call *call);
 
 /* Whether the thread is in truncate(2), whose request looks as that of open(2) with O_TRUNC. */
 bool cfs_cache_in_truncate(const struct cfs_cache_call *call);
@@ -470,7 +484,13 @@ void cfs_cache_be_about(struct cfs_cache_call *call, struct cfs_cache_inode *ino
 /* The S_IFMT part of a mode. */
 mode_t cfs_cache_type_bits(enum cfs_inode_type type);
 
-/* What cfs_cache_attributes has found, and for how many seconds the kernel may keep it. */
+/* What cfs_cache_attributes has found. */
+void cfs_cache_fill(const struct cfs_cache_call *call, struct stat *attr);
+
+/* Whether what is shown is told instead, as the pages are. */
+bool cfs_cache_tells_shown(const struct cfs_cache_call *call);
+
+/* What is told now, and for how many seconds the kernel may keep it. */
 double cfs_cache_stat(struct cfs_cache_call *call, struct stat *attr);
 
 /* Does what follows from `seconds` having been promised at `asked`, once the reply is out: when

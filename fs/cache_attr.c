@@ -136,7 +136,7 @@ static cfs_wall_time newer(cfs_wall_time a, cfs_wall_time b)
     return a > b ? a : b;
 }
 
-static void fill(const struct cfs_cache_call *call, struct stat *attr)
+void cfs_cache_fill(const struct cfs_cache_call *call, struct stat *attr)
 {
     const struct cfs_inode_info *info = &call->info;
     const struct cfs_content_info *content = &call->content;
@@ -173,6 +173,14 @@ static void show(struct cfs_cache_call *call)
     cfs_cache_show(call->about, &call->content, head, len);
 }
 
+bool cfs_cache_tells_shown(const struct cfs_cache_call *call)
+{
+    const struct cfs_cache_inode *inode = call->about;
+
+    return inode->shown.known && (!call->asks_file || call->pushed) &&
+           (inode->jobs || call->content.size > inode->shown.content.size);
+}
+
 double cfs_cache_stat(struct cfs_cache_call *call, struct stat *attr)
 {
     struct cfs_cache_inode *inode = call->about;
@@ -180,10 +188,9 @@ double cfs_cache_stat(struct cfs_cache_call *call, struct stat *attr)
     double seconds, content;
 
     take_known(call);
-    if (file && inode->shown.known && !own && (!call->asks_file || call->pushed) &&
-        (inode->jobs || call->content.size > inode->shown.content.size))
-        call->content = inode->shown.content; /* as the pages are */
-    fill(call, attr);
+    if (file && !own && cfs_cache_tells_shown(call))
+        call->content = inode->shown.content;
+    cfs_cache_fill(call, attr);
     if (file)
         cfs_cache_size_told(call, (uint64_t)attr->st_size);
     if (own)
@@ -343,7 +350,7 @@ void cfs_cache_op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info 
     struct cfs_cache_call *call;
 
     (void)fi;
-    if (!inode)
+    if (!inode || cfs_cache_size_look_asks(inode, req))
         return;
     call = cfs_cache_call_new(cfs_cache_of(req), req, inode);
     call->looks_up = true;

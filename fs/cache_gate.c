@@ -96,6 +96,29 @@ void cfs_cache_store(struct cfs_cache *cache, struct cfs_cache_inode *inode,
     cfs_notifier_add(cache->notifier, job);
 }
 
+void cfs_cache_look(struct cfs_cache_call *call, int fd, const uint8_t *head, uint32_t len)
+{
+    struct cfs_cache_inode *inode = call->about;
+    struct cfs_notify_job *job;
+
+    if (!is_mounted(call->cache))
+        return;
+    job = new_job(call->cache, inode, CFS_NOTIFY_LOOK);
+    job->content = call->content;
+    job->proc = call->cache->proc_fd;
+    job->reader = call->tid;
+    job->fd = fd;
+    job->touched = inode->size.touched;
+    cfs_cache_fill(call, &job->attr);
+    job->len = len;
+    if (len) {
+        job->data = cfs_fs_alloc(len);
+        memcpy(job->data, head, len);
+    }
+    inode->size.look = job;
+    cfs_notifier_add(call->cache->notifier, job);
+}
+
 /* The threads keep no order: what is stored may come behind what a recall has had forgotten. So
  * the pages are forgotten once more when it has come, and the recall is not done before; but when a
  * write is under way, which may have the page locked that the store waits for, and the gate is
@@ -320,7 +343,10 @@ void cfs_cache_job_done(struct cfs_cache *cache, struct cfs_notify_job *job)
         cfs_notifier_add(cache->notifier, job);
         return;
     }
-    cfs_cache_size_touched(inode);
+    if (job->kind == CFS_NOTIFY_LOOK)
+        cfs_cache_size_looked(inode, job);
+    else
+        cfs_cache_size_touched(inode);
     if (job->kind == CFS_NOTIFY_RANGE && !job->offset && !job->len &&
         job->pages_came > inode->pages.forgotten)
         inode->pages.forgotten = job->pages_came;
@@ -534,11 +560,22 @@ static long number_of(const struct cfs_cache_call *call)
     return call->tid ? cfs_proc_call(call->cache->proc_fd, call->tid) : -1;
 }
 
+int cfs_cache_read_fd(const struct cfs_cache_call *call)
+{
+    struct cfs_syscall in;
+    long number;
+
+    if (!call->tid || !cfs_proc_syscall(call->cache->proc_fd, call->tid, &in))
+        return -1;
+    number = in.number;
+    if (CALL(read) || CALL(pread64) || CALL(readv) || CALL(preadv) || CALL(preadv2))
+        return (int)in.args[0];
+    return -1;
+}
+
 bool cfs_cache_in_read(const struct cfs_cache_call *call)
 {
-    long number = number_of(call);
-
-    return CALL(read) || CALL(pread64) || CALL(readv) || CALL(preadv) || CALL(preadv2);
+    return cfs_cache_read_fd(call) >= 0;
 }
 
 bool cfs_cache_in_truncate(const struct cfs_cache_call *call)

@@ -19,11 +19,17 @@
 /* Who was reading when the pages went asks for them once more, and is to be done with them. */
 #define QUIET CFS_MS(1)
 
+static uint32_t process_of(const struct cfs_cache *cache, uint32_t tid)
+{
+    uint32_t pid = cfs_proc_pid(cache->proc_fd, tid);
+
+    return pid ? pid : tid;
+}
+
 bool cfs_cache_hold_is_of(const struct cfs_cache_call *call, const struct cfs_cache_inode *inode)
 {
     return inode->hold.state != CFS_HOLD_NONE && call->tid &&
-           (call->tid == inode->hold.tid ||
-            cfs_proc_same_process(call->cache->proc_fd, call->tid, inode->hold.tid));
+           (call->tid == inode->hold.pid || process_of(call->cache, call->tid) == inode->hold.pid);
 }
 
 static void stop_waiting(struct cfs_cache *cache, struct cfs_cache_inode *inode)
@@ -32,13 +38,13 @@ static void stop_waiting(struct cfs_cache *cache, struct cfs_cache_inode *inode)
         DL_DELETE2(cache->held, inode, hold.prev, hold.next);
 }
 
-static void begin(struct cfs_cache *cache, struct cfs_cache_inode *inode, uint32_t tid)
+/* Who it is is looked up when he has been replied to, while his process goes on. */
+static void begin(struct cfs_cache *cache, struct cfs_cache_inode *inode)
 {
     stop_waiting(cache, inode);
     if (inode->hold.state == CFS_HOLD_NONE)
         cfs_cache_ref(inode);
     inode->hold.state = CFS_HOLD_WAITS;
-    inode->hold.tid = tid;
     inode->hold.opens++;
     inode->hold.until = cfs_fs_now() + CFS_MS(cache->config->trunc_hold_ms);
     inode->hold.has_pages = cfs_cache_has_pages(inode);
@@ -58,16 +64,23 @@ void cfs_cache_hold(struct cfs_cache_call *call)
     }
     call->inode->hold.state = CFS_HOLD_NONE;
     cfs_cache_stat(call, &attr);
-    begin(call->cache, call->inode, call->tid);
+    begin(call->cache, call->inode);
     fuse_reply_attr(cfs_cache_take(call), &attr, 0);
+    call->inode->hold.pid = process_of(call->cache, call->tid);
 }
 
 /* While another one takes effect there is nothing left to truncate. */
 void cfs_cache_hold_opened(struct cfs_cache_call *call, cfs_cache_go_fn reply)
 {
-    if (call->about->hold.state != CFS_HOLD_SENT)
-        begin(call->cache, call->about, call->tid);
+    struct cfs_cache_inode *inode = call->about;
+
+    if (inode->hold.state == CFS_HOLD_SENT) {
+        reply(call);
+        return;
+    }
+    begin(call->cache, inode);
     reply(call);
+    inode->hold.pid = process_of(call->cache, call->tid);
 }
 
 bool cfs_cache_clear_for_write(struct cfs_cache_call *call, cfs_cache_go_fn go)

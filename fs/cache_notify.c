@@ -6,7 +6,9 @@
 #include "fs/cache_notify.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -78,6 +80,17 @@ static void forget_names(struct fuse_session *session, const struct cfs_notify_j
             forget_name(session, job->id, at);
 }
 
+/* The kernel asks us, who may tell it anything: that it has asked is all there is to it. */
+static void look(struct cfs_notify_job *job)
+{
+    struct statx attr;
+    char path[64];
+
+    snprintf(path, sizeof path, "%u/fd/%d", job->reader, job->fd);
+    atomic_store(&job->looker, (unsigned)gettid());
+    statx(job->proc, path, AT_STATX_FORCE_SYNC, STATX_SIZE, &attr);
+}
+
 static void tell(struct fuse_session *session, struct cfs_notify_job *job)
 {
     struct fuse_bufvec bytes = FUSE_BUFVEC_INIT((size_t)job->len);
@@ -92,6 +105,8 @@ static void tell(struct fuse_session *session, struct cfs_notify_job *job)
     if (job->kind == CFS_NOTIFY_RANGE)
         job->unknown =
             fuse_lowlevel_notify_inval_inode(session, job->id, job->offset, job->len) == -ENOENT;
+    if (job->kind == CFS_NOTIFY_LOOK)
+        look(job);
     forget_names(session, job);
 }
 

@@ -6,6 +6,9 @@
 #ifndef CFS_FS_CACHE_NOTIFY_H
 #define CFS_FS_CACHE_NOTIFY_H
 
+#include <stdatomic.h>
+#include <sys/stat.h>
+
 #include "coordfs/cache.h"
 #include "fs/fuse.h"
 
@@ -17,6 +20,8 @@ enum cfs_notify_kind {
     CFS_NOTIFY_NAMES,
     CFS_NOTIFY_STORE, /* no forgetting: `len` bytes of `data` are what the file has at `offset`, and
                          it reaches at least to there */
+    CFS_NOTIFY_LOOK,  /* no forgetting: has the kernel ask for the attributes, of what the thread
+                         `reader` has open as `fd` */
     CFS_NOTIFY_PAUSE, /* nothing */
 };
 
@@ -34,12 +39,18 @@ struct cfs_notify_job {
     struct cfs_notify_name *names; /* in the directory `id`; freed with the job */
     uint8_t *data;                 /* likewise */
     struct cfs_content_info content;
-    cfs_time after; /* so long is waited before it */
+    int proc, fd; /* LOOK; `proc` is a descriptor of /proc */
+    uint32_t reader;
+    atomic_uint looker; /* the thread of ours in whose name the kernel asks */
+    cfs_time after;     /* so long is waited before it */
     bool unknown;   /* done: the kernel does not know the inode */
     struct cfs_notify_job *next;
     /* The asker's. */
     void *inode, *recalling;
     uint64_t pages_came;
+    cfs_time touched;
+    struct stat attr;
+    bool looked;
     struct cfs_notify_job *prev_own, *next_own;
 };
 

@@ -2,8 +2,11 @@
  *
  * It ignores attributes that it asked for before an invalidation, and while it writes itself; and
  * then who has asked for them reads with the size of before: he would miss what was appended and
- * answered before he began. So a size that grows, and is perhaps not taken from a reply, is put
- * into the kernel with the last bytes of the file, before anybody is told. */
+ * answered before he began, or see zeros behind a value that has become shorter. So a size that is
+ * perhaps not taken from a reply is put into the kernel before anybody is told: one that grows with
+ * the last bytes of the file. One that shrinks cannot be; but the kernel believes what it asks for
+ * from now on, so it is made to ask, by a thread of ours that looks at the file which the reader
+ * has open (/proc/PID/fd). */
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,7 +18,7 @@
 #define UNSURE CFS_MS(100)
 
 /* Who has asked so often while others write without a pause is told what there is. */
-#define PUSHES_MAX 8u
+#define PUSHES_MAX 64u
 
 const uint8_t *cfs_cache_head_of(const struct cfs_cache_call *call, uint32_t *len)
 {
@@ -34,16 +37,26 @@ void cfs_cache_size_touched(struct cfs_cache_inode *inode)
     inode->size.touched = cfs_fs_now();
 }
 
-static void is_at_most(struct cfs_cache_inode *inode, uint64_t size)
+/* It may take `size` for it, or what it did before. */
+static void may_be(struct cfs_cache_inode *inode, uint64_t size)
 {
     if (size < inode->size.at_least)
         inode->size.at_least = size;
+    if (size > inode->size.at_most)
+        inode->size.at_most = size;
+}
+
+static void is(struct cfs_cache_inode *inode, uint64_t size)
+{
+    inode->size.at_least = inode->size.at_most = size;
 }
 
 void cfs_cache_size_reaches(struct cfs_cache_inode *inode, uint64_t end)
 {
     if (end > inode->size.at_least)
         inode->size.at_least = end;
+    if (end > inode->size.at_most)
+        inode->size.at_most = end;
 }
 
 static bool is_unsure(const struct cfs_cache_call *call, const struct cfs_cache_inode *inode)
@@ -53,15 +66,15 @@ static bool is_unsure(const struct cfs_cache_call *call, const struct cfs_cache_
 
 void cfs_cache_size_told(const struct cfs_cache_call *call, uint64_t size)
 {
-    is_at_most(call->about, size);
+    may_be(call->about, size);
     if (!is_unsure(call, call->about))
-        call->about->size.at_least = size;
+        is(call->about, size);
 }
 
 void cfs_cache_size_read(struct cfs_cache_call *call, uint64_t len)
 {
     if (len < call->read.size)
-        is_at_most(call->inode, call->read.offset + len);
+        may_be(call->inode, call->read.offset + len);
 }
 
 uint64_t cfs_cache_size_page(const struct cfs_cache_inode *inode)
@@ -116,30 +129,98 @@ static void ask_for_tail(struct cfs_cache_call *call)
     cfs_cache_ask(call, &request, got_tail);
 }
 
+/* Only who reads goes by a size without having asked for it himself. What is told may be what is
+ * shown, though there is more by now. */
+static bool look(struct cfs_cache_call *call)
+{
+    const struct cfs_cache_inode *inode = call->about;
+    const struct cfs_cache_shown *shown = &inode->shown;
+    const uint8_t *head;
+    uint32_t len;
+    int fd;
+
+    if (cfs_cache_tells_shown(call)) {
+        call->content = shown->content;
+        head = shown->head;
+        len = head ? (uint32_t)shown->content.size : 0;
+    } else {
+        head = cfs_cache_head_of(call, &len);
+    }
+    if (call->content.size >= inode->size.at_most || !is_unsure(call, inode))
+        return false;
+    fd = cfs_cache_read_fd(call);
+    if (fd < 0)
+        return false;
+    cfs_cache_look(call, fd, head, len);
+    return true;
+}
+
+bool cfs_cache_size_look_asks(struct cfs_cache_inode *inode, fuse_req_t req)
+{
+    struct cfs_notify_job *job = inode->size.look;
+
+    if (!job || atomic_load(&job->looker) != (unsigned)fuse_req_ctx(req)->pid)
+        return false;
+    job->looked = true;
+    cfs_cache_show(inode, &job->content, job->data, (uint32_t)job->len);
+    fuse_reply_attr(req, &job->attr, 0);
+    return true;
+}
+
+/* Unless it was told meanwhile to forget. */
+void cfs_cache_size_looked(struct cfs_cache_inode *inode, const struct cfs_notify_job *job)
+{
+    inode->size.look = NULL;
+    if (job->looked && inode->jobs == 1 && !inode->writes && inode->size.touched == job->touched)
+        is(inode, job->content.size);
+}
+
+/* With the bytes that the file has gained, whole where it is small. */
+static void grow(struct cfs_cache_call *call)
+{
+    const uint8_t *head;
+    uint32_t len;
+
+    head = cfs_cache_head_of(call, &len);
+    if (len == call->content.size)
+        store(call, 0, head, len);
+    else
+        ask_for_tail(call);
+}
+
+/* Once in a call: then it is told what is shown. */
+static bool has_to_grow(const struct cfs_cache_call *call)
+{
+    const struct cfs_cache_inode *inode = call->about;
+    uint64_t size = call->content.size;
+    uint32_t len;
+
+    if (call->pushed)
+        return false;
+    cfs_cache_head_of(call, &len);
+    return (inode->shown.known && size > inode->shown.content.size && len == size) ||
+           (size > inode->size.at_least && is_unsure(call, inode));
+}
+
 /* While the kernel writes, what it has beyond the size is not what the file has there. */
 bool cfs_cache_size_push(struct cfs_cache_call *call, cfs_cache_go_fn again)
 {
     struct cfs_cache_inode *inode = call->about;
-    uint64_t size = call->content.size;
-    bool longer, lost;
-    const uint8_t *head;
-    uint32_t len;
+    bool grows;
 
-    if (call->info.type != CFS_INODE_FILE || call->pushed || call->pushes == PUSHES_MAX)
+    if (call->info.type != CFS_INODE_FILE || call->pushes == PUSHES_MAX)
         return false;
-    head = cfs_cache_head_of(call, &len);
-    longer = inode->shown.known && size > inode->shown.content.size && len == size;
-    lost = size > inode->size.at_least && is_unsure(call, inode);
-    if (!longer && !lost)
+    grows = has_to_grow(call);
+    if (!grows && (inode->writes || !look(call)))
         return false;
     call->pushes++;
     call->push_then = again;
-    if (inode->writes)
+    if (!grows)
+        ask_again(call); /* at the gate, which is closed now */
+    else if (inode->writes)
         cfs_cache_park(call, &inode->size.parked, ask_again);
-    else if (len == size)
-        store(call, 0, head, len);
     else
-        ask_for_tail(call);
+        grow(call);
     return true;
 }
 

@@ -127,15 +127,28 @@ static bool read_start(int proc, uint32_t pid, char *state, uint64_t *start)
            cfs_proc_parse_stat(text, state, start);
 }
 
-void cfs_proc_identify(int proc, uint32_t tid, struct cfs_process *process, uint32_t *parent)
+static bool read_status(int proc, uint32_t tid, uint32_t *pid, uint32_t *parent)
 {
     char text[1024]; /* the fields asked for are among the first */
+
+    return tid && cfs_proc_read(proc, text, sizeof text, "%" PRIu32 "/status", tid) &&
+           cfs_proc_parse_status(text, pid, parent);
+}
+
+uint32_t cfs_proc_pid(int proc, uint32_t tid)
+{
+    uint32_t pid, parent;
+
+    return read_status(proc, tid, &pid, &parent) ? pid : 0;
+}
+
+void cfs_proc_identify(int proc, uint32_t tid, struct cfs_process *process, uint32_t *parent)
+{
     char state;
 
     *process = (struct cfs_process){0};
     *parent = 0;
-    if (!tid || !cfs_proc_read(proc, text, sizeof text, "%" PRIu32 "/status", tid) ||
-        !cfs_proc_parse_status(text, &process->pid, parent) ||
+    if (!read_status(proc, tid, &process->pid, parent) ||
         !read_start(proc, process->pid, &state, &process->start)) {
         *process = (struct cfs_process){0};
         *parent = 0;
@@ -149,14 +162,6 @@ bool cfs_proc_exists(int proc, const struct cfs_process *process)
 
     return process->pid && read_start(proc, process->pid, &state, &start) &&
            start == process->start && state != 'Z';
-}
-
-bool cfs_proc_same_process(int proc, uint32_t tid, uint32_t other)
-{
-    char path[64];
-
-    snprintf(path, sizeof path, "%" PRIu32 "/task/%" PRIu32, tid, other);
-    return faccessat(proc, path, F_OK, 0) == 0;
 }
 
 bool cfs_proc_in_wait(int proc, uint32_t pid, uint32_t tid)

@@ -30,11 +30,11 @@ bool cfs_proc_parse_end(const char *stat, uint64_t *flags, uint64_t *exit_code);
 /* The process that thread `tid` belongs to, and its parent. What cannot be seen is {0, 0} and 0. */
 void cfs_proc_identify(int proc, uint32_t tid, struct cfs_process *process, uint32_t *parent);
 
+/* Its pid alone, which takes half as long; 0: it cannot be seen. */
+uint32_t cfs_proc_pid(int proc, uint32_t tid);
+
 /* Whether that very process still exists. */
 bool cfs_proc_exists(int proc, const struct cfs_process *process);
-
-/* Whether two threads are of one process; of those that have ended none is. */
-bool cfs_proc_same_process(int proc, uint32_t tid, uint32_t other);
 
 /* Whether the thread is blocked in wait4(2) or waitid(2). */
 bool cfs_proc_in_wait(int proc, uint32_t pid, uint32_t tid);

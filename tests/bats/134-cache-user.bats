@@ -154,6 +154,22 @@ while not os.path.exists(sys.argv[2]):
     is "$status" 0 'the reader on node 2, of what node 3 writes'
 }
 
+# trunc_hold is long here: who waited for its end would have truncated the value for all.
+@test "whoever empties a value is its process, though the thread that opened it has ended" {
+    printf old > "$a/k"
+    succeeds python3 -c '
+import os, sys, threading
+fds = []
+opener = threading.Thread(target=lambda: fds.append(os.open(sys.argv[1], os.O_WRONLY | os.O_TRUNC)))
+opener.start()
+opener.join()
+size = os.fstat(fds[0]).st_size
+elsewhere = open(sys.argv[2]).read()
+os.write(fds[0], b"new")
+print(size, elsewhere, open(sys.argv[2]).read())' "$a/k" "$b/k"
+    is "$output" '0 old new' 'the size there, the value elsewhere before and after the write'
+}
+
 @test "rename, mkdir, rmdir and symlinks, from there and from elsewhere" {
     put one "$u/one"
     put two "$a/two"

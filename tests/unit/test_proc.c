@@ -6,9 +6,7 @@
 
 #include <cmocka.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -103,45 +101,10 @@ static void a_process_finds_itself(void **state)
     cfs_proc_identify(proc, (uint32_t)gettid(), &process, &parent);
     assert_int_equal(process.pid, getpid());
     assert_int_equal(parent, getppid());
+    assert_int_equal(cfs_proc_pid(proc, (uint32_t)gettid()), getpid());
     assert_true(cfs_proc_exists(proc, &process));
     process.start++; /* another one that had the same pid */
     assert_false(cfs_proc_exists(proc, &process));
-}
-
-struct other_thread {
-    atomic_uint tid;
-    atomic_bool may_end;
-};
-
-static void *tell_tid(void *arg)
-{
-    struct other_thread *other = arg;
-
-    other->tid = (unsigned)gettid();
-    while (!other->may_end)
-        usleep(100);
-    return NULL;
-}
-
-static void threads_of_one_process_know_each_other(void **state)
-{
-    struct other_thread other = {0};
-    uint32_t own = (uint32_t)gettid(), parent = (uint32_t)getppid();
-    pthread_t thread;
-
-    (void)state;
-    assert_int_equal(pthread_create(&thread, NULL, tell_tid, &other), 0);
-    while (!other.tid)
-        usleep(100);
-    assert_true(cfs_proc_same_process(proc, own, own));
-    assert_true(cfs_proc_same_process(proc, own, other.tid));
-    assert_true(cfs_proc_same_process(proc, other.tid, own));
-    assert_false(cfs_proc_same_process(proc, own, parent));
-    assert_false(cfs_proc_same_process(proc, parent, other.tid));
-    assert_false(cfs_proc_same_process(proc, UINT32_MAX, own));
-    other.may_end = true;
-    assert_int_equal(pthread_join(thread, NULL), 0);
-    assert_false(cfs_proc_same_process(proc, own, other.tid));
 }
 
 static void what_cannot_be_seen_is_nobody(void **state)
@@ -156,6 +119,7 @@ static void what_cannot_be_seen_is_nobody(void **state)
     assert_false(cfs_proc_exists(proc, &process));
     cfs_proc_identify(proc, UINT32_MAX, &process, &parent);
     assert_int_equal(process.pid, 0);
+    assert_int_equal(cfs_proc_pid(proc, UINT32_MAX), 0);
 }
 
 /* Until the child has gone into wait(2); it cannot be told when. */
@@ -302,7 +266,6 @@ int main(void)
         cmocka_unit_test(a_name_cannot_forge_the_process),
         cmocka_unit_test(mount_points_are_unescaped),
         cmocka_unit_test(a_process_finds_itself),
-        cmocka_unit_test(threads_of_one_process_know_each_other),
         cmocka_unit_test(what_cannot_be_seen_is_nobody),
         cmocka_unit_test(wait_is_recognised),
         cmocka_unit_test(what_a_writer_has_asked_for_is_seen),
