@@ -423,7 +423,8 @@ void cfs_cache_store(struct cfs_cache *cache, struct cfs_cache_inode *inode,
                      uint32_t len);
 
 /* Has the kernel ask for the attributes, on account of the caller who reads from his descriptor
- * `fd`; it is told what `call` has found, of which `head` are the first bytes, `len`; 0: not known. */
+ * `fd`; it is told what `call` has found, of which `head` are the first bytes, `len`; 0: they are
+ * not known. */
 void cfs_cache_look(struct cfs_cache_call *call, int fd, const uint8_t *head, uint32_t len);
 
 /* Closes the gate for so many microseconds. */
