@@ -53,7 +53,7 @@ static struct cfs_notify_job *take_job(struct cfs_notifier *notifier)
  * begins to be walked through at this moment ends there, and nobody finds it again. An expired one
  * stays: a directory that somebody works in would not be found by getcwd(2) otherwise. But who has
  * asked for it already, and has not run since he was answered, makes it valid again: therefore
- * twice. Kernels before 6.2 know only the first. */
+ * twice. Kernels before 6.2 know only the first, but for 6.1 from 6.1.112 on. */
 static bool forget_name(struct fuse_session *session, fuse_ino_t dir,
                         const struct cfs_notify_name *name)
 {

@@ -52,7 +52,7 @@ packages_of() {
         # ip and nsenter make the network namespaces of `cluster --netns`.
         run)   names=(fuse3 curl util-linux iproute2 procps) ;;
         test)  names=(libcmocka-dev bats shellcheck attr clang-tidy python3 redis-server
-                      git rsync tar vim make ccache) ;; # programs that work in cache/
+                      git rsync tar vim make ccache file) ;; # programs that work in the files
         bench) names=(etcd-server) ;;
         # What queues are measured beside; a benchmark does without those that cannot be had.
         peers) names=(redis-server nats-server beanstalkd) ;;

@@ -62,6 +62,9 @@ rename_no_more() {
     is "$(cat "$C/cache/k")" new 'on the node that is back'
 }
 
+# By getcwd(2) alone: pwd(1) would search the parents, which brings the directory back.
+cwd() { python3 -c 'import os; print(os.getcwd())'; }
+
 @test "who works in a directory finds out where he is after a node that led was killed" {
     local round
     mkdir "$A/cache/p"
@@ -70,14 +73,39 @@ rename_no_more() {
         touch "f$round"
         cluster kill 2
         touch "g$round"
-        is "$(/bin/pwd)" "$A/cache/p" 'the directory'
+        is "$(cwd)" "$A/cache/p" 'the directory'
         cluster start 2
         cluster kill 3
         touch "h$round"
-        is "$(/bin/pwd)" "$A/cache/p" 'the directory'
+        is "$(cwd)" "$A/cache/p" 'the directory'
         cluster start 3
     done
     cd /
+}
+
+has_lapsed() { (( $(awk '$1 == "lapses" { print $2 }' "$A/.coordfs/cache") > $1 )); } # COUNT
+
+# Who works there is a process of its own: this shell would look at its directory while that hangs.
+@test "and after its own node stood still for longer than its lease" {
+    local before
+    mkdir "$A/cache/own"
+    mkfifo "$BATS_TEST_TMPDIR/go"
+    background worker python3 -c '
+import os, sys
+os.chdir(sys.argv[1])
+open("f", "w").close()
+with open(sys.argv[2]): pass
+print(os.getcwd())' "$A/cache/own" "$BATS_TEST_TMPDIR/go"
+    wait_until 10 exists "$B/cache/own/f"
+    before=$(awk '$1 == "lapses" { print $2 }' "$A/.coordfs/cache")
+    cluster pause 1
+    touch "$B/cache/own/g" # which waits until the lease is over
+    cluster resume 1
+    wait_until 20 has_lapsed "$before"
+    stat "$A/cache" # which waits until the names in it are forgotten
+    : > "$BATS_TEST_TMPDIR/go"
+    finish worker
+    is "$output" "$A/cache/own" 'the directory'
 }
 
 # Renames have the directory's lock while they wait, and notifications wait for that.
