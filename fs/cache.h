@@ -99,8 +99,8 @@ struct cfs_cache_inode {
                  told the attributes */
     struct {
         uint64_t at_least, at_most;    /* what the kernel takes the file's size to be */
-        struct cfs_notify_job *look;   /* has it ask for it; NULL: none is under way */
-        cfs_time touched;              /* when it last forgot, or wrote */
+        struct cfs_notify_job *asking; /* has it ask for it; NULL: none does */
+        cfs_time touched;              /* when it last forgot, was told, or wrote */
         struct cfs_cache_call *parked; /* until it does not write */
     } size;
 
@@ -150,6 +150,7 @@ struct cfs_cache {
     struct cfs_engine *engine;
     const struct cfs_config *config;
     char *mountpoint;             /* of this one, not the mount proper */
+    uint64_t device;              /* as makedev(3); 0: unknown */
     int proc_fd;                  /* borrowed */
     fuse_ino_t ids;               /* node ids are inode numbers and this: 0, or CFS_CACHE_IDS */
     struct fuse_session *session; /* NULL: it has none of its own */
@@ -388,11 +389,11 @@ uint64_t cfs_cache_size_page(const struct cfs_cache_inode *inode);
  * believe the reply. Then it is put right, and `again` is called. */
 bool cfs_cache_size_push(struct cfs_cache_call *call, cfs_cache_go_fn again);
 
-/* Replies to a GETATTR that a look of ours has made the kernel ask; false: it is another. */
-bool cfs_cache_size_look_asks(struct cfs_cache_inode *inode, fuse_req_t req);
+/* Replies to a GETATTR that the kernel was made to ask; false: it is another. */
+bool cfs_cache_size_answer(struct cfs_cache_inode *inode, fuse_req_t req);
 
-/* That look is over. */
-void cfs_cache_size_looked(struct cfs_cache_inode *inode, const struct cfs_notify_job *job);
+/* The job that made it ask is done. */
+void cfs_cache_size_asked(struct cfs_cache_inode *inode, const struct cfs_notify_job *job);
 
 /* A write was answered: who has waited for the last of them goes on. */
 void cfs_cache_size_written(struct cfs_cache_inode *inode);
@@ -424,8 +425,8 @@ void cfs_cache_store(struct cfs_cache *cache, struct cfs_cache_inode *inode,
 
 /* Has the kernel ask for the attributes, on account of the caller who reads from his descriptor
  * `fd`; it is told what `call` has found, of which `head` are the first bytes, `len`; 0: they are
- * not known. */
-void cfs_cache_look(struct cfs_cache_call *call, int fd, const uint8_t *head, uint32_t len);
+ * not known. False: there is no mount. */
+bool cfs_cache_have_asked(struct cfs_cache_call *call, int fd, const uint8_t *head, uint32_t len);
 
 /* Closes the gate for so many microseconds. */
 void cfs_cache_pause(struct cfs_cache *cache, struct cfs_cache_inode *inode, cfs_time pause);

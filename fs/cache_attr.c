@@ -331,6 +331,7 @@ static void got_attributes(struct cfs_cache_call *call)
 {
     bool held_up = !call->passes && !cfs_cache_hold_is_of(call, call->inode);
 
+    call->asks_file = true;
     if (held_up && call->inode->jobs && cfs_cache_gate(call, get_attributes))
         call->has_info = call->has_content = false;
     else if (!held_up || !cfs_cache_size_push(call, get_attributes))
@@ -350,7 +351,7 @@ void cfs_cache_op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info 
     struct cfs_cache_call *call;
 
     (void)fi;
-    if (!inode || cfs_cache_size_look_asks(inode, req))
+    if (!inode || cfs_cache_size_answer(inode, req))
         return;
     call = cfs_cache_call_new(cfs_cache_of(req), req, inode);
     call->looks_up = true;

@@ -96,27 +96,29 @@ void cfs_cache_store(struct cfs_cache *cache, struct cfs_cache_inode *inode,
     cfs_notifier_add(cache->notifier, job);
 }
 
-void cfs_cache_look(struct cfs_cache_call *call, int fd, const uint8_t *head, uint32_t len)
+bool cfs_cache_have_asked(struct cfs_cache_call *call, int fd, const uint8_t *head, uint32_t len)
 {
     struct cfs_cache_inode *inode = call->about;
     struct cfs_notify_job *job;
 
     if (!is_mounted(call->cache))
-        return;
-    job = new_job(call->cache, inode, CFS_NOTIFY_LOOK);
+        return false;
+    job = new_job(call->cache, inode, CFS_NOTIFY_ASK);
     job->content = call->content;
     job->proc = call->cache->proc_fd;
     job->reader = call->tid;
     job->fd = fd;
     job->touched = inode->size.touched;
     cfs_cache_fill(call, &job->attr);
+    job->attr.st_dev = call->cache->device;
     job->len = len;
     if (len) {
         job->data = cfs_fs_alloc(len);
         memcpy(job->data, head, len);
     }
-    inode->size.look = job;
+    inode->size.asking = job;
     cfs_notifier_add(call->cache->notifier, job);
+    return true;
 }
 
 /* The threads keep no order: what is stored may come behind what a recall has had forgotten. So
@@ -343,10 +345,9 @@ void cfs_cache_job_done(struct cfs_cache *cache, struct cfs_notify_job *job)
         cfs_notifier_add(cache->notifier, job);
         return;
     }
-    if (job->kind == CFS_NOTIFY_LOOK)
-        cfs_cache_size_looked(inode, job);
-    else
-        cfs_cache_size_touched(inode);
+    if (job->kind == CFS_NOTIFY_ASK)
+        cfs_cache_size_asked(inode, job);
+    cfs_cache_size_touched(inode);
     if (job->kind == CFS_NOTIFY_RANGE && !job->offset && !job->len &&
         job->pages_came > inode->pages.forgotten)
         inode->pages.forgotten = job->pages_came;

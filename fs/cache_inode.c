@@ -113,7 +113,7 @@ void cfs_cache_forget(struct cfs_cache *cache, cfs_ino ino, uint64_t count)
     inode->lookups -= count < inode->lookups ? count : inode->lookups;
     if (!inode->lookups) {
         inode->shown.known = false;
-        inode->size.at_least = 0;
+        inode->size.at_least = inode->size.at_most = 0;
     }
     free_if_unused(cache, inode);
 }

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "coordfs/log.h"
@@ -80,15 +81,32 @@ static void forget_names(struct fuse_session *session, const struct cfs_notify_j
             forget_name(session, job->id, at);
 }
 
-/* The kernel asks us, who may tell it anything: that it has asked is all there is to it. */
-static void look(struct cfs_notify_job *job)
+static bool is_file_of(int fd, const struct stat *attr)
+{
+    struct statx known;
+
+    return statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO, &known) == 0 &&
+           known.stx_ino == attr->st_ino &&
+           makedev(known.stx_dev_major, known.stx_dev_minor) == attr->st_dev;
+}
+
+/* The kernel asks us, who may tell it anything: that it has asked is all there is to it. By now the
+ * descriptor may be one of another file, which may never answer. */
+static void have_it_ask(struct cfs_notify_job *job)
 {
     struct statx attr;
     char path[64];
+    int fd;
 
     snprintf(path, sizeof path, "%u/fd/%d", job->reader, job->fd);
-    atomic_store(&job->looker, (unsigned)gettid());
-    statx(job->proc, path, AT_STATX_FORCE_SYNC, STATX_SIZE, &attr);
+    fd = openat(job->proc, path, O_PATH | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    if (is_file_of(fd, &job->attr)) {
+        atomic_store(&job->asker, (unsigned)gettid());
+        statx(fd, "", AT_EMPTY_PATH | AT_STATX_FORCE_SYNC, STATX_SIZE, &attr);
+    }
+    close(fd);
 }
 
 static void tell(struct fuse_session *session, struct cfs_notify_job *job)
@@ -105,8 +123,8 @@ static void tell(struct fuse_session *session, struct cfs_notify_job *job)
     if (job->kind == CFS_NOTIFY_RANGE)
         job->unknown =
             fuse_lowlevel_notify_inval_inode(session, job->id, job->offset, job->len) == -ENOENT;
-    if (job->kind == CFS_NOTIFY_LOOK)
-        look(job);
+    if (job->kind == CFS_NOTIFY_ASK)
+        have_it_ask(job);
     forget_names(session, job);
 }
 

@@ -20,8 +20,8 @@ enum cfs_notify_kind {
     CFS_NOTIFY_NAMES,
     CFS_NOTIFY_STORE, /* no forgetting: `len` bytes of `data` are what the file has at `offset`, and
                          it reaches at least to there */
-    CFS_NOTIFY_LOOK,  /* no forgetting: has the kernel ask for the attributes, of what the thread
-                         `reader` has open as `fd` */
+    CFS_NOTIFY_ASK,   /* no forgetting: has the kernel ask for the attributes, if the thread
+                         `reader` has the file of `attr` open as `fd` */
     CFS_NOTIFY_PAUSE, /* nothing */
 };
 
@@ -39,18 +39,18 @@ struct cfs_notify_job {
     struct cfs_notify_name *names; /* in the directory `id`; freed with the job */
     uint8_t *data;                 /* likewise */
     struct cfs_content_info content;
-    int proc, fd; /* LOOK; `proc` is a descriptor of /proc */
+    int proc, fd; /* ASK; `proc` is a descriptor of /proc */
     uint32_t reader;
-    atomic_uint looker; /* the thread of ours in whose name the kernel asks */
-    cfs_time after;     /* so long is waited before it */
-    bool unknown;   /* done: the kernel does not know the inode */
+    struct stat attr;
+    atomic_uint asker; /* the thread of ours in whose name the kernel asks; 0: it does not yet */
+    cfs_time after;    /* so long is waited before it */
+    bool unknown;      /* done: the kernel does not know the inode */
     struct cfs_notify_job *next;
     /* The asker's. */
     void *inode, *recalling;
     uint64_t pages_came;
     cfs_time touched;
-    struct stat attr;
-    bool looked;
+    bool answered;
     struct cfs_notify_job *prev_own, *next_own;
 };
 

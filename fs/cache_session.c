@@ -133,6 +133,12 @@ static void serve(struct cfs_cache *cache)
     tell_ready(cache, false);
 }
 
+static void watch(struct cfs_cache *cache, uint64_t device)
+{
+    cache->device = device;
+    cfs_guard_watch(device);
+}
+
 /* The mounting thread is done. */
 static void mounted(struct cfs_cache *cache)
 {
@@ -142,7 +148,7 @@ static void mounted(struct cfs_cache *cache)
     cache->mounting = false;
     if (!cache->mount_failed) {
         if (cfs_proc_find_mount(cache->proc_fd, 0, 0, cache->mountpoint, &mount))
-            cfs_guard_watch(mount.device);
+            watch(cache, mount.device);
         else
             cfs_log(CFS_LOG_WARNING, "/proc does not show %s: nobody watches over it",
                     cache->mountpoint);
@@ -294,7 +300,7 @@ struct cfs_cache *cfs_cache_open_within(struct cfs_fs *fs)
     if (open_descriptors(cache))
         cache->notifier = cfs_notifier_new(fs->session, cache->done_fd);
     if (cache->notifier) {
-        cfs_guard_watch(fs->waits.device);
+        watch(cache, fs->waits.device);
         return cache;
     }
     cfs_cache_unmount(cache);

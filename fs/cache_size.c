@@ -17,7 +17,7 @@
  * that is read from /dev/fuse, and a writer may not run at once when he is answered. */
 #define UNSURE CFS_MS(100)
 
-/* Who has asked so often while others write without a pause is told what there is. */
+/* Who has asked so often while others write without a pause is told what there is: some 50 ms. */
 #define PUSHES_MAX 64u
 
 const uint8_t *cfs_cache_head_of(const struct cfs_cache_call *call, uint32_t *len)
@@ -69,6 +69,7 @@ void cfs_cache_size_told(const struct cfs_cache_call *call, uint64_t size)
     may_be(call->about, size);
     if (!is_unsure(call, call->about))
         is(call->about, size);
+    cfs_cache_size_touched(call->about); /* replies to what was asked before this one are ignored */
 }
 
 void cfs_cache_size_read(struct cfs_cache_call *call, uint64_t len)
@@ -131,7 +132,7 @@ static void ask_for_tail(struct cfs_cache_call *call)
 
 /* Only who reads goes by a size without having asked for it himself. What is told may be what is
  * shown, though there is more by now. */
-static bool look(struct cfs_cache_call *call)
+static bool shrink(struct cfs_cache_call *call)
 {
     const struct cfs_cache_inode *inode = call->about;
     const struct cfs_cache_shown *shown = &inode->shown;
@@ -149,29 +150,28 @@ static bool look(struct cfs_cache_call *call)
     if (call->content.size >= inode->size.at_most || !is_unsure(call, inode))
         return false;
     fd = cfs_cache_read_fd(call);
-    if (fd < 0)
-        return false;
-    cfs_cache_look(call, fd, head, len);
-    return true;
+    return fd >= 0 && cfs_cache_have_asked(call, fd, head, len);
 }
 
-bool cfs_cache_size_look_asks(struct cfs_cache_inode *inode, fuse_req_t req)
+bool cfs_cache_size_answer(struct cfs_cache_inode *inode, fuse_req_t req)
 {
-    struct cfs_notify_job *job = inode->size.look;
+    struct cfs_notify_job *job = inode->size.asking;
+    unsigned asker = job ? atomic_load(&job->asker) : 0;
 
-    if (!job || atomic_load(&job->looker) != (unsigned)fuse_req_ctx(req)->pid)
+    if (!asker || asker != (unsigned)fuse_req_ctx(req)->pid)
         return false;
-    job->looked = true;
+    job->answered = true;
+    may_be(inode, job->content.size);
     cfs_cache_show(inode, &job->content, job->data, (uint32_t)job->len);
     fuse_reply_attr(req, &job->attr, 0);
     return true;
 }
 
 /* Unless it was told meanwhile to forget. */
-void cfs_cache_size_looked(struct cfs_cache_inode *inode, const struct cfs_notify_job *job)
+void cfs_cache_size_asked(struct cfs_cache_inode *inode, const struct cfs_notify_job *job)
 {
-    inode->size.look = NULL;
-    if (job->looked && inode->jobs == 1 && !inode->writes && inode->size.touched == job->touched)
+    inode->size.asking = NULL;
+    if (job->answered && inode->jobs == 1 && !inode->writes && inode->size.touched == job->touched)
         is(inode, job->content.size);
 }
 
@@ -211,7 +211,7 @@ bool cfs_cache_size_push(struct cfs_cache_call *call, cfs_cache_go_fn again)
     if (call->info.type != CFS_INODE_FILE || call->pushes == PUSHES_MAX)
         return false;
     grows = has_to_grow(call);
-    if (!grows && (inode->writes || !look(call)))
+    if (!grows && (inode->writes || !shrink(call)))
         return false;
     call->pushes++;
     call->push_then = again;

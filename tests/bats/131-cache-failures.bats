@@ -50,6 +50,29 @@ rename_no_more() {
     is "$output" new 'what the reader got'
 }
 
+# While a change waits for a node that stands still, what was answered before it is what there is.
+@test "what was answered is read, however long the next change takes" {
+    local log
+    head -c 5000 /dev/zero > "$A/cache/log"
+    exec {log}< "$A/cache/log"
+    is "$(wc -c <&"$log")" 5000 'what node 1 reads'
+    head -c 5000 /dev/zero >> "$B/cache/log"
+    is "$(wc -c < "$C/cache/log")" 10000 'what node 3 reads'
+    cluster pause 3
+    background writer dash -c 'head -c 5000 /dev/zero >> "$1"' _ "$B/cache/log"
+    while still_runs writer; do
+        succeeds python3 -c '
+import os, sys
+log = int(sys.argv[1])
+print(os.fstat(log).st_size >= 10000, len(os.pread(log, 20000, 0)) >= 10000)' "$log"
+        is "$output" 'True True' 'whether size and bytes are there'
+    done
+    exec {log}<&-
+    cluster resume 3
+    finish writer
+    is "$status" 0 'the write'
+}
+
 @test "a writer waits no longer than a lease for a node that was killed" {
     printf 'old\n' > "$A/cache/k"
     is "$(cat "$C/cache/k")" old 'the value'
