@@ -38,13 +38,14 @@ static void stop_waiting(struct cfs_cache *cache, struct cfs_cache_inode *inode)
         DL_DELETE2(cache->held, inode, hold.prev, hold.next);
 }
 
-/* Who it is is looked up when he has been replied to, while his process goes on. */
-static void begin(struct cfs_cache *cache, struct cfs_cache_inode *inode)
+/* Who it is is looked up before he is replied to: his thread may end with that. */
+static void begin(struct cfs_cache *cache, struct cfs_cache_inode *inode, uint32_t tid)
 {
     stop_waiting(cache, inode);
     if (inode->hold.state == CFS_HOLD_NONE)
         cfs_cache_ref(inode);
     inode->hold.state = CFS_HOLD_WAITS;
+    inode->hold.pid = process_of(cache, tid);
     inode->hold.opens++;
     inode->hold.until = cfs_fs_now() + CFS_MS(cache->config->trunc_hold_ms);
     inode->hold.has_pages = cfs_cache_has_pages(inode);
@@ -64,23 +65,16 @@ void cfs_cache_hold(struct cfs_cache_call *call)
     }
     call->inode->hold.state = CFS_HOLD_NONE;
     cfs_cache_stat(call, &attr);
-    begin(call->cache, call->inode);
+    begin(call->cache, call->inode, call->tid);
     fuse_reply_attr(cfs_cache_take(call), &attr, 0);
-    call->inode->hold.pid = process_of(call->cache, call->tid);
 }
 
 /* While another one takes effect there is nothing left to truncate. */
 void cfs_cache_hold_opened(struct cfs_cache_call *call, cfs_cache_go_fn reply)
 {
-    struct cfs_cache_inode *inode = call->about;
-
-    if (inode->hold.state == CFS_HOLD_SENT) {
-        reply(call);
-        return;
-    }
-    begin(call->cache, inode);
+    if (call->about->hold.state != CFS_HOLD_SENT)
+        begin(call->cache, call->about, call->tid);
     reply(call);
-    inode->hold.pid = process_of(call->cache, call->tid);
 }
 
 bool cfs_cache_clear_for_write(struct cfs_cache_call *call, cfs_cache_go_fn go)
