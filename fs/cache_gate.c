@@ -76,6 +76,15 @@ static void forget_range(struct cfs_cache *cache, struct cfs_cache_inode *inode,
     forget_range_after(cache, inode, offset, len, recalling, 0);
 }
 
+static void give_bytes(struct cfs_notify_job *job, const uint8_t *data, uint32_t len)
+{
+    job->len = (int64_t)len;
+    if (!len)
+        return;
+    job->data = cfs_fs_alloc(len);
+    memcpy(job->data, data, len);
+}
+
 void cfs_cache_store(struct cfs_cache *cache, struct cfs_cache_inode *inode,
                      const struct cfs_content_info *content, uint64_t offset, const uint8_t *data,
                      uint32_t len)
@@ -89,9 +98,7 @@ void cfs_cache_store(struct cfs_cache *cache, struct cfs_cache_inode *inode,
     job->content = *content;
     job->from = (int64_t)(page < offset ? page : offset);
     job->offset = (int64_t)offset;
-    job->len = (int64_t)len;
-    job->data = cfs_fs_alloc(len);
-    memcpy(job->data, data, len);
+    give_bytes(job, data, len);
     inode->stores++;
     cfs_notifier_add(cache->notifier, job);
 }
@@ -111,11 +118,7 @@ bool cfs_cache_have_asked(struct cfs_cache_call *call, int fd, const uint8_t *he
     job->touched = inode->size.touched;
     cfs_cache_fill(call, &job->attr);
     job->attr.st_dev = call->cache->device;
-    job->len = len;
-    if (len) {
-        job->data = cfs_fs_alloc(len);
-        memcpy(job->data, head, len);
-    }
+    give_bytes(job, head, len);
     inode->size.asking = job;
     cfs_notifier_add(call->cache->notifier, job);
     return true;
@@ -556,11 +559,6 @@ static bool lists(long number)
     return is;
 }
 
-static long number_of(const struct cfs_cache_call *call)
-{
-    return call->tid ? cfs_proc_call(call->cache->proc_fd, call->tid) : -1;
-}
-
 int cfs_cache_read_fd(const struct cfs_cache_call *call)
 {
     struct cfs_syscall in;
@@ -581,9 +579,7 @@ bool cfs_cache_in_read(const struct cfs_cache_call *call)
 
 bool cfs_cache_in_truncate(const struct cfs_cache_call *call)
 {
-    long number = number_of(call);
-
-    return CALL(truncate);
+    return call->tid && cfs_proc_call(call->cache->proc_fd, call->tid) == SYS_truncate;
 }
 
 static enum in_call call_of(const struct cfs_cache_call *call)

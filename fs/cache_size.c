@@ -135,22 +135,25 @@ static void ask_for_tail(struct cfs_cache_call *call)
 static bool shrink(struct cfs_cache_call *call)
 {
     const struct cfs_cache_inode *inode = call->about;
-    const struct cfs_cache_shown *shown = &inode->shown;
+    const struct cfs_cache_shown *shown = cfs_cache_tells_shown(call) ? &inode->shown : NULL;
+    uint64_t size = shown ? shown->content.size : call->content.size;
     const uint8_t *head;
     uint32_t len;
     int fd;
 
-    if (cfs_cache_tells_shown(call)) {
+    if (size >= inode->size.at_most || !is_unsure(call, inode))
+        return false;
+    fd = cfs_cache_read_fd(call);
+    if (fd < 0)
+        return false;
+    if (shown) {
         call->content = shown->content;
         head = shown->head;
-        len = head ? (uint32_t)shown->content.size : 0;
+        len = head ? (uint32_t)size : 0;
     } else {
         head = cfs_cache_head_of(call, &len);
     }
-    if (call->content.size >= inode->size.at_most || !is_unsure(call, inode))
-        return false;
-    fd = cfs_cache_read_fd(call);
-    return fd >= 0 && cfs_cache_have_asked(call, fd, head, len);
+    return cfs_cache_have_asked(call, fd, head, len);
 }
 
 bool cfs_cache_size_answer(struct cfs_cache_inode *inode, fuse_req_t req)

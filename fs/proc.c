@@ -193,19 +193,14 @@ long cfs_proc_call(int proc, uint32_t tid)
 
 bool cfs_syscall_opens(const struct cfs_syscall *call, int *flags)
 {
-    uint64_t given = 0;
-    bool opens = call->number == SYS_openat;
+    int at = call->number == SYS_openat ? 2 : -1;
 
-    if (opens)
-        given = call->args[2];
 #ifdef SYS_open
-    if (call->number == SYS_open) {
-        opens = true;
-        given = call->args[1];
-    }
+    if (call->number == SYS_open)
+        at = 1;
 #endif
-    *flags = (int)given;
-    return opens;
+    *flags = at >= 0 ? (int)call->args[at] : 0;
+    return at >= 0;
 }
 
 bool cfs_proc_write_size(int proc, uint32_t tid, uint64_t *size)

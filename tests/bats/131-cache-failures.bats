@@ -106,7 +106,9 @@ cwd() { python3 -c 'import os; print(os.getcwd())'; }
     cd /
 }
 
-has_lapsed() { (( $(awk '$1 == "lapses" { print $2 }' "$A/.coordfs/cache") > $1 )); } # COUNT
+lapses() { awk '$1 == "lapses" { print $2 }' "$A/.coordfs/cache"; }
+
+has_lapsed() { (( $(lapses) > $1 )); } # COUNT
 
 # Who works there is a process of its own: this shell would look at its directory while that hangs.
 @test "and after its own node stood still for longer than its lease" {
@@ -120,7 +122,7 @@ open("f", "w").close()
 with open(sys.argv[2]): pass
 print(os.getcwd())' "$A/cache/own" "$BATS_TEST_TMPDIR/go"
     wait_until 10 exists "$B/cache/own/f"
-    before=$(awk '$1 == "lapses" { print $2 }' "$A/.coordfs/cache")
+    before=$(lapses)
     cluster pause 1
     touch "$B/cache/own/g" # which waits until the lease is over
     cluster resume 1

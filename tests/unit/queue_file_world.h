@@ -54,6 +54,14 @@ static const struct cfs_queue_info QUEUE = {
     .node = 2,
     .config = {.visibility_ms = 30000, .max_deliveries = 20, .framing = CFS_FRAMING_WRITE}};
 
+/* Has processes looked for in `proc`, which it opens. */
+static inline void world_open_proc(struct world *w, struct fake_proc *proc)
+{
+    fake_proc_open(proc);
+    close(w->fs.proc_fd);
+    w->fs.proc_fd = dup(proc->fd);
+}
+
 static inline struct cfs_node *queues_dir(struct world *w)
 {
     return cfs_node_find(&w->fs.nodes, CFS_FIXED_QUEUES);

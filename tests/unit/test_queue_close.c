@@ -19,9 +19,7 @@ static int story_open(void **state)
     struct story *s = calloc(1, sizeof *s);
 
     world_open((void **)&s->w);
-    fake_proc_open(&s->proc);
-    close(s->w->fs.proc_fd);
-    s->w->fs.proc_fd = dup(s->proc.fd);
+    world_open_proc(s->w, &s->proc);
     fake_put_process(&s->proc, READER, 0, "");
     fake_put_process(&s->proc, CHILD, 0, "");
     *state = s;

@@ -10,14 +10,9 @@ static struct fake_proc proc;
 
 static int open_world(void **state)
 {
-    struct world *w;
-
     if (world_open(state) != 0)
         return -1;
-    w = *state;
-    fake_proc_open(&proc);
-    close(w->fs.proc_fd);
-    w->fs.proc_fd = dup(proc.fd);
+    world_open_proc(*state, &proc);
     return 0;
 }
 

@@ -107,14 +107,6 @@ static void put_writer(const struct fake_proc *proc, long number, unsigned long 
     fake_put(proc, text, "1234/syscall");
 }
 
-static int proc_open(struct world *w, struct fake_proc *proc)
-{
-    fake_proc_open(proc);
-    close(w->fs.proc_fd);
-    w->fs.proc_fd = dup(proc->fd);
-    return 0;
-}
-
 /* Memory that does not begin at a page: 1 MiB and less comes as two pieces. */
 static void a_write_in_pieces_is_one_message(void **state)
 {
@@ -124,7 +116,7 @@ static void a_write_in_pieces_is_one_message(void **state)
     struct fake_proc proc;
     uint64_t asked;
 
-    proc_open(w, &proc);
+    world_open_proc(w, &proc);
     for (int append = 0; append < 2; append++) {
         uint64_t begin = append ? 100 : 0;
         struct fuse_req *req;
@@ -150,7 +142,7 @@ static void one_that_is_too_long_is_refused_at_its_first_piece(void **state)
     uint64_t asked = engine.count;
     struct fuse_req *req;
 
-    proc_open(w, &proc);
+    world_open_proc(w, &proc);
     put_writer(&proc, SYS_write, 1048576);
     assert_replied(write_bytes(w, handle, data, 1048528, 0, false), EMSGSIZE);
     put_writer(&proc, SYS_writev, 3); /* which does not tell how long it is */
@@ -172,7 +164,7 @@ static void what_cannot_be_seen_to_be_whole_is_refused(void **state)
     char *data = calloc(1, 1048576);
     struct fake_proc proc;
 
-    proc_open(w, &proc);
+    world_open_proc(w, &proc);
     fake_put(&proc, "running\n", "1234/syscall");
     assert_replied(write_bytes(w, handle, data, 1048575, 0, false), EMSGSIZE);
     write_bytes(w, handle, data, 1048576 - 4096, 0, false); /* needs no looking */
@@ -190,7 +182,7 @@ static void a_last_piece_that_fails_is_told_by_the_next_write(void **state)
     struct fake_proc proc;
     struct fuse_req *req;
 
-    proc_open(w, &proc);
+    world_open_proc(w, &proc);
     put_writer(&proc, SYS_write, 1048575);
     write_bytes(w, handle, data, 1048528, 0, false);
     req = write_bytes(w, handle, data, 47, 1048528, false);
@@ -210,7 +202,7 @@ static void a_write_that_was_cut_short_is_told_by_the_next_write(void **state)
     char *data = calloc(1, 1048576);
     struct fake_proc proc;
 
-    proc_open(w, &proc);
+    world_open_proc(w, &proc);
     put_writer(&proc, SYS_write, 1048575);
     write_bytes(w, handle, data, 1048528, 0, false);
     assert_replied(start_write(w, handle, "x"), EIO);
